@@ -1,5 +1,6 @@
 // `npm test`: install, types, lint, docs, tests (tidy among them), with a line per phase.
-// Stops at the first phase that fails. What follows `--` goes to vitest: `npm test -- packages/cram`.
+// Stops at the first phase that fails. What follows `--` goes to vitest, as in
+// `npm test -- packages/cram`.
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
