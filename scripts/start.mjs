@@ -13,9 +13,10 @@ async function start() {
     const installed = await install();
     if (installed.code !== 0) return stop('the installation failed', installed);
   }
+  const cli = join(root, 'packages', 'lab', 'dist', 'cli.js');
+  if (!existsSync(cli)) process.stderr.write('mm-lab: building (a few seconds) …\n');
   const built = await run(join(binFolder, 'tsc'), ['-b', 'tsconfig.build.json'], { quiet: true });
   if (built.code !== 0) return stop('the build failed', built);
-  const cli = join(root, 'packages', 'lab', 'dist', 'cli.js');
   if (!existsSync(cli)) {
     return stop('packages/lab/src/cli.ts is missing', { code: 1, signal: null, output: '' });
   }

@@ -60,7 +60,7 @@ export function isTest(path: string): boolean {
 
 /** Data folders hold what was recorded or generated; nobody reads them line by line. */
 export function isData(path: string): boolean {
-  return /(?:^|\/)data\//.test(path);
+  return /(?:^|\/)(?:data|cases)\//.test(path) && !isPackageSource(path);
 }
 
 /** `mm-core` for anything below `packages/mm-core/`. */
@@ -76,6 +76,6 @@ export function isPackageSource(path: string): boolean {
 function readFile(root: string, path: string): RepoFile {
   const full = join(root, path);
   const sizeBytes = statSync(full).size;
-  const wanted = TEXT.test(path) && sizeBytes <= TEXT_BYTES_MAX;
+  const wanted = TEXT.test(path) && !isData(path) && sizeBytes <= TEXT_BYTES_MAX;
   return { path, text: wanted ? readFileSync(full, 'utf8') : '', sizeBytes };
 }
