@@ -28,11 +28,12 @@ const BACKLOG_MAX = 1 << 20;
 const RING_SIZE_FIRST = 64;
 
 /**
- * One server that serves in the order of arrival, in simulated time. Whoever arrives brings its service time, so
- * the end of its service is known at once and no event is needed.
+ * One server that serves in the order of arrival, in simulated time. Whoever arrives brings its
+ * service time, so the end of its service is known at once and no event is needed.
  *
- * The number in system is integrated over time, from arrivals and departures, while sojourn times are summed per
- * customer: the two agree only if the queue is right, which is what `verify` and Little's law check.
+ * The number in system is integrated over time, from arrivals and departures, while sojourn times
+ * are summed per customer: the two agree only if the queue is right, which is what `verify` and
+ * Little's law check.
  */
 export class ServerQueue {
   /** Start of the last accepted customer's service, in ns. */
@@ -112,7 +113,10 @@ export class ServerQueue {
     };
   }
 
-  /** Rechecks the queue: Little's law over a finite time, with those still inside counted to their end. */
+  /**
+   * Rechecks the queue: Little's law over a finite time, with those still inside counted to their
+   * end.
+   */
   verify(nowNs: number): void {
     this.settle(nowNs);
     let remainingNs = 0;
@@ -195,11 +199,12 @@ export interface LoadedTier {
 }
 
 /**
- * Latency of one line of a loaded tier, `L(rho) = L0 + S q(rho)` in ns, where q is the wait of the queueing model
- * (the service itself is in L0).
+ * Latency of one line of a loaded tier, `L(rho) = L0 + S q(rho)` in ns, where q is the wait of the
+ * queueing model (the service itself is in L0).
  *
- * This is a model, not a fit: no measured loaded-latency curve went into it (cost model specification, 1.1). A line
- * takes the same time on the wire every time, so M/D/1 is the default; M/M/1 gives twice its wait.
+ * This is a model, not a fit: no measured loaded-latency curve went into it (cost model
+ * specification, 1.1). A line takes the same time on the wire every time, so M/D/1 is the default;
+ * M/M/1 gives twice its wait.
  */
 export function loadedLatency(tier: LoadedTier, model: QueueModel = 'M/D/1'): number {
   return tier.idleNs + tier.serviceNs * meanWaitRatio(model, tier.utilisation);

@@ -21,7 +21,10 @@ interface Run {
   readonly stats: ServerQueueStats;
 }
 
-/** A mean in service times and its standard error, from batch means: neighbours in a queue are not independent. */
+/**
+ * A mean in service times and its standard error, from batch means: neighbours in a queue are not
+ * independent.
+ */
 interface Estimate {
   readonly mean: number;
   readonly error: number;
