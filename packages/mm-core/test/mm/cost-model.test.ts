@@ -1,17 +1,28 @@
 import { describe, expect, test } from 'vitest';
-import { type CopyEnd, swapCodecOf, TableCostModel } from '../../src/mm/cost-model.js';
-import { COST_NAMES, COST_PRESETS, COST_TABLE, type CostRow } from '../../src/mm/cost-table.js';
+import { swapCodecOf, TableCostModel } from '../../src/mm/cost-model.js';
+import {
+  COST_NAMES,
+  COST_PRESETS,
+  COST_TABLE,
+  type CostPreset,
+  type CostRow,
+} from '../../src/mm/cost-table.js';
 
-const server = new TableCostModel();
-const conservative = new TableCostModel({ preset: 'conservative' });
+const DRAM = 0;
+const CRAM = 1;
+const SLOW = 2;
 
-function dramOf(cost: TableCostModel): CopyEnd {
-  return { lineNs: cost.ns.dramLine, bytesPerNs: cost.bytesPerNs.dramBandwidth };
+function costOf(preset: CostPreset): TableCostModel {
+  const cost = new TableCostModel({ preset });
+  const { ns, bytesPerNs } = cost;
+  cost.setNode(DRAM, { lineNs: ns.dramLine, bytesPerNs: bytesPerNs.dramBandwidth });
+  cost.setNode(CRAM, { lineNs: ns.cramLine, bytesPerNs: bytesPerNs.cxlBandwidth });
+  cost.setNode(SLOW, { lineNs: ns.dramLine, bytesPerNs: 1 });
+  return cost;
 }
 
-function cramOf(cost: TableCostModel): CopyEnd {
-  return { lineNs: cost.ns.cramLine, bytesPerNs: cost.bytesPerNs.cxlBandwidth };
-}
+const server = costOf('2026-server');
+const conservative = costOf('conservative');
 
 describe.each(COST_PRESETS)('the cost table of preset %s', (preset) => {
   const rows = COST_NAMES.map((name) => {
@@ -114,11 +125,11 @@ describe('composed costs', () => {
   });
 
   test('batched migration gains what S29 measured, on which it is calibrated', () => {
-    const route = { source: dramOf(server), target: dramOf(server) };
-    const batch = { pages: 5120, activeCpus: 1, route };
-    const single = server.migrateNs({ ...batch, pagesPerFlush: 1 });
-    expect(single / server.migrateNs(batch) / 3.917).toBeCloseTo(1, 1);
-    expect(server.migrateNs(batch) / 5120).toBeCloseTo(1247, 0);
+    const pageNs = server.migratePageNs(DRAM, DRAM);
+    const flushNs = server.tlbFlushNs(1);
+    const gain = (pageNs + flushNs) / (pageNs + flushNs / server.counts.flushBatch);
+    expect(pageNs).toBe(1240);
+    expect(Math.abs(gain / 3.917 - 1)).toBeLessThan(0.01);
   });
 
   test('a shootdown grows with the CPUs in the mm like the curve of S28', () => {
@@ -126,26 +137,28 @@ describe('composed costs', () => {
   });
 
   test('a copy from DRAM is the measured one and a slow source adds its excess', () => {
-    const copy = (cost: TableCostModel) => [
-      cost.copyPageNs({ source: dramOf(cost), target: dramOf(cost) }),
-      cost.copyPageNs({ source: cramOf(cost), target: dramOf(cost) }),
-      cost.copyPageNs({ source: dramOf(cost), target: cramOf(cost) }),
-    ];
-    expect([copy(conservative), copy(server)]).toEqual([
+    const copies = [conservative, server].map((cost) => [
+      cost.copyPageNs(DRAM, DRAM),
+      cost.copyPageNs(CRAM, DRAM),
+      cost.copyPageNs(DRAM, CRAM),
+    ]);
+    expect(copies).toEqual([
       [320, 5120, 320],
       [320, 1120, 320],
     ]);
   });
 
   test('a copy is never faster than the slower bandwidth', () => {
-    const slow = { lineNs: 100, bytesPerNs: 1 };
-    expect(server.copyPageNs({ source: dramOf(server), target: slow })).toBe(4096);
+    expect([server.copyPageNs(DRAM, SLOW), server.copyPageNs(SLOW, DRAM)]).toEqual([4096, 4096]);
+  });
+
+  test('a node must say what it is made of', () => {
+    expect(() => server.copyPageNs(DRAM, 9)).toThrow('node 9 has costs');
+    expect(() => server.setNode(9, { lineNs: 0, bytesPerNs: 1 })).toThrow('node 9 has 0 ns a line');
   });
 
   test('promotion on write takes the 5 to 6 us of section 1.5 without the slower source', () => {
-    const route = { source: dramOf(server), target: dramOf(server) };
-    const ns = server.ns.trap + server.migrateNs({ pages: 1, activeCpus: 1, route });
-    expect(ns).toBe(5500);
+    expect(server.ns.trap + server.migratePageNs(DRAM, DRAM) + server.tlbFlushNs(1)).toBe(5500);
   });
 
   test('draining every CPU costs more on more CPUs', () => {
