@@ -17,7 +17,9 @@ export function checkDocuments(repo: Repo): readonly Finding[] {
 
 function checkTitles(repo: Repo): readonly Finding[] {
   return repo.files
-    .filter(({ path, text }) => path.endsWith('.md') && !/^# \S/.test(text.trimStart()))
+    .filter(
+      ({ path, text }) => path.endsWith('.md') && !isData(path) && !/^# \S/.test(text.trimStart()),
+    )
     .map(({ path }) => {
       return { path, line: 1, rule: 'title', message: 'starts with a title: `# What this is`' };
     });
