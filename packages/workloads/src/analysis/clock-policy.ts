@@ -3,13 +3,15 @@ import { checkFrames } from './frames.js';
 
 /** Options of `clockMisses`; none has a default, because the results depend on them. */
 export interface ClockPolicyOptions {
-  /** Whether a page comes in with its referenced bit set. Only then CLOCK shows Belady's anomaly. */
+  /**
+   * Whether a page comes in with its referenced bit set. Only then CLOCK shows Belady's anomaly.
+   */
   readonly insertReferenced: boolean;
 }
 
 /**
- * Misses of a CLOCK (second chance) memory with `frames` frames, each row being one reference. The hand stays behind
- * the frame that it filled last.
+ * Misses of a CLOCK (second chance) memory with `frames` frames, each row being one reference. The
+ * hand stays behind the frame that it filled last.
  *
  * @throws TraceError TRACE_BAD_OPTION unless `frames` is a whole number of at least 1
  */

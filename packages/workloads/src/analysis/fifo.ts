@@ -2,8 +2,8 @@ import { type PageTrace, slotCount } from '../trace/page-trace.js';
 import { checkFrames } from './frames.js';
 
 /**
- * Misses of a FIFO memory with `frames` frames, each row being one reference. More frames may miss more often
- * (Belady's anomaly).
+ * Misses of a FIFO memory with `frames` frames, each row being one reference. More frames may miss
+ * more often (Belady's anomaly).
  *
  * @throws TraceError TRACE_BAD_OPTION unless `frames` is a whole number of at least 1
  */

@@ -2,8 +2,9 @@ import { type PageTrace, slotCount } from '../trace/page-trace.js';
 import { checkFrames } from './frames.js';
 
 /**
- * Misses of a fully associative LRU memory with `frames` frames, each row being one reference (`n` is ignored). Gives
- * exactly the numbers `reduced` of a trace's description when the trace was read with `ops: 'all'`.
+ * Misses of a fully associative LRU memory with `frames` frames, each row being one reference (`n`
+ * is ignored). Gives exactly the numbers `reduced` of a trace's description when the trace was read
+ * with `ops: 'all'`.
  *
  * @throws TraceError TRACE_BAD_OPTION unless `frames` is a whole number of at least 1
  */
@@ -11,7 +12,7 @@ export function lruMisses(trace: PageTrace, frames: number): number {
   checkFrames(frames);
   const { ref, rows } = trace;
   const slots = slotCount(trace);
-  // A ring through the sentinel `slots`: its `next` is the most recent page, its `previous` the least recent.
+  // A ring through the sentinel `slots`: its next is the most recent page, its previous the least.
   const next = new Int32Array(slots + 1).fill(-1);
   const previous = new Int32Array(slots + 1);
   next[slots] = slots;

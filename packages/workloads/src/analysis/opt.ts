@@ -2,8 +2,8 @@ import { type PageTrace, slotCount } from '../trace/page-trace.js';
 import { checkFrames } from './frames.js';
 
 /**
- * Misses of Belady's OPT (evict the page whose next use is farthest) with `frames` frames, each row being one
- * reference: the lower bound of every demand-paging policy. O(rows · log frames).
+ * Misses of Belady's OPT (evict the page whose next use is farthest) with `frames` frames, each row
+ * being one reference: the lower bound of every demand-paging policy. O(rows · log frames).
  *
  * @throws TraceError TRACE_BAD_OPTION unless `frames` is a whole number of at least 1
  */

@@ -11,8 +11,8 @@ export interface StackDistances {
 }
 
 /**
- * The LRU stack distances of a trace, each row being one reference: O(rows · log pages) with a tree that counts the
- * pages referenced since.
+ * The LRU stack distances of a trace, each row being one reference: O(rows · log pages) with a tree
+ * that counts the pages referenced since.
  */
 export function stackDistances(trace: PageTrace): StackDistances {
   const { ref, rows, pages } = trace;
@@ -53,8 +53,8 @@ export function missCurve(distances: StackDistances): Float64Array {
 }
 
 /**
- * Pages by recency as a Fenwick tree over moments, of which each page holds its latest. When the moments run out
- * the pages are renumbered, so that the tree stays as small as the caches.
+ * Pages by recency as a Fenwick tree over moments, of which each page holds its latest. When the
+ * moments run out the pages are renumbered, so that the tree stays as small as the caches.
  */
 class RecencyTree {
   private readonly size: number;

@@ -10,11 +10,12 @@ export interface WorkingSetPoint {
 }
 
 /**
- * Mean working-set size by window length, for windows of 1, 2, 4 … quanta up to the length of the trace: one pass
- * over the rows, because a reference keeps its page in the set until the window ends or the page is used again.
+ * Mean working-set size by window length, for windows of 1, 2, 4 … quanta up to the length of the
+ * trace: one pass over the rows, because a reference keeps its page in the set until the window
+ * ends or the page is used again.
  *
- * Simplified: a row counts at its own time only, although it stands for accesses of a whole window; below the
- * recorder's window the curve is therefore too low.
+ * Simplified: a row counts at its own time only, although it stands for accesses of a whole window;
+ * below the recorder's window the curve is therefore too low.
  */
 export function workingSetCurve(trace: PageTrace): readonly WorkingSetPoint[] {
   const { rows, t, timeQuantum } = trace;

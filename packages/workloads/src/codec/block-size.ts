@@ -20,8 +20,8 @@ export function checkBlockBytes(blockBytes: number): void {
 }
 
 /**
- * Bytes that a page takes when each block is compressed alone and a block that does not shrink is kept raw; at most
- * the page's own size.
+ * Bytes that a page takes when each block is compressed alone and a block that does not shrink is
+ * kept raw; at most the page's own size.
  *
  * @param blockBytes a checked block size
  */

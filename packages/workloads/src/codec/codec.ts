@@ -11,7 +11,9 @@ export interface Codec {
 
 const lz4Output = new Uint8Array(lz4Bound(LZ4_BLOCK_BYTES_MAX));
 
-/** By name; sizes of `lz4` and `zstd-1` equal those of lz4 1.9.4 and zstd 1.5.4 on recorded pages. */
+/**
+ * By name; sizes of `lz4` and `zstd-1` equal those of lz4 1.9.4 and zstd 1.5.4 on recorded pages.
+ */
 const CODECS: Readonly<Record<string, Codec>> = {
   /** LZ4 block format, no frame, as `LZ4_compress_default`. */
   lz4: { name: 'lz4', compressedSize: (bytes) => lz4CompressBlock(bytes, lz4Output) },

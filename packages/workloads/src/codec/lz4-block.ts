@@ -1,9 +1,11 @@
 /**
- * LZ4 block compression with the choices of the reference library's `LZ4_compress_default`: the same hash, table,
- * search steps and end-of-block rules, so that sizes equal those of zram, zswap and lz4 1.9 to the byte. (Other
- * encoders of the same format find other matches: see docs/decisions.md.)
+ * LZ4 block compression with the choices of the reference library's `LZ4_compress_default`: the
+ * same hash, table, search steps and end-of-block rules, so that sizes equal those of zram, zswap
+ * and lz4 1.9 to the byte. (Other encoders of the same format find other matches: see
+ * docs/decisions.md.)
  *
- * Simplified: one block of at most 64 KiB, which the reference compresses with a table of 16-bit positions.
+ * Simplified: one block of at most 64 KiB, which the reference compresses with a table of 16-bit
+ * positions.
  */
 
 /** Longest input of one block in bytes. */

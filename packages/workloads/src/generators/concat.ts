@@ -3,8 +3,8 @@ import { TraceBuilder } from '../trace/trace-builder.js';
 import { TraceError } from '../trace/trace-error.js';
 
 /**
- * The traces one after the other: each starts a quantum after the one before has ended. Equal page numbers are equal
- * pages. The time quantum is that of the parts, or 1 when they differ.
+ * The traces one after the other: each starts a quantum after the one before has ended. Equal page
+ * numbers are equal pages. The time quantum is that of the parts, or 1 when they differ.
  *
  * @throws TraceError TRACE_BAD_OPTION without a trace
  */

@@ -15,7 +15,8 @@ export interface HotColdOptions extends GeneratorOptions {
 }
 
 /**
- * Independent references to a hot and a cold set, uniform within each, each with its own share of stores.
+ * Independent references to a hot and a cold set, uniform within each, each with its own share of
+ * stores.
  *
  * @throws TraceError TRACE_BAD_OPTION
  */

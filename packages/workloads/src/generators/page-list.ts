@@ -3,7 +3,8 @@ import { ACCESS_KIND, type PageTrace, VPN_LIMIT } from '../trace/page-trace.js';
 import { TraceBuilder } from '../trace/trace-builder.js';
 
 /**
- * A trace of loads of the pages listed, one row each at t = 0, 1, 2 …: for textbook reference strings.
+ * A trace of loads of the pages listed, one row each at t = 0, 1, 2 …: for textbook reference
+ * strings.
  *
  * @param vpns virtual page numbers, 0 to 2^36 - 1
  * @throws TraceError TRACE_BAD_OPTION

@@ -8,14 +8,19 @@ export interface PhasedOptions extends GeneratorOptions {
   readonly phases: number;
   /** Pages of a phase's hot set, 1 to `pages`. */
   readonly hotPages: number;
-  /** Share of the accesses that goes to the hot set, 0 to 1; the others go anywhere. Default 0.9. */
+  /**
+   * Share of the accesses that goes to the hot set, 0 to 1; the others go anywhere. Default 0.9.
+   */
   readonly hotAccesses?: number;
-  /** Pages by which the hot set moves from a phase to the next (around the end); default `hotPages`. */
+  /**
+   * Pages by which the hot set moves from a phase to the next (around the end); default `hotPages`.
+   */
   readonly shift?: number;
 }
 
 /**
- * Phases with a moving hot set: a window of pages that is uniform inside and moves on at each phase.
+ * Phases with a moving hot set: a window of pages that is uniform inside and moves on at each
+ * phase.
  *
  * @throws TraceError TRACE_BAD_OPTION
  */

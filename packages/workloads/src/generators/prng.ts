@@ -1,4 +1,7 @@
-/** Seeded pseudo-random numbers (xoshiro128** seeded by splitmix32): the same stream as `Prng` of mm-core. */
+/**
+ * Seeded pseudo-random numbers (xoshiro128** seeded by splitmix32): the same stream as `Prng` of
+ * mm-core.
+ */
 export class Prng {
   private a = 0;
   private b = 0;

@@ -2,8 +2,8 @@ import type { PageTrace } from '../trace/page-trace.js';
 import { checkGenerator, type GeneratorOptions, generate } from './generator-options.js';
 
 /**
- * A cyclic sequential scan: pages 0, 1 … pages - 1 and again from 0, until `rows` are there. LRU with fewer frames
- * than pages misses on every row.
+ * A cyclic sequential scan: pages 0, 1 … pages - 1 and again from 0, until `rows` are there. LRU
+ * with fewer frames than pages misses on every row.
  *
  * @throws TraceError TRACE_BAD_OPTION
  */

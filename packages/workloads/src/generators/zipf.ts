@@ -12,8 +12,8 @@ export interface ZipfOptions extends GeneratorOptions {
 }
 
 /**
- * Independent references with Zipf popularity. Exact: the inverse of the whole cumulative distribution, with no
- * approximation.
+ * Independent references with Zipf popularity. Exact: the inverse of the whole cumulative
+ * distribution, with no approximation.
  *
  * @throws TraceError TRACE_BAD_OPTION
  */
@@ -33,7 +33,9 @@ export function zipfTrace(options: ZipfOptions): PageTrace {
   });
 }
 
-/** Ranks by their cumulative chance, with a guide table so that a draw looks at about two of them. */
+/**
+ * Ranks by their cumulative chance, with a guide table so that a draw looks at about two of them.
+ */
 export class ZipfRank {
   private readonly cumulative: Float64Array;
   /** Element g is the first rank whose cumulative chance exceeds g / (length - 1). */

@@ -11,9 +11,15 @@ import { PAGE_FILL } from './sizes-table.js';
 export interface CapturedPagesOptions {
   /** Any 32-bit integer; equal seeds give equal bytes. */
   readonly seed: number;
-  /** Different contents that one page takes on between two snapshots, as it is written; 1 to 64, default 8. */
+  /**
+   * Different contents that one page takes on between two snapshots, as it is written; 1 to 64,
+   * default 8.
+   */
   readonly variants?: number;
-  /** Pages of memory that the capture does not know: so many get contents of their own. Default 65,536. */
+  /**
+   * Pages of memory that the capture does not know: so many get contents of their own. Default
+   * 65,536.
+   */
   readonly unknownPages?: number;
 }
 
@@ -31,15 +37,16 @@ const BASE_SAME = -2;
 /**
  * Page contents of a recorded run.
  *
- * - A page of the core has its real bytes at the snapshot of the core, and at every other one where its recorded lz4
- *   size is the same.
- * - Every other page has the bytes of the captured page whose lz4 size is nearest to the recorded one (ties by seed),
- *   with a few words changed, so that no two pages are equal by accident.
+ * - A page of the core has its real bytes at the snapshot of the core, and at every other one where
+ *   its recorded lz4 size is the same.
+ * - Every other page has the bytes of the captured page whose lz4 size is nearest to the recorded
+ *   one (ties by seed), with a few words changed, so that no two pages are equal by accident.
  * - Recorded zero pages are key 0, same-filled ones one of 16 repeated words.
- * - The nearest snapshot in time counts; where a page was not resident, the nearest one at which it was.
+ * - The nearest snapshot in time counts; where a page was not resident, the nearest one at which it
+ *   was.
  * - A page that no snapshot knows behaves like a recorded page chosen by seed.
- * - Variant 0 of a page is unchanged, the others differ in a few words. Captured pages with equal bytes have equal
- *   keys.
+ * - Variant 0 of a page is unchanged, the others differ in a few words. Captured pages with equal
+ *   bytes have equal keys.
  *
  * @throws TraceError TRACE_BAD_OPTION
  */
@@ -59,7 +66,10 @@ class CapturedPages implements BoundedPageData {
   private readonly indexOf = new Map<number, number>();
   /** By page index * snapshots + snapshot: index of the captured page, or a BASE_ value. */
   private readonly base: Int32Array;
-  /** By the same: place that names the contents, the earliest of the page at which they were the same. */
+  /**
+   * By the same: place that names the contents, the earliest of the page at which they were the
+   * same.
+   */
   private readonly identity: Int32Array;
   /** By the same: 1 where variant 0 is a captured page unchanged. */
   private readonly exact: Uint8Array;
@@ -169,13 +179,16 @@ class CapturedPages implements BoundedPageData {
     }
   }
 
-  /** Row of the sizes table by place; where a page was not resident, that of the nearest snapshot at which it was. */
+  /**
+   * Row of the sizes table by place; where a page was not resident, that of the nearest snapshot at
+   * which it was.
+   */
   private rowsByPlace(): Int32Array {
     const { sizes } = this.capture;
     const own = new Int32Array(this.base.length).fill(-1);
     for (let row = 0; row < sizes.rows; row++) {
-      const index = this.indexOf.get(sizes.vpn[row]!)!;
-      own[index * this.snapshots + sizes.snap[row]!] = row;
+      const index = this.indexOf.get(sizes.vpn[row]!);
+      if (index !== undefined) own[index * this.snapshots + sizes.snap[row]!] = row;
     }
     const rows = own.slice();
     for (let place = 0; place < own.length; place++) {

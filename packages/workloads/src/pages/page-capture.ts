@@ -2,8 +2,8 @@ import type { CorePages } from './core-pages.js';
 import type { SizesTable } from './sizes-table.js';
 
 /**
- * What was recorded of a run's page contents: plain columns in shared memory, so that `postMessage` shares them with
- * worker threads; `capturedPages` makes `PageData` of it on each side.
+ * What was recorded of a run's page contents: plain columns in shared memory, so that `postMessage`
+ * shares them with worker threads; `capturedPages` makes `PageData` of it on each side.
  */
 export interface PageCapture {
   readonly name: string;

@@ -2,7 +2,9 @@ import { codecOf } from '../codec/codec.js';
 import { PAGE_BYTES } from './core-pages.js';
 import { hash32 } from './hash.js';
 
-/** A page is painted in so many equal units, so that blocks of 512 bytes and more compress alike. */
+/**
+ * A page is painted in so many equal units, so that blocks of 512 bytes and more compress alike.
+ */
 const UNITS = 8;
 const UNIT_BYTES = PAGE_BYTES / UNITS;
 
@@ -16,8 +18,8 @@ const TEXT = new TextEncoder().encode(
 );
 
 /**
- * Paints pages of a chosen compression ratio: each unit begins with random bytes and goes on with repeated text. How
- * many random bytes give which size is measured with lz4, once.
+ * Paints pages of a chosen compression ratio: each unit begins with random bytes and goes on with
+ * repeated text. How many random bytes give which size is measured with lz4, once.
  */
 export class PagePainter {
   /** lz4 size by number of random bytes in steps of `CALIBRATION_STEP`, ascending. */

@@ -15,13 +15,16 @@ export type RatioDistribution =
       readonly lowShare: number;
     };
 
-/** Ratios outside 1 (stored raw) to this are cut; it is about what repeated text reaches with lz4. */
+/**
+ * Ratios outside 1 (stored raw) to this are cut; it is about what repeated text reaches with lz4.
+ */
 export const RATIO_MAX = 40;
 
 /**
  * Checks a distribution.
  *
- * @throws TraceError TRACE_BAD_OPTION for a ratio outside 1..40, a share outside 0..1, a sigma outside 0..4
+ * @throws TraceError TRACE_BAD_OPTION for a ratio outside 1..40, a share outside 0..1, a sigma
+ *   outside 0..4
  */
 export function checkDistribution(distribution: RatioDistribution): void {
   const ratio = (name: string, value: number) =>

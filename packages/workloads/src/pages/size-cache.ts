@@ -5,7 +5,9 @@ import { PAGE_BYTES } from './core-pages.js';
 const PART_SHIFT = 12;
 const PART_KEYS = 1 << PART_SHIFT;
 
-/** Sizes of one codec and block size; a part of 4096 keys is made when its first key is asked for. */
+/**
+ * Sizes of one codec and block size; a part of 4096 keys is made when its first key is asked for.
+ */
 interface SizeColumn {
   readonly codec: Codec;
   readonly blockBytes: number;

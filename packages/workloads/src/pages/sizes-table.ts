@@ -38,8 +38,8 @@ export const PAGE_FILL = {
 } as const;
 
 /**
- * Compressed sizes of every resident page at some snapshots of a run; one row a page and snapshot, ordered by
- * snapshot. All columns have `rows` elements in shared memory.
+ * Compressed sizes of every resident page at some snapshots of a run; one row a page and snapshot,
+ * ordered by snapshot. All columns have `rows` elements in shared memory.
  */
 export interface SizesTable {
   readonly name: string;

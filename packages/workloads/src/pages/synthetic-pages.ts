@@ -20,7 +20,10 @@ export interface SyntheticPagesOptions {
   readonly zeroShare?: number;
   /** Different contents that one page takes on as it is written; 1 to 64, default 8. */
   readonly variants?: number;
-  /** Pages with contents of their own: page numbers equal modulo this share theirs. Default 262,144 (1 GiB). */
+  /**
+   * Pages with contents of their own: page numbers equal modulo this share theirs. Default 262,144
+   * (1 GiB).
+   */
   readonly pages?: number;
 }
 
@@ -28,7 +31,10 @@ export interface SyntheticPagesOptions {
 export interface DriftingPagesOptions extends SyntheticPagesOptions {
   /** Ratio that drifting pages have from `end` on. */
   readonly toRatio: number;
-  /** Progress (0..1) at which drifting pages leave their own ratio, and at which they arrive at `toRatio`. */
+  /**
+   * Progress (0..1) at which drifting pages leave their own ratio, and at which they arrive at
+   * `toRatio`.
+   */
   readonly start: number;
   readonly end: number;
   /** Share of the pages that drift, 0 to 1. */
@@ -42,7 +48,8 @@ const PAGES = 2 ** 18;
 const STAGES = 16;
 
 /**
- * Made-up page contents with ratios of a distribution. Each page keeps its ratio; each write gives new bytes.
+ * Made-up page contents with ratios of a distribution. Each page keeps its ratio; each write gives
+ * new bytes.
  *
  * @throws TraceError TRACE_BAD_OPTION
  */
@@ -51,9 +58,9 @@ export function syntheticPages(options: SyntheticPagesOptions): BoundedPageData 
 }
 
 /**
- * Made-up page contents whose ratio changes while the program writes: a share of the pages goes in 16 steps from its
- * own ratio to `toRatio`. For contents that turn incompressible give `toRatio: 1`. Pages written before keep their
- * bytes: only a write at a later progress has another key.
+ * Made-up page contents whose ratio changes while the program writes: a share of the pages goes in
+ * 16 steps from its own ratio to `toRatio`: 1 for contents that turn incompressible. Pages written
+ * before keep their bytes: only a write at a later progress has another key.
  *
  * @throws TraceError TRACE_BAD_OPTION
  */

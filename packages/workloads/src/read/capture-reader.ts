@@ -17,7 +17,8 @@ export interface CaptureFiles {
 /**
  * Reads the recorded page contents of a run.
  *
- * @throws TraceError as `readCore`, `readSizes` and `readDescription`; TRACE_CORRUPT when they are of different runs
+ * @throws TraceError as `readCore`, `readSizes` and `readDescription`; TRACE_CORRUPT when they are
+ *   of different runs
  */
 export async function readCapture(
   files: CaptureFiles,

@@ -21,15 +21,16 @@ const PN_XNUM = 0xffff;
 const PROGRESS_PAGES = 256;
 
 /**
- * Reads the pages of an ELF64 little-endian core file (a recorder's sample, gdb's gcore, the kernel's), plain or
- * packed. Segments without file contents are left out: absent pages are unknown, not zero.
+ * Reads the pages of an ELF64 little-endian core file (a recorder's sample, gdb's gcore, the
+ * kernel's), plain or packed. Segments without file contents are left out: absent pages are
+ * unknown, not zero.
  *
- * Simplified: segments must start on a page and have whole pages in the file, program headers come before them, and
- * no more than 65534 of them (no PN_XNUM).
+ * Simplified: segments must start on a page and have whole pages in the file, program headers come
+ * before them, and no more than 65534 of them (no PN_XNUM).
  *
- * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY (no page), TRACE_TRUNCATED, TRACE_CORRUPT,
- *   TRACE_OVERSIZED_NUMBER, TRACE_WRONG_FORMAT (not an ELF file, not a core), TRACE_UNSUPPORTED (32-bit,
- *   big-endian), TRACE_OVER_LIMIT
+ * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY (no page), TRACE_TRUNCATED,
+ *   TRACE_CORRUPT, TRACE_OVERSIZED_NUMBER, TRACE_WRONG_FORMAT (not an ELF file, not a core),
+ *   TRACE_UNSUPPORTED (32-bit, big-endian), TRACE_OVER_LIMIT
  */
 export async function readCore(file: string, options: ReadOptions = {}): Promise<CorePages> {
   const { pagesMax } = limitsOf(options.limits);

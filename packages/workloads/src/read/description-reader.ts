@@ -11,8 +11,8 @@ export const DESCRIPTION_BYTES_MAX = 2 ** 20;
 /**
  * Reads a trace's JSON description; fields that this package does not know are left out.
  *
- * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY, TRACE_TRUNCATED, TRACE_CORRUPT (not JSON, a
- *   field missing or of another type), TRACE_WRONG_FORMAT, TRACE_OVER_LIMIT
+ * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY, TRACE_TRUNCATED, TRACE_CORRUPT
+ *   (not JSON, a field missing or of another type), TRACE_WRONG_FORMAT, TRACE_OVER_LIMIT
  */
 export async function readDescription(
   file: string,

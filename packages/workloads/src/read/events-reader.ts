@@ -14,12 +14,13 @@ const OFFSET = 6;
 const NAME = 7;
 
 /**
- * Reads the address-space events of a trace: CSV with the header `t,event,addr,len,prot,kind,offset,name`, plain or
- * packed with gzip or zstd.
+ * Reads the address-space events of a trace: CSV with the header
+ * `t,event,addr,len,prot,kind,offset,name`, plain or packed with gzip or zstd.
  *
  * @returns the events, `t` never decreasing
- * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY, TRACE_TRUNCATED, TRACE_CORRUPT,
- *   TRACE_OVERSIZED_NUMBER, TRACE_WRONG_FORMAT, TRACE_HEADER_MISSING, TRACE_OVER_LIMIT
+ * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY, TRACE_TRUNCATED,
+ *   TRACE_CORRUPT, TRACE_OVERSIZED_NUMBER, TRACE_WRONG_FORMAT, TRACE_HEADER_MISSING,
+ *   TRACE_OVER_LIMIT
  */
 export async function readEvents(
   file: string,

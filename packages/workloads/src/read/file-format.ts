@@ -49,8 +49,8 @@ export function formatOf(head: Uint8Array): FileFormat | undefined {
 /**
  * Makes sure that a file is of the format wanted, before its reader starts.
  *
- * @throws TraceError TRACE_WRONG_FORMAT when it is another known format, TRACE_HEADER_MISSING when a CSV has
- *   no header line, and whatever reading the head throws
+ * @throws TraceError TRACE_WRONG_FORMAT when it is another known format, TRACE_HEADER_MISSING when
+ *   a CSV has no header line, and whatever reading the head throws
  */
 export async function requireFormat(file: string, wanted: FileFormat): Promise<void> {
   const head = await readHead(file);

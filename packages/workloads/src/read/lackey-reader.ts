@@ -10,8 +10,8 @@ import { reportProgress, type TraceReadOptions } from './read-options.js';
 /** Options of `readLackey`. */
 export interface LackeyReadOptions extends Omit<TraceReadOptions, 'timeQuantum'> {
   /**
-   * Instructions of a window: within one, accesses of a page in one way become one row. Default 100,000.
-   * Times are rounded down to a multiple of its 32nd part.
+   * Instructions of a window: within one, accesses of a page in one way become one row. Default
+   * 100,000. Times are rounded down to a multiple of its 32nd part.
    */
   readonly windowInstructions?: number;
 }
@@ -25,10 +25,10 @@ const ADDRESS_LIMIT = 2 ** 48;
 const ACCESS_BYTES_MAX = 65536;
 
 /**
- * Reads the text of `valgrind --tool=lackey --trace-mem=yes` (plain or packed) and coalesces it into windows.
- * An access over a page boundary counts on each page; a modify counts as a load and as a store; valgrind's own
- * `==pid==` lines are left out. Rows come in the order of first access. `t` counts instructions: the access's own
- * instruction included.
+ * Reads the text of `valgrind --tool=lackey --trace-mem=yes` (plain or packed) and coalesces it
+ * into windows. An access over a page boundary counts on each page; a modify counts as a load and
+ * as a store; valgrind's own `==pid==` lines are left out. Rows come in the order of first access.
+ * `t` counts instructions: the access's own instruction included.
  *
  * @throws TraceError as `readPageTrace`
  */

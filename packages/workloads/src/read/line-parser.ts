@@ -14,10 +14,12 @@ export interface LineConsumer {
 }
 
 /**
- * Feeds a source to a consumer in pieces that end at a line's end. Holds one piece in memory, never the text.
+ * Feeds a source to a consumer in pieces that end at a line's end. Holds one piece in memory, never
+ * the text.
  *
  * @param afterPiece called after each piece
- * @throws TraceError TRACE_CORRUPT for a line longer than `LINE_BYTES_MAX`, and what the source and consumer throw
+ * @throws TraceError TRACE_CORRUPT for a line longer than `LINE_BYTES_MAX`, and what the source and
+ *   consumer throw
  */
 export async function feedLines(
   source: ByteSource,

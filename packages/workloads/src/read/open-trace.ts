@@ -12,9 +12,10 @@ import type { TraceReadOptions } from './read-options.js';
 export type OpenTraceOptions = TraceReadOptions & LackeyReadOptions;
 
 /**
- * Opens a trace with the reader that its contents ask for, whatever the file's name: a page trace, lackey output, or
- * the JSON description of a page trace beside it. For a page trace the time quantum comes from the option, else from
- * the description `NAME.json` in the same folder, else it is 1.
+ * Opens a trace with the reader that its contents ask for, whatever the file's name: a page trace,
+ * lackey output, or the JSON description of a page trace beside it. For a page trace the time
+ * quantum comes from the option, else from the description `NAME.json` in the same folder, else it
+ * is 1.
  *
  * @throws TraceError as `readPageTrace`; TRACE_WRONG_FORMAT for a file that is no trace
  */

@@ -23,12 +23,12 @@ for (const [kind, letter] of [...'IRWrw'].entries()) {
 }
 
 /**
- * Reads a page trace: CSV with the header `t,vpn,op,n`, plain or packed with gzip or zstd. Streaming: besides the
- * columns it holds one piece of the text.
+ * Reads a page trace: CSV with the header `t,vpn,op,n`, plain or packed with gzip or zstd.
+ * Streaming: besides the columns it holds one piece of the text.
  *
- * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY (also when no row is kept), TRACE_TRUNCATED,
- *   TRACE_CORRUPT, TRACE_OVERSIZED_NUMBER, TRACE_WRONG_FORMAT, TRACE_HEADER_MISSING, TRACE_OVER_LIMIT,
- *   TRACE_BAD_OPTION
+ * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY (also when no row is kept),
+ *   TRACE_TRUNCATED, TRACE_CORRUPT, TRACE_OVERSIZED_NUMBER, TRACE_WRONG_FORMAT,
+ *   TRACE_HEADER_MISSING, TRACE_OVER_LIMIT, TRACE_BAD_OPTION
  */
 export async function readPageTrace(
   file: string,

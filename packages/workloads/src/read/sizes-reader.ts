@@ -25,10 +25,12 @@ const FILL = 4;
 const SIZES = 5;
 
 /**
- * Reads a table of compressed sizes: CSV with the header `snap,vpn,kind,perm,fill,lz4,…`, plain or packed.
+ * Reads a table of compressed sizes: CSV with the header `snap,vpn,kind,perm,fill,lz4,…`, plain or
+ * packed.
  *
- * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY (also without rows), TRACE_TRUNCATED,
- *   TRACE_CORRUPT, TRACE_OVERSIZED_NUMBER, TRACE_WRONG_FORMAT, TRACE_HEADER_MISSING, TRACE_OVER_LIMIT
+ * @throws TraceError TRACE_NOT_FOUND, TRACE_UNREADABLE, TRACE_EMPTY (also without rows),
+ *   TRACE_TRUNCATED, TRACE_CORRUPT, TRACE_OVERSIZED_NUMBER, TRACE_WRONG_FORMAT,
+ *   TRACE_HEADER_MISSING, TRACE_OVER_LIMIT
  */
 export async function readSizes(file: string, options: ReadOptions = {}): Promise<SizesTable> {
   const rows: number[][] = [];

@@ -25,8 +25,9 @@ export const ACCESS_KIND = {
 export const ACCESS_LETTERS = 'IRWrw';
 
 /**
- * A decoded trace: one row per page accessed in one way within one window. All columns have `rows` elements and
- * lie in SharedArrayBuffers, so that `postMessage` shares them with worker threads instead of copying.
+ * A decoded trace: one row per page accessed in one way within one window. All columns have `rows`
+ * elements and lie in SharedArrayBuffers, so that `postMessage` shares them with worker threads
+ * instead of copying.
  */
 export interface PageTrace {
   readonly name: string;

@@ -16,8 +16,8 @@ export interface TraceBuilderOptions {
 }
 
 /**
- * Collects rows into a `PageTrace`. Rows must come with `t` never decreasing and be checked by the caller:
- * vpn in 0..2^36-1, kind in 0..4, n in 1..2^31-1.
+ * Collects rows into a `PageTrace`. Rows must come with `t` never decreasing and be checked by the
+ * caller: vpn in 0..2^36-1, kind in 0..4, n in 1..2^31-1.
  */
 export class TraceBuilder {
   rows = 0;
