@@ -36,6 +36,15 @@ export class ByteCursor {
     while (this.offset < offset) await this.next(offset - this.offset, what);
   }
 
+  /**
+   * Passes over all bytes that are left.
+   *
+   * @throws TraceError when the packing is damaged there
+   */
+  async skipRest(): Promise<void> {
+    for (let done = false; !done; ) done = (await this.chunks.next()).done === true;
+  }
+
   /** Stops reading; closes the file. */
   async close(): Promise<void> {
     await this.chunks.return();

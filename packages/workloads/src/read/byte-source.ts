@@ -38,6 +38,9 @@ export const HEAD_BYTES = 4096;
 
 const CHUNK_BYTES = 1 << 18;
 
+/** Frames of a zstd file; packing tools write one, or one a thread. */
+const FRAMES_MAX = 4096;
+
 /**
  * Opens a file; gzip and zstd are known by their first bytes, whatever the file's name.
  *
@@ -129,27 +132,43 @@ interface Unpacking {
 }
 
 async function* unpacked(from: Unpacking): AsyncGenerator<Buffer, void, void> {
-  const { file, compression, raw } = from;
-  const stored = createReadStream(file, { highWaterMark: CHUNK_BYTES });
+  let start = 0;
+  for (let frame = 0; frame < FRAMES_MAX; frame++) {
+    start += yield* unpackedFrame(from, start);
+    if (start >= from.bytesTotal) return;
+  }
+  throw new TraceError('TRACE_UNSUPPORTED', {
+    file: from.file,
+    what: `the file has more than ${FRAMES_MAX} zstd frames`,
+    hint: 'pack the whole file as one frame',
+  });
+}
+
+/**
+ * Unpacks from `start` on. Node's zstd stops silently after a frame, so that a file of several
+ * needs several decoders; gzip and plain files are done in one go.
+ *
+ * @returns number of stored bytes consumed
+ */
+async function* unpackedFrame(
+  from: Unpacking,
+  start: number,
+): AsyncGenerator<Buffer, number, void> {
+  const { file, compression, bytesTotal, raw } = from;
+  const stored = createReadStream(file, { start, highWaterMark: CHUNK_BYTES });
   const decoder = decoderOf(compression);
   if (decoder !== undefined) pipeline(stored, decoder, () => undefined);
   try {
     for await (const chunk of decoder ?? stored) {
-      raw.bytesRead = stored.bytesRead;
+      raw.bytesRead = start + stored.bytesRead;
       yield chunk;
     }
   } catch (cause) {
     throw compression === 'none' ? fileError(file, cause) : packingError(file, cause);
   }
-  raw.bytesRead = stored.bytesRead;
-  // Node's zstd stops silently after the first frame of several.
-  if (compression === 'zstd' && decoder !== undefined && decoder.bytesWritten < from.bytesTotal) {
-    throw new TraceError('TRACE_UNSUPPORTED', {
-      file,
-      what: `bytes follow the first zstd frame (${decoder.bytesWritten} of ${from.bytesTotal})`,
-      hint: 'pack the whole file as one frame',
-    });
-  }
+  raw.bytesRead = start + stored.bytesRead;
+  if (compression !== 'zstd' || decoder === undefined) return bytesTotal;
+  return Math.max(1, decoder.bytesWritten);
 }
 
 function decoderOf(compression: Compression): Gunzip | ZstdDecompress | undefined {

@@ -57,6 +57,8 @@ export async function readCore(file: string, options: ReadOptions = {}): Promise
         if (parts.length % PROGRESS_PAGES === 0) reportProgress(options, source, parts.length);
       }
     }
+    // The end holds the checksum of a packed file.
+    await cursor.skipRest();
     reportProgress(options, source, pages);
     return sorted({ name: stemOf(file), vpns, parts, file });
   } finally {
@@ -117,11 +119,11 @@ function segmentAt(table: DataView, at: number, fail: Failure): Segment | undefi
   }
   const vpn = address / PAGE_BYTES;
   const pages = fileBytes / PAGE_BYTES;
-  if (vpn + pages > 2 ** 52 || offset > Number.MAX_SAFE_INTEGER) {
-    throw fail('TRACE_OVERSIZED_NUMBER', 'a segment ends beyond 2^64');
+  if (pages > VPN_LIMIT || offset > Number.MAX_SAFE_INTEGER) {
+    throw fail('TRACE_OVERSIZED_NUMBER', 'a segment is larger than 2^48 bytes, or beyond 2^53');
   }
   // The kernel's own half (vsyscall) is nobody's data.
-  return vpn < VPN_LIMIT ? { vpn, pages, offset } : undefined;
+  return vpn + pages <= VPN_LIMIT ? { vpn, pages, offset } : undefined;
 }
 
 /** A little-endian 64-bit number as a double: exact up to 2^53, and page numbers up to 2^64. */

@@ -8,7 +8,7 @@ export const TRACE_ERRORS = {
   TRACE_OVERSIZED_NUMBER: 'the number is beyond what the format allows: fix what wrote it',
   TRACE_WRONG_FORMAT: 'give a file of the format asked for',
   TRACE_HEADER_MISSING: 'the first line must name the columns',
-  TRACE_OVER_LIMIT: 'raise the named limit, or read less with `limitRows`',
+  TRACE_OVER_LIMIT: 'raise the named limit, if the file is meant to be so large',
   TRACE_UNSUPPORTED: 'convert the file to a supported form',
   TRACE_BAD_OPTION: 'see the docstring of the option for its range',
 } as const;

@@ -1,0 +1,179 @@
+import { writeFileSync } from 'node:fs';
+import { readEvents, SHIPPED_TRACES, shippedTrace } from '@mm-lab/workloads';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { tempFile, tempPath } from '../helpers/temp-file.js';
+import { failureOf, outcomeOf } from '../helpers/trace-failure.js';
+
+const HEADER = 't,event,addr,len,prot,kind,offset,name\n';
+const GOOD = `${HEADER}0,startup,0x108000,389120,r--,file,4096,"/usr/bin/a,b"
+0,brk+,0x4035000,4097,,,,
+7,mmap,0x4835000,8192,rw-,anon,0,
+8,mprotect,0x4835000,4096,r-x,shm,0,x
+9,mremap,0x762c000,5287936,,,,0x7f37000
+9,madvise,0x932a000,12288,,,,advice=4
+10,munmap,0x4835000,8192,,,,
+11,syscall,,,,,,nr=231 args=0 e7 3c
+12,tid,,,,,,5
+`;
+
+const read = (text: string) => readEvents(tempFile('small.events.csv', text));
+
+describe('readEvents', () => {
+  test('gives each event its own fields', async () => {
+    expect(await read(GOOD)).toMatchInlineSnapshot(`
+      [
+        {
+          "addr": 1081344,
+          "event": "startup",
+          "executable": false,
+          "kind": "file",
+          "len": 389120,
+          "name": "/usr/bin/a,b",
+          "offset": 4096,
+          "readable": true,
+          "t": 0,
+          "writable": false,
+        },
+        {
+          "addr": 67325952,
+          "event": "brk+",
+          "len": 4097,
+          "t": 0,
+        },
+        {
+          "addr": 75714560,
+          "event": "mmap",
+          "executable": false,
+          "kind": "anon",
+          "len": 8192,
+          "name": "",
+          "offset": 0,
+          "readable": true,
+          "t": 7,
+          "writable": true,
+        },
+        {
+          "addr": 75714560,
+          "event": "mprotect",
+          "executable": true,
+          "kind": "shm",
+          "len": 4096,
+          "name": "x",
+          "offset": 0,
+          "readable": true,
+          "t": 8,
+          "writable": false,
+        },
+        {
+          "addr": 123912192,
+          "event": "mremap",
+          "len": 5287936,
+          "newAddr": 133394432,
+          "t": 9,
+        },
+        {
+          "addr": 154312704,
+          "advice": 4,
+          "event": "madvise",
+          "len": 12288,
+          "t": 9,
+        },
+        {
+          "addr": 75714560,
+          "event": "munmap",
+          "len": 8192,
+          "t": 10,
+        },
+        {
+          "args": [
+            "0",
+            "e7",
+            "3c",
+          ],
+          "event": "syscall",
+          "nr": 231,
+          "t": 11,
+        },
+        {
+          "event": "tid",
+          "t": 12,
+          "tid": 5,
+        },
+      ]
+    `);
+  });
+
+  test('reads the events of every shipped trace', async () => {
+    const counts: Record<string, number> = {};
+    for (const name of SHIPPED_TRACES) {
+      counts[name] = (await readEvents(shippedTrace(name).events)).length;
+    }
+    expect(counts).toEqual({ 'redis-kv': 201, 'matmul-c': 37, 'sort-text': 36 });
+  });
+
+  test('says in one line what is wrong', async () => {
+    const failures: Record<string, string> = {};
+    for (const line of [
+      '1,mmap,0x1000,4096,rw-,anon,0',
+      '1,mmap,4096,4096,rw-,anon,0,',
+      '1,mmap,0x1000,-1,rw-,anon,0,',
+      '1,mmap,0x1000,4096,rwz,anon,0,',
+      '1,mmap,0x1000,4096,rw-,tape,0,',
+      '1,mmap,0xffffffffff600000,4096,rw-,anon,0,',
+      '1,explode,0x1000,4096,,,,',
+      '1,madvise,0x1000,4096,,,,4',
+      '1,syscall,,,,,,231',
+      '1,tid,,,,,,one',
+      '1,mmap,0x1000,4096,rw-,file,0,"open',
+      'x,tid,,,,,,1',
+    ]) {
+      failures[line] = await failureOf(() => read(`${HEADER}${line}\n`));
+    }
+    failures['t decreases'] = await failureOf(() => read(`${GOOD}3,tid,,,,,,1\n`));
+    failures['other header'] = await failureOf(() => read('t,event,len\n1,tid,1\n'));
+    failures.trace = await failureOf(() => read('t,vpn,op,n\n0,1,R,1\n'));
+    expect(failures).toMatchInlineSnapshot(`
+      {
+        "1,explode,0x1000,4096,,,,": "TRACE_CORRUPT small.events.csv:2: event is unknown: "explode" (the file breaks its format here: copy it again, or fix what wrote it)",
+        "1,madvise,0x1000,4096,,,,4": "TRACE_CORRUPT small.events.csv:2: name is not advice=N: "4" (the file breaks its format here: copy it again, or fix what wrote it)",
+        "1,mmap,0x1000,-1,rw-,anon,0,": "TRACE_CORRUPT small.events.csv:2: len is negative: "-1" (the file breaks its format here: copy it again, or fix what wrote it)",
+        "1,mmap,0x1000,4096,rw-,anon,0": "TRACE_CORRUPT small.events.csv:2: another number of columns than the header (the file breaks its format here: copy it again, or fix what wrote it)",
+        "1,mmap,0x1000,4096,rw-,file,0,"open": "TRACE_CORRUPT small.events.csv:2: a quote is not closed (the file breaks its format here: copy it again, or fix what wrote it)",
+        "1,mmap,0x1000,4096,rw-,tape,0,": "TRACE_CORRUPT small.events.csv:2: kind is unknown: "tape" (the file breaks its format here: copy it again, or fix what wrote it)",
+        "1,mmap,0x1000,4096,rwz,anon,0,": "TRACE_CORRUPT small.events.csv:2: prot is not an rwx triple: "rwz" (the file breaks its format here: copy it again, or fix what wrote it)",
+        "1,mmap,0xffffffffff600000,4096,rw-,anon,0,": "TRACE_OVERSIZED_NUMBER small.events.csv:2: addr is above 9007199254740991: "0xffffffffff600000" (the number is beyond what the format allows: fix what wrote it)",
+        "1,mmap,4096,4096,rw-,anon,0,": "TRACE_CORRUPT small.events.csv:2: addr is not a hexadecimal address: "4096" (the file breaks its format here: copy it again, or fix what wrote it)",
+        "1,syscall,,,,,,231": "TRACE_CORRUPT small.events.csv:2: name is not nr=N args=…: "231" (the file breaks its format here: copy it again, or fix what wrote it)",
+        "1,tid,,,,,,one": "TRACE_CORRUPT small.events.csv:2: name is not a whole number: "one" (the file breaks its format here: copy it again, or fix what wrote it)",
+        "other header": "TRACE_HEADER_MISSING small.events.csv:1: unknown columns "t,event,len" (the first line must be t,event,addr,len,prot,kind,offset,name)",
+        "t decreases": "TRACE_CORRUPT small.events.csv:11: t decreases from 12: "3" (the file breaks its format here: copy it again, or fix what wrote it)",
+        "trace": "TRACE_WRONG_FORMAT small.events.csv: this is a page trace (t,vpn,op,n), not address-space events (t,event,addr,…) (give a file of the format asked for)",
+        "x,tid,,,,,,1": "TRACE_CORRUPT small.events.csv:2: t is not a whole number: "x" (the file breaks its format here: copy it again, or fix what wrote it)",
+      }
+    `);
+  });
+
+  test('names the limit that is exceeded', async () => {
+    const file = tempFile('small.events.csv', GOOD);
+    expect(await failureOf(() => readEvents(file, { limits: { rowsMax: 3 } }))).toMatch(
+      'TRACE_OVER_LIMIT small.events.csv: the file has more than 3 rows (limit rowsMax)',
+    );
+  });
+
+  test('either parses any damaged file or refuses it with a TraceError', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ at: fc.nat(GOOD.length - 1), byte: fc.nat(255) }), { maxLength: 4 }),
+        async (edits) => {
+          const damaged = Buffer.from(GOOD);
+          for (const { at, byte } of edits) damaged[at] = byte;
+          const path = tempPath('fuzz.csv');
+          writeFileSync(path, damaged);
+          await outcomeOf(() => readEvents(path));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});
