@@ -180,13 +180,13 @@ export class TableCostModel implements CostModel {
 }
 
 /**
- * The kernel codec behind a codec name with or without a level ('zstd3' costs as 'zstd').
+ * The kernel codec behind a codec name with or without a level ('zstd-3' costs as 'zstd').
  *
  * @throws MmError MACHINE_BAD_OPTION if no cost of it is known
  */
 export function swapCodecOf(name: string): SwapCodec {
   if (name === 'lz4' || name === 'lzo-rle') return name;
-  if (/^zstd\d*$/.test(name)) return 'zstd';
+  if (/^zstd(?:-?\d+)?$/.test(name)) return 'zstd';
   throw badOption(`the cost of codec '${name}' is not known: use lz4, lzo-rle or zstd`);
 }
 

@@ -215,7 +215,7 @@ describe('options', () => {
   });
 
   test('a codec costs the same with and without its level, and an unknown one is refused', () => {
-    expect(['lz4', 'lzo-rle', 'zstd', 'zstd1', 'zstd3'].map(swapCodecOf)).toEqual([
+    expect(['lz4', 'lzo-rle', 'zstd', 'zstd-1', 'zstd3'].map(swapCodecOf)).toEqual([
       'lz4',
       'lzo-rle',
       'zstd',
