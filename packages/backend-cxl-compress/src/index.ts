@@ -1,1 +1,13 @@
-export {};
+export { CxlCompressDevice, type CxlCompressParts } from './device/cxl-compress-device.js';
+export {
+  type CxlCompressOptions,
+  type CxlCompressSettings,
+  type InterruptFaults,
+  settingsOf,
+} from './device/cxl-compress-options.js';
+export { cxlCompressDevice } from './device/cxl-compress-plugin.js';
+export {
+  HIGH_THRESHOLD_VECTOR,
+  type InterruptCounts,
+  LOW_THRESHOLD_VECTOR,
+} from './device/threshold-interrupts.js';

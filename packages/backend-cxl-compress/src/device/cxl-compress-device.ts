@@ -1,0 +1,218 @@
+import {
+  assert,
+  type Clock,
+  type CompressingDevice,
+  type DeviceBinding,
+  MmError,
+  PAGE_SIZE,
+  type PageData,
+  type ThresholdKind,
+  type Tracepoints,
+} from '@mm-lab/mm-core';
+import type { CxlCompressSettings } from './cxl-compress-options.js';
+import { DecompressionEngine } from './decompression-engine.js';
+import { PageLedger } from './page-ledger.js';
+import { ThresholdInterrupts } from './threshold-interrupts.js';
+import { UsageHistory } from './usage-history.js';
+
+/** Usage is traced when it changed by this share of the capacity. */
+const TRACE_STEPS = 1024;
+
+/** What a device needs of the machine. */
+export interface CxlCompressParts {
+  readonly clock: Clock;
+  readonly data: PageData;
+  readonly tracepoints: Tracepoints;
+}
+
+/**
+ * A CXL memory device that compresses what is stored (spec: cost model 1.2; RFC v4 patch 27 for
+ * what its driver sees). It offers L logical pages over C physical bytes and lies about the
+ * difference: a store that finds no room is lost, and the page is poisoned until something that
+ * fits is stored or the page is given up.
+ *
+ * A page: empty --store, fits--> stored --store, does not fit--> poisoned --store, fits--> stored;
+ * any --discard, or store of zeros--> empty. Zeros take nothing, as every design has it.
+ */
+export class CxlCompressDevice implements CompressingDevice {
+  readonly name: string;
+  readonly lineNs: number;
+  readonly capacityBytes: number;
+  readonly logicalPages: number;
+  private readonly clock: Clock;
+  private readonly data: PageData;
+  private readonly tracepoints: Tracepoints;
+  private readonly ledger: PageLedger;
+  private readonly interrupts: ThresholdInterrupts;
+  private readonly engine: DecompressionEngine;
+  private readonly history: UsageHistory;
+  private binding: DeviceBinding | null = null;
+  private stores = 0;
+  private zeroStores = 0;
+  private discards = 0;
+  private overflowEvents = 0;
+  private tracedBytes = 0;
+  private tracedNs = -Infinity;
+
+  constructor(
+    private readonly settings: CxlCompressSettings,
+    parts: CxlCompressParts,
+  ) {
+    const { name, lineNs, capacityBytes, logicalPages } = settings;
+    this.name = name;
+    this.lineNs = lineNs;
+    this.capacityBytes = capacityBytes;
+    this.logicalPages = logicalPages;
+    this.clock = parts.clock;
+    this.data = parts.data;
+    this.tracepoints = parts.tracepoints;
+    this.ledger = new PageLedger(logicalPages);
+    this.interrupts = new ThresholdInterrupts(
+      settings,
+      parts.clock,
+      parts.tracepoints.device_interrupt,
+    );
+    this.engine = new DecompressionEngine(parts.clock, settings.engineBytesPerNs);
+    this.history = new UsageHistory(parts.clock);
+  }
+
+  /** @throws MmError DEVICE_BAD_OPTION if the range is larger than the device, or attached twice */
+  attach(binding: DeviceBinding): void {
+    const refuse = (detail: string): MmError =>
+      new MmError('DEVICE_BAD_OPTION', { plugin: this.name, detail });
+    if (this.binding !== null) {
+      throw refuse(`it backs node ${this.binding.nid} already and cannot back ${binding.nid} too`);
+    }
+    if (binding.pages > this.logicalPages) {
+      throw refuse(`${binding.pages} pages are to be backed and it has ${this.logicalPages}`);
+    }
+    this.binding = binding;
+    this.interrupts.nid = binding.nid;
+  }
+
+  store(pfn: number, key: number): boolean {
+    const page = this.pageOf(pfn);
+    this.stores += 1;
+    if (key === 0) this.zeroStores += 1;
+    const bytes = this.bytesFor(key);
+    const roomBytes = this.capacityBytes - this.ledger.usedBytes + this.ledger.bytesOf(page);
+    const fits = bytes <= roomBytes;
+    if (fits) this.ledger.set(page, bytes);
+    else this.overflow(page, pfn);
+    this.changed();
+    return fits;
+  }
+
+  discard(pfn: number): void {
+    this.discards += 1;
+    this.ledger.set(this.pageOf(pfn), 0);
+    this.changed();
+  }
+
+  /** Nothing for zeros, poison and pages held raw: the engine has no work with them. */
+  readPageNs(pfn: number): number {
+    const bytes = this.ledger.bytesOf(this.pageOf(pfn));
+    const isRaw = bytes >= PAGE_SIZE + this.settings.metadataBytes;
+    return bytes === 0 || isRaw ? 0 : this.engine.readPageNs();
+  }
+
+  usedBytes(): number {
+    return this.ledger.usedBytes;
+  }
+
+  /** Pages of zeros hold no bytes and do not count. */
+  storedPages(): number {
+    return this.ledger.storedPages;
+  }
+
+  isPoisoned(pfn: number): boolean {
+    return this.ledger.isPoisoned(this.pageOf(pfn));
+  }
+
+  storedBytes(pfn: number): number {
+    return this.ledger.bytesOf(this.pageOf(pfn));
+  }
+
+  onThreshold(handler: (kind: ThresholdKind) => void): void {
+    this.interrupts.onThreshold(handler);
+  }
+
+  /** Counters for the results, by dotted name. */
+  stats(): Readonly<Record<string, number>> {
+    const { low, high, lost, late } = this.interrupts.counts();
+    const engine = this.engine.stats();
+    return {
+      'device.logical_pages': this.ledger.storedPages,
+      'device.logical_pages.peak': this.history.logicalPagesPeak,
+      'device.physical_bytes': this.ledger.usedBytes,
+      'device.physical_bytes.peak': this.history.physicalBytesPeak,
+      'device.physical_bytes.capacity': this.capacityBytes,
+      'device.overflow_events': this.overflowEvents,
+      'device.poisoned_pages': this.ledger.poisonedPages,
+      'device.stores': this.stores,
+      'device.stores.zero': this.zeroStores,
+      'device.discards': this.discards,
+      'device.interrupts.low': low,
+      'device.interrupts.high': high,
+      'device.interrupts.lost': lost,
+      'device.interrupts.late': late,
+      'device.engine.reads': engine.arrivals,
+      'device.engine.utilisation': engine.utilisation,
+      'device.engine.wait_ns.mean': engine.meanWaitNs,
+      'device.engine.queue.mean': engine.meanInSystem,
+      'memory.saved_bytes.mean': this.history.savedBytesMean(),
+    };
+  }
+
+  /** Rechecks the device: a recount of every page, the capacity, the engine's queue. */
+  verify(): void {
+    this.ledger.verify();
+    this.engine.verify();
+    assert(this.ledger.usedBytes <= this.capacityBytes, 'a device holds no more than it has');
+  }
+
+  private overflow(page: number, pfn: number): void {
+    this.ledger.poison(page);
+    this.overflowEvents += 1;
+    const { device_overflow } = this.tracepoints;
+    if (device_overflow.enabled) device_overflow.emit(this.interrupts.nid, pfn);
+  }
+
+  /** Compressed bytes, rounded up to whole sectors, and bookkeeping. */
+  private bytesFor(key: number): number {
+    if (key === 0) return 0;
+    const { codec, blockBytes, granuleBytes, metadataBytes } = this.settings;
+    const compressed = this.data.compressedSize(key, codec, blockBytes);
+    assert(compressed > 0, 'contents that are not zeros take bytes');
+    assert(compressed <= PAGE_SIZE, 'a page that does not shrink is kept raw');
+    return Math.ceil(compressed / granuleBytes) * granuleBytes + metadataBytes;
+  }
+
+  private changed(): void {
+    const { usedBytes, storedPages } = this.ledger;
+    this.history.update(storedPages, usedBytes);
+    this.interrupts.update(usedBytes);
+    if (this.tracepoints.device_bytes.enabled) this.trace(usedBytes, storedPages);
+  }
+
+  /** At most one event per 1/1024 of the capacity moved, or per interval of simulated time. */
+  private trace(usedBytes: number, storedPages: number): void {
+    const step = Math.abs(usedBytes - this.tracedBytes) * TRACE_STEPS >= this.capacityBytes;
+    const { traceIntervalNs } = this.settings;
+    if (!step && this.clock.now - this.tracedNs < traceIntervalNs) return;
+    this.tracedBytes = usedBytes;
+    this.tracedNs = this.clock.now;
+    const { device_bytes } = this.tracepoints;
+    const { nid } = this.interrupts;
+    if (device_bytes.enabled) device_bytes.emit(nid, usedBytes, storedPages, this.capacityBytes);
+  }
+
+  /** Index of a page of the attached range. */
+  private pageOf(pfn: number): number {
+    const { binding } = this;
+    assert(binding !== null, 'a device is attached before it is used');
+    const page = pfn - binding.base;
+    assert(page >= 0 && page < binding.pages, 'a page is within the range of its device');
+    return page;
+  }
+}

@@ -1,0 +1,43 @@
+import {
+  type Clock,
+  ClockToken,
+  deviceToken,
+  inject,
+  injectable,
+  PageData,
+  type Plugin,
+  Tracepoints,
+} from '@mm-lab/mm-core';
+import { CxlCompressDevice } from './cxl-compress-device.js';
+import { type CxlCompressOptions, settingsOf } from './cxl-compress-options.js';
+
+/**
+ * Plugs a compressing CXL device into the machine, for a driver to find under
+ * `deviceToken(name)`. Alone it does nothing: a driver says what its memory is.
+ *
+ * @throws MmError DEVICE_BAD_OPTION for an option out of range
+ */
+export function cxlCompressDevice(options: CxlCompressOptions): Plugin {
+  const settings = settingsOf(options);
+  const token = deviceToken(settings.name);
+
+  @injectable()
+  class BoundDevice extends CxlCompressDevice {
+    constructor(
+      @inject(ClockToken) clock: Clock,
+      @inject(PageData) data: PageData,
+      @inject(Tracepoints) tracepoints: Tracepoints,
+    ) {
+      super(settings, { clock, data, tracepoints });
+    }
+  }
+
+  return {
+    name: settings.name,
+    register: (services) => services.bind(token, BoundDevice),
+    stats: (services) => {
+      const device = services.get(token);
+      return device instanceof CxlCompressDevice ? device.stats() : {};
+    },
+  };
+}
