@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '../abi/zone.js';
-import { assert, defined } from '../base/assert.js';
+import { assert } from '../base/assert.js';
 import { createToken } from '../base/di.js';
 import { MmError } from '../hooks/errors.js';
 import {
@@ -20,12 +20,17 @@ import {
 /** Codecs whose cost in the kernel is known. */
 export type SwapCodec = 'lz4' | 'lzo-rle' | 'zstd';
 
-/** What a copy from or to a node depends on. */
-export interface NodeCost {
+/** What a copy from or to a node depends on; a `Pgdat` is one. */
+export interface CopyEnd {
   /** Latency of one line, in ns. */
   readonly lineNs: number;
   /** Bandwidth in bytes per nanosecond. */
   readonly bytesPerNs: number;
+}
+
+export interface CopyRoute {
+  readonly source: CopyEnd;
+  readonly target: CopyEnd;
 }
 
 /** A row of the table as a machine uses it. */
@@ -54,15 +59,11 @@ export interface CostModel {
   readonly counts: Readonly<Record<CountName, number>>;
   /** One shootdown with `activeCpus` CPUs active in the mm (at least 1): b0 + b1 n of 1.4. */
   tlbFlushNs(activeCpus: number): number;
-  /** Says what node `nid` is made of; before the first copy from or to it. */
-  setNode(nid: number, node: NodeCost): void;
   /**
    * Copy of 4 KiB: the DRAM copy, plus what a slower source adds line by line, bounded by the
    * bandwidth of both nodes.
    */
-  copyPageNs(sourceNid: number, targetNid: number): number;
-  /** Migration of 4 KiB, copy included, shootdown not: a of 1.4. */
-  migratePageNs(sourceNid: number, targetNid: number): number;
+  copyPageNs(route: CopyRoute): number;
   /** Store of one page in zram, the whole path. */
   swapOutNs(codec: SwapCodec): number;
   /** Fault that loads one page from zram, the whole path. */
@@ -91,7 +92,6 @@ export class TableCostModel implements CostModel {
   readonly bytesPerNs: Readonly<Record<BandwidthName, number>>;
   readonly counts: Readonly<Record<CountName, number>>;
   private readonly overrides: Readonly<Partial<Record<CostName, number>>>;
-  private readonly nodes = new Map<number, NodeCost>();
 
   /**
    * @throws MmError MACHINE_BAD_OPTION for an unknown preset or name, or a value that no cost can
@@ -113,28 +113,14 @@ export class TableCostModel implements CostModel {
     return this.ns.tlbFlush + this.ns.tlbFlushPerCpu * Math.max(0, activeCpus - 1);
   }
 
-  setNode(nid: number, { lineNs, bytesPerNs }: NodeCost): void {
-    if (!(lineNs > 0) || !(bytesPerNs > 0)) {
-      throw badOption(`node ${nid} has ${lineNs} ns a line and ${bytesPerNs} bytes a ns`);
-    }
-    this.nodes.set(nid, { lineNs, bytesPerNs });
-  }
-
   /**
    * 1.5 gives the source term as 64 L / MLP. The part of it that DRAM has too is in the measured
    * `copyPage`, so only the excess over DRAM is added; stores are posted and bounded by bandwidth.
    */
-  copyPageNs(sourceNid: number, targetNid: number): number {
-    const source = defined(this.nodes.get(sourceNid), `node ${sourceNid} has costs`);
-    const target = defined(this.nodes.get(targetNid), `node ${targetNid} has costs`);
+  copyPageNs({ source, target }: CopyRoute): number {
     const excessNs = Math.max(0, source.lineNs - this.ns.dramLine);
     const latencyNs = this.ns.copyPage + (LINES_PER_PAGE * excessNs) / this.counts.linesInFlight;
     return Math.max(latencyNs, PAGE_SIZE / Math.min(source.bytesPerNs, target.bytesPerNs));
-  }
-
-  migratePageNs(sourceNid: number, targetNid: number): number {
-    const restNs = Math.max(0, this.ns.migratePage - this.ns.copyPage);
-    return restNs + this.copyPageNs(sourceNid, targetNid);
   }
 
   swapOutNs(codec: SwapCodec): number {

@@ -1,28 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { swapCodecOf, TableCostModel } from '../../src/mm/cost-model.js';
-import {
-  COST_NAMES,
-  COST_PRESETS,
-  COST_TABLE,
-  type CostPreset,
-  type CostRow,
-} from '../../src/mm/cost-table.js';
+import { type CopyEnd, swapCodecOf, TableCostModel } from '../../src/mm/cost-model.js';
+import { COST_NAMES, COST_PRESETS, COST_TABLE, type CostRow } from '../../src/mm/cost-table.js';
 
-const DRAM = 0;
-const CRAM = 1;
-const SLOW = 2;
+const server = new TableCostModel();
+const conservative = new TableCostModel({ preset: 'conservative' });
 
-function costOf(preset: CostPreset): TableCostModel {
-  const cost = new TableCostModel({ preset });
-  const { ns, bytesPerNs } = cost;
-  cost.setNode(DRAM, { lineNs: ns.dramLine, bytesPerNs: bytesPerNs.dramBandwidth });
-  cost.setNode(CRAM, { lineNs: ns.cramLine, bytesPerNs: bytesPerNs.cxlBandwidth });
-  cost.setNode(SLOW, { lineNs: ns.dramLine, bytesPerNs: 1 });
-  return cost;
+function dramOf({ ns, bytesPerNs }: TableCostModel): CopyEnd {
+  return { lineNs: ns.dramLine, bytesPerNs: bytesPerNs.dramBandwidth };
 }
 
-const server = costOf('2026-server');
-const conservative = costOf('conservative');
+function cramOf({ ns, bytesPerNs }: TableCostModel): CopyEnd {
+  return { lineNs: ns.cramLine, bytesPerNs: bytesPerNs.cxlBandwidth };
+}
 
 describe.each(COST_PRESETS)('the cost table of preset %s', (preset) => {
   const rows = COST_NAMES.map((name) => {
@@ -125,10 +114,9 @@ describe('composed costs', () => {
   });
 
   test('batched migration gains what S29 measured, on which it is calibrated', () => {
-    const pageNs = server.migratePageNs(DRAM, DRAM);
+    const pageNs = server.ns.migratePage;
     const flushNs = server.tlbFlushNs(1);
     const gain = (pageNs + flushNs) / (pageNs + flushNs / server.counts.flushBatch);
-    expect(pageNs).toBe(1240);
     expect(Math.abs(gain / 3.917 - 1)).toBeLessThan(0.01);
   });
 
@@ -137,11 +125,14 @@ describe('composed costs', () => {
   });
 
   test('a copy from DRAM is the measured one and a slow source adds its excess', () => {
-    const copies = [conservative, server].map((cost) => [
-      cost.copyPageNs(DRAM, DRAM),
-      cost.copyPageNs(CRAM, DRAM),
-      cost.copyPageNs(DRAM, CRAM),
-    ]);
+    const copies = [conservative, server].map((cost) => {
+      const [dram, cram] = [dramOf(cost), cramOf(cost)];
+      return [
+        cost.copyPageNs({ source: dram, target: dram }),
+        cost.copyPageNs({ source: cram, target: dram }),
+        cost.copyPageNs({ source: dram, target: cram }),
+      ];
+    });
     expect(copies).toEqual([
       [320, 5120, 320],
       [320, 1120, 320],
@@ -149,16 +140,17 @@ describe('composed costs', () => {
   });
 
   test('a copy is never faster than the slower bandwidth', () => {
-    expect([server.copyPageNs(DRAM, SLOW), server.copyPageNs(SLOW, DRAM)]).toEqual([4096, 4096]);
-  });
-
-  test('a node must say what it is made of', () => {
-    expect(() => server.copyPageNs(DRAM, 9)).toThrow('node 9 has costs');
-    expect(() => server.setNode(9, { lineNs: 0, bytesPerNs: 1 })).toThrow('node 9 has 0 ns a line');
+    const dram = dramOf(server);
+    const slow = { lineNs: 100, bytesPerNs: 1 };
+    const copies = [
+      server.copyPageNs({ source: dram, target: slow }),
+      server.copyPageNs({ source: slow, target: dram }),
+    ];
+    expect(copies).toEqual([4096, 4096]);
   });
 
   test('promotion on write takes the 5 to 6 us of section 1.5 without the slower source', () => {
-    expect(server.ns.trap + server.migratePageNs(DRAM, DRAM) + server.tlbFlushNs(1)).toBe(5500);
+    expect(server.ns.trap + server.ns.migratePage + server.tlbFlushNs(1)).toBe(5500);
   });
 
   test('draining every CPU costs more on more CPUs', () => {
