@@ -1,4 +1,187 @@
-export { PAGE_SIZE } from './abi/zone.js';
+export {
+  E2BIG,
+  EACCES,
+  EAGAIN,
+  EBUSY,
+  EEXIST,
+  EFAULT,
+  EHWPOISON,
+  EINVAL,
+  EIO,
+  ENODEV,
+  ENOENT,
+  ENOMEM,
+  ENOSPC,
+  ENXIO,
+  EOPNOTSUPP,
+  EPERM,
+  errnoName,
+} from './abi/errno.js';
+export {
+  __GFP_COMP,
+  __GFP_DIRECT_RECLAIM,
+  __GFP_FS,
+  __GFP_HARDWALL,
+  __GFP_HIGH,
+  __GFP_HIGHMEM,
+  __GFP_IO,
+  __GFP_KSWAPD_RECLAIM,
+  __GFP_MOVABLE,
+  __GFP_NOMEMALLOC,
+  __GFP_NORETRY,
+  __GFP_NOWARN,
+  __GFP_PRIVATE,
+  __GFP_RECLAIM,
+  __GFP_RECLAIMABLE,
+  __GFP_RETRY_MAYFAIL,
+  __GFP_THISNODE,
+  __GFP_ZERO,
+  GFP_ATOMIC,
+  GFP_HIGHUSER,
+  GFP_HIGHUSER_MOVABLE,
+  GFP_KERNEL,
+  GFP_NOWAIT,
+  GFP_PRIVATE,
+  GFP_USER,
+} from './abi/gfp.js';
+export {
+  MIGRATE_ASYNC,
+  MIGRATE_REASON_NAMES,
+  MIGRATE_SYNC,
+  MIGRATE_SYNC_LIGHT,
+  MR_COMPACTION,
+  MR_CONTIG_RANGE,
+  MR_DEMOTION,
+  MR_LONGTERM_PIN,
+  MR_MEMORY_FAILURE,
+  MR_MEMORY_HOTPLUG,
+  MR_MEMPOLICY_MBIND,
+  MR_NUMA_MISPLACED,
+  MR_SYSCALL,
+} from './abi/migrate.js';
+export {
+  MADV_COLD,
+  MADV_DONTNEED,
+  MADV_PAGEOUT,
+  MPOL_MF_MOVE,
+  MPOL_MF_MOVE_ALL,
+  PROT_EXEC,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+  VM_DONTCOPY,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_HUGEPAGE,
+  VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYWRITE,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from './abi/mman.js';
+export {
+  N_CPU,
+  N_MEMORY,
+  N_MEMORY_PRIVATE,
+  N_ONLINE,
+  N_POSSIBLE,
+  NODE_STATE_NAMES,
+  NR_NODE_STATES,
+} from './abi/node-states.js';
+export {
+  NP_FLAG_FACTS,
+  NP_OPS_COMPACTION,
+  NP_OPS_DEMOTION,
+  NP_OPS_LONGTERM_PIN,
+  NP_OPS_MEMPOLICY,
+  NP_OPS_MIGRATION,
+  NP_OPS_NUMA_BALANCING,
+  NP_OPS_OOM_ELIGIBLE,
+  NP_OPS_PROTECT_WRITE,
+  NP_OPS_RECLAIM,
+  type NpFlagFact,
+} from './abi/np-ops.js';
+export {
+  PG_active,
+  PG_anon,
+  PG_anon_exclusive,
+  PG_batched,
+  PG_buddy,
+  PG_dirty,
+  PG_head,
+  PG_hwpoison,
+  PG_isolated,
+  PG_locked,
+  PG_lru,
+  PG_mlocked,
+  PG_pinned,
+  PG_reclaim,
+  PG_referenced,
+  PG_reserved,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_tail,
+  PG_unevictable,
+  PG_workingset,
+} from './abi/page-flags.js';
+export {
+  isMigrationType,
+  PTE_ACCESSED,
+  PTE_CHECKED,
+  PTE_DIRTY,
+  PTE_NODE_MASK,
+  PTE_NODE_SHIFT,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_SWP_EXCLUSIVE,
+  PTE_TYPE_HWPOISON,
+  PTE_TYPE_MASK,
+  PTE_TYPE_MIGRATION_READ,
+  PTE_TYPE_MIGRATION_READ_EXCLUSIVE,
+  PTE_TYPE_MIGRATION_WRITE,
+  PTE_TYPE_PLUGIN_FIRST,
+  PTE_TYPE_PLUGIN_LAST,
+  PTE_TYPE_SHIFT,
+  PTE_TYPE_SWAP,
+  PTE_WRITE,
+  PTE_WRITTEN,
+  pteMapsPage,
+  pteType,
+} from './abi/pte.js';
+export {
+  LEVEL_PMD,
+  LEVEL_PTE,
+  VM_FAULT_ERROR,
+  VM_FAULT_HWPOISON,
+  VM_FAULT_MAJOR,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  VM_FAULT_SIGSEGV,
+} from './abi/vm-fault.js';
+export { VMSTAT_NAMES, type VmstatName } from './abi/vmstat.js';
+export {
+  MAX_NR_ZONES,
+  MAX_NUMNODES,
+  MAX_PAGE_ORDER,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  PAGEBLOCK_PAGES,
+  PMD_ORDER,
+  PTRS_PER_PTE,
+  WMARK_HIGH,
+  WMARK_LOW,
+  WMARK_MIN,
+  WMARK_PROMO,
+  ZONE_DMA,
+  ZONE_DMA32,
+  ZONE_MOVABLE,
+  ZONE_NAMES,
+  ZONE_NORMAL,
+} from './abi/zone.js';
 export { AssertionError, assert, defined } from './base/assert.js';
 export { Clock, type EventHandler, type ScheduledEvent } from './base/clock.js';
 export { ClockToken } from './base/clock-token.js';
@@ -11,7 +194,9 @@ export {
   type Services,
   type Token,
 } from './base/di.js';
+export { IntrusiveLists } from './base/lists.js';
 export { Prng } from './base/prng.js';
+export { PrngToken } from './base/prng-token.js';
 export {
   type LoadedTier,
   loadedLatency,
@@ -22,7 +207,9 @@ export {
   ServerQueue,
   type ServerQueueStats,
 } from './base/server-queue.js';
+export type { HookName, HookOps, NodeReclaimPolicy } from './hooks/contracts.js';
 export { ERRORS, type ErrorCode, type ErrorDetails, MmError } from './hooks/errors.js';
+export { Managed, ManagedToken, OwnerColumn } from './hooks/managed.js';
 export {
   type CompressingDevice,
   type DeviceBinding,
@@ -30,8 +217,12 @@ export {
   type MemoryDevice,
   type ThresholdKind,
 } from './hooks/memory-device.js';
+export { OWNER_KERNEL_MIGRATE, OWNER_NO_LRU, Owner, type OwnerKind } from './hooks/owner.js';
 export { PageData } from './hooks/page-data.js';
 export type { Plugin } from './hooks/plugin.js';
+export { SITE_FACTS, type SiteFact, type SiteName, type SiteService } from './hooks/site-facts.js';
+export { type SiteCount, Sites, SitesToken } from './hooks/sites.js';
+export { ABSENT_OPS, HOOKS, type HookFact, type HookKind } from './hooks/table.js';
 export {
   createTracepoints,
   TRACEPOINT_FIELDS,
@@ -40,3 +231,162 @@ export {
   type TracepointName,
   Tracepoints,
 } from './hooks/tracepoints.js';
+export type { VmFault } from './hooks/vm-fault.js';
+export {
+  type AccessCounts,
+  AccessEngine,
+  type AccessResult,
+  type Done,
+  type EngineParts,
+} from './machine/access-engine.js';
+export { createMachine } from './machine/builder.js';
+export {
+  checkConfig,
+  distancesById,
+  type MachineConfig,
+  type NodeConfig,
+  nodeSpan,
+} from './machine/config.js';
+export { LatencyHistogram } from './machine/latency.js';
+export { Machine } from './machine/machine.js';
+export {
+  type AccessTrace,
+  type ReplayEvent,
+  type ReplayOptions,
+  type ReplayResult,
+  replay,
+} from './machine/replay.js';
+export { type Integrity, type IntegrityCounts, Shadow } from './machine/shadow.js';
+export { Task } from './machine/task.js';
+export {
+  addFreeRange,
+  buddyinfo,
+  freeList,
+  freeOnePage,
+  isFreeBlock,
+  removeAllFree,
+  rmqueue,
+} from './mem/buddy.js';
+export { Contents, ContentsToken } from './mem/contents.js';
+export {
+  FOLIO_TABLE_BYTES_PER_PAGE,
+  FolioTable,
+  FolioTableToken,
+  VERSION_LOST,
+  VERSION_ZERO,
+} from './mem/folio-table.js';
+export {
+  type ContigPageInfo,
+  contigPageInfo,
+  extfragForOrder,
+  FRAGMENTATION_NONE,
+  type FreeBlocks,
+  fragmentationIndex,
+  freeBlockCensus,
+  unusableFreeIndex,
+} from './mem/fragmentation.js';
+export {
+  LRU_ACTIVE_ANON,
+  LRU_ACTIVE_FILE,
+  LRU_INACTIVE_ANON,
+  LRU_INACTIVE_FILE,
+  LRU_UNEVICTABLE,
+  LruLists,
+  LruListsToken,
+  lruOf,
+  NR_LRU_LISTS,
+} from './mem/lru.js';
+export { Nodes, NodesToken } from './mem/nodes.js';
+export { type KswapdState, Pgdat } from './mem/pgdat.js';
+export { LEAF_SHIFT, Ptes, PtesToken } from './mem/ptes.js';
+export { Rmap, RmapToken } from './mem/rmap.js';
+export { MmStruct, type Vma, vmaAllows } from './mem/vma.js';
+export { Vmstat, VmstatToken } from './mem/vmstat.js';
+export {
+  calculateMinFreeKbytes,
+  setupPerZoneWmarks,
+  type WatermarkSysctls,
+} from './mem/watermarks.js';
+export { ORDERS, Zone } from './mem/zone.js';
+export { buildAllZonelists, nextBestNode } from './mem/zonelist.js';
+export {
+  type CopyEnd,
+  type CopyRoute,
+  type CostDescription,
+  CostModel,
+  type CostOptions,
+  type SwapCodec,
+  swapCodecOf,
+  TableCostModel,
+} from './mm/cost-model.js';
+export {
+  type BandwidthName,
+  COST_NAMES,
+  COST_PRESETS,
+  COST_TABLE,
+  type CostFact,
+  type CostMark,
+  type CostName,
+  type CostPreset,
+  type CostRow,
+  type CostUnit,
+  type CountName,
+  type NsName,
+} from './mm/cost-table.js';
+export { Demotion, DemotionToken } from './mm/demotion.js';
+export { DiskSwap, type DiskSwapOptions, diskSwap } from './mm/disk-swap.js';
+export { type EntryType, EntryTypes, EntryTypesToken } from './mm/entry-types.js';
+export { Folios, FoliosToken, type FrameHolder } from './mm/folio.js';
+export { Fork, ForkToken } from './mm/fork.js';
+export { Gup, GupToken } from './mm/gup.js';
+export { HugeMemory, HugeMemoryToken } from './mm/huge-memory.js';
+export { Kswapd, KswapdToken } from './mm/kswapd.js';
+export { Madvise, MadviseToken } from './mm/madvise.js';
+export { Mapping, MappingToken } from './mm/mapping.js';
+export { Memory, MemoryToken } from './mm/memory.js';
+export { MemoryFailure, MemoryFailureToken } from './mm/memory-failure.js';
+export { MemoryHotplug, MemoryHotplugToken } from './mm/memory-hotplug.js';
+export { MEMTIER_ADISTANCE_DRAM, MemoryTiers, MemoryTiersToken } from './mm/memory-tiers.js';
+export { LocalPolicy, Mempolicy, type PolicyChoice } from './mm/mempolicy.js';
+export {
+  Migrate,
+  type MigrateRequest,
+  type MigrateResult,
+  MigrateToken,
+  type NewFolio,
+} from './mm/migrate.js';
+export { Mlock, MlockToken } from './mm/mlock.js';
+export { Mmap, MmapToken, TASK_SIZE_PAGES } from './mm/mmap.js';
+export { Mms, MmsToken } from './mm/mms.js';
+export { MovePages, MovePagesToken } from './mm/move-pages.js';
+export { Mprotect, MprotectToken, vmFlags } from './mm/mprotect.js';
+export { OomKill, OomKillToken, type OomReaper } from './mm/oom-kill.js';
+export { PageAlloc, PageAllocToken } from './mm/page-alloc.js';
+export { RmapWalk, RmapWalkToken } from './mm/rmap-walk.js';
+export {
+  DEF_PRIORITY,
+  type Reclaimer,
+  type ScanControl,
+  SWAP_CLUSTER_MAX,
+} from './mm/scan-control.js';
+export {
+  type ReferenceRule,
+  ShrinkFolioList,
+  ShrinkFolioListToken,
+} from './mm/shrink-folio-list.js';
+export { Swap, SwapToken } from './mm/swap.js';
+export { NoSwap, SwapBackend } from './mm/swap-backend.js';
+export { SwapFault, SwapFaultToken } from './mm/swap-fault.js';
+export { SYSCTL_DEFAULTS, Sysctl } from './mm/sysctl.js';
+export { ClassicLru, ReclaimPolicy } from './mm/vmscan.js';
+export { Work, WorkToken } from './mm/work.js';
+export { WriteFault, WriteFaultToken } from './mm/write-fault.js';
+export { Zap, ZapToken } from './mm/zap.js';
+export {
+  type AllocMark,
+  type AllocRequest,
+  gfpZone,
+  ZoneAlloc,
+  ZoneAllocToken,
+} from './mm/zone-alloc.js';
+export { Zram, type ZramOptions, zramSwap } from './mm/zram.js';

@@ -1,0 +1,53 @@
+/**
+ * Page-table entries. An entry is two columns: `bits` (flags, type, node) and `value` (a pfn when present, otherwise
+ * what the type says: a swap slot, the pfn under migration, a plugin's payload). `bits === 0` is the empty entry.
+ *
+ * Bits 24..29 hold the node of a present page, so that the access engine can charge the right latency from the entry alone.
+ */
+export const PTE_PRESENT = 1 << 0;
+export const PTE_WRITE = 1 << 1;
+export const PTE_ACCESSED = 1 << 2;
+export const PTE_DIRTY = 1 << 3;
+/** Present but inaccessible: PROT_NONE or a NUMA hint (pte_protnone). PTE_PRESENT is then clear. */
+export const PTE_PROTNONE = 1 << 4;
+/** Maps the shared zero page: no reference, no mapcount, no rss (pte_special). */
+export const PTE_SPECIAL = 1 << 5;
+/** A swap entry whose page was exclusive (pte_swp_exclusive). */
+export const PTE_SWP_EXCLUSIVE = 1 << 6;
+
+/**
+ * Two bits of the access engine, no hardware has them: cleared whenever an entry is set.
+ * CHECKED: the contents behind the entry were compared with the shadow memory since it was set.
+ * WRITTEN: a store went through the entry since it was set, so the contents already have a fresh identity.
+ */
+export const PTE_CHECKED = 1 << 8;
+export const PTE_WRITTEN = 1 << 9;
+
+export const PTE_TYPE_SHIFT = 12;
+export const PTE_TYPE_MASK = 0xf << PTE_TYPE_SHIFT;
+/** Non-present entry types (include/linux/swapops.h); 8..15 are for plugins. */
+export const PTE_TYPE_SWAP = 1;
+export const PTE_TYPE_MIGRATION_READ = 2;
+export const PTE_TYPE_MIGRATION_READ_EXCLUSIVE = 3;
+export const PTE_TYPE_MIGRATION_WRITE = 4;
+export const PTE_TYPE_HWPOISON = 5;
+export const PTE_TYPE_PLUGIN_FIRST = 8;
+export const PTE_TYPE_PLUGIN_LAST = 15;
+
+export const PTE_NODE_SHIFT = 24;
+export const PTE_NODE_MASK = 0x3f << PTE_NODE_SHIFT;
+
+/** The type of a non-present entry; 0 for an empty or a present one. */
+export function pteType(bits: number): number {
+  return (bits & PTE_TYPE_MASK) >>> PTE_TYPE_SHIFT;
+}
+
+/** Does the entry map a page (accessible or PROT_NONE)? */
+export function pteMapsPage(bits: number): boolean {
+  return (bits & (PTE_PRESENT | PTE_PROTNONE)) !== 0;
+}
+
+/** Is it one of the three migration entries? */
+export function isMigrationType(type: number): boolean {
+  return type >= PTE_TYPE_MIGRATION_READ && type <= PTE_TYPE_MIGRATION_WRITE;
+}

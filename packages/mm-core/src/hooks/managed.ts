@@ -1,0 +1,217 @@
+import { ENODEV } from '../abi/errno.js';
+import { __GFP_PRIVATE } from '../abi/gfp.js';
+import {
+  NP_OPS_LONGTERM_PIN,
+  NP_OPS_MIGRATION,
+  NP_OPS_OOM_ELIGIBLE,
+  NP_OPS_PROTECT_WRITE,
+  NP_OPS_RECLAIM,
+} from '../abi/np-ops.js';
+import { MAX_NUMNODES } from '../abi/zone.js';
+import { createToken } from '../base/di.js';
+import type { HookName, NodeReclaimPolicy } from './contracts.js';
+import { MmError } from './errors.js';
+import { Owner, type OwnerKind } from './owner.js';
+import type { Sites } from './sites.js';
+import type { VmFault } from './vm-fault.js';
+
+/** The owner column of the folio table: one byte per page, 0 for ordinary memory. */
+export type OwnerColumn = Uint8Array;
+export const OwnerColumn = createToken<OwnerColumn>('OwnerColumn');
+
+/**
+ * Every question the core may ask about special memory, and every dispatch to an owner: the helpers that the RFC puts in
+ * mm/internal.h and include/linux/node_private.h, one each, with the absent case decided here. Nothing else reads the
+ * owner column. The first argument of a question is the site that asks.
+ */
+export class Managed {
+  private readonly owners: Owner[] = [];
+  private readonly ownerOfNode: (Owner | null)[] = new Array<Owner | null>(MAX_NUMNODES).fill(null);
+  private readonly callsByHook = new Map<HookName, number>();
+
+  constructor(
+    private readonly column: OwnerColumn,
+    private readonly sites: Sites,
+  ) {}
+
+  /** Makes a new owner; its pages are marked by `claim`. */
+  createOwner(name: string, kind: OwnerKind): Owner {
+    if (this.owners.length >= 255) throw new MmError('OWNER_LIMIT', { plugin: name });
+    const owner = new Owner(this.owners.length + 1, name, kind);
+    this.owners.push(owner);
+    return owner;
+  }
+
+  /** Marks pages as the owner's; null gives them back. */
+  claim(owner: Owner | null, base: number, pages: number): void {
+    this.column.fill(owner === null ? 0 : owner.id, base, base + pages);
+  }
+
+  /** Makes the owner that of a whole node (`pgdat->node_private`); null clears it. */
+  setNodeOwner(nid: number, owner: Owner | null): void {
+    this.ownerOfNode[nid] = owner;
+  }
+
+  /** The owner of a private node, or null (`NODE_DATA(nid)->node_private`). Not a question about a folio: no site. */
+  nodeOwner(nid: number): Owner | null {
+    return this.ownerOfNode[nid] ?? null;
+  }
+
+  /** Owner of a page for drivers and reports; the core uses the questions below. */
+  ownerOf(pfn: number): Owner | null {
+    const id = this.column[pfn] ?? 0;
+    return id === 0 ? null : (this.owners[id - 1] ?? null);
+  }
+
+  /** Calls per hook so far. */
+  hookCalls(): ReadonlyMap<HookName, number> {
+    return this.callsByHook;
+  }
+
+  // Questions about folios ------------------------------------------------------------------------------------------
+
+  /** Zone-device or private node (patch 05). */
+  folio_is_private_managed(site: number, pfn: number): boolean {
+    return this.sites.count(site, this.column[pfn] !== 0);
+  }
+
+  /** Ordinary folios: yes; others by opt-in (patch 12). */
+  folio_managed_allows_migrate(site: number, pfn: number): boolean {
+    const owner = this.askFolio(site, pfn);
+    return owner === null || owner.allowsKernelMigrate();
+  }
+
+  /** May move_pages and its like tell or change where the folio is (patch 12)? */
+  folio_managed_allows_user_migrate(site: number, pfn: number): boolean {
+    const owner = this.askFolio(site, pfn);
+    return owner === null || (owner.flags & NP_OPS_MIGRATION) !== 0;
+  }
+
+  /** Must a mapping of the folio stay read-only (patch 15)? */
+  folio_managed_wrprotect(site: number, pfn: number): boolean {
+    const owner = this.askFolio(site, pfn);
+    return owner !== null && (owner.flags & NP_OPS_PROTECT_WRITE) !== 0;
+  }
+
+  /** For a private node the flag decides alone (patch 20); null: the folio is ordinary, other rules apply. */
+  folio_managed_allows_longterm_pin(site: number, pfn: number): boolean | null {
+    const owner = this.askFolio(site, pfn);
+    return owner === null ? null : (owner.flags & NP_OPS_LONGTERM_PIN) !== 0;
+  }
+
+  // Questions about nodes -------------------------------------------------------------------------------------------
+
+  /** The gate (patch 03): a private node only for requests that say so. */
+  numa_zone_alloc_allowed(site: number, nid: number, gfp: number): boolean {
+    const managed = this.sites.count(site, this.ownerOfNode[nid] !== null);
+    return !managed || (gfp & __GFP_PRIVATE) !== 0;
+  }
+
+  /** Is the node an N_MEMORY_PRIVATE one? */
+  node_is_private(site: number, nid: number): boolean {
+    return this.sites.count(site, this.ownerOfNode[nid] !== null);
+  }
+
+  /** Has the node's owner opted in to all of `flags`? Ordinary nodes: true. */
+  node_private_has_flag(site: number, nid: number, flags: number): boolean {
+    const owner = this.ownerOfNode[nid] ?? null;
+    this.sites.count(site, owner !== null);
+    return owner === null || (owner.flags & flags) === flags;
+  }
+
+  /** Does the node refuse entry by migration for now (patch 14)? */
+  node_private_migration_blocked(site: number, nid: number): boolean {
+    const owner = this.ownerOfNode[nid] ?? null;
+    this.sites.count(site, owner !== null);
+    return owner?.migrationBlocked ?? false;
+  }
+
+  /** Private zones by flag, others yes (patch 16; the cpuset part is the caller's). */
+  zone_reclaim_allowed(site: number, nid: number): boolean {
+    return this.node_private_has_flag(site, nid, NP_OPS_RECLAIM);
+  }
+
+  /** Does the node count when memory is looked for before a kill (patch 17)? */
+  node_oom_eligible(site: number, nid: number): boolean {
+    return this.node_private_has_flag(site, nid, NP_OPS_OOM_ELIGIBLE);
+  }
+
+  // Dispatch --------------------------------------------------------------------------------------------------------
+
+  /** True if the owner took care of the folio (patch 10). */
+  folio_managed_on_free(site: number, folio: number): boolean {
+    const owner = this.askFolio(site, folio);
+    if (owner === null || !owner.has('free_folio')) return false;
+    return this.call(owner, 'free_folio', () => owner.ops.free_folio(folio));
+  }
+
+  /** Tells the owner of a split: `fresh` is a new folio, or -1 for the original (patch 11). */
+  folio_managed_split_cb(site: number, orig: number, fresh: number): void {
+    const owner = this.askFolio(site, orig);
+    if (owner === null || !owner.has('folio_split')) return;
+    this.call(owner, 'folio_split', () => owner.ops.folio_split(orig, fresh));
+  }
+
+  /** Hands folios to the node's owner: 0, the number not moved, or -errno (patch 12). */
+  node_private_migrate_to(folios: number[], nid: number, mode: number, reason: number): number {
+    const owner = this.ownerOfNode[nid];
+    if (!owner?.has('migrate_to')) return -ENODEV;
+    return this.call(owner, 'migrate_to', () => owner.ops.migrate_to(folios, nid, mode, reason));
+  }
+
+  /** Tells the source's owner that the folio leaves or moves (patch 12). */
+  folio_managed_migrate_notify(site: number, src: number, dst: number): void {
+    const owner = this.askFolio(site, src);
+    if (owner === null || !owner.has('folio_migrate')) return;
+    this.call(owner, 'folio_migrate', () => owner.ops.folio_migrate(src, dst));
+  }
+
+  /** Gives a fault to the owner: VM_FAULT_* bits, or -1 if nobody takes it (patch 15). */
+  folio_managed_handle_fault(site: number, folio: number, vmf: VmFault, level: number): number {
+    const owner = this.askFolio(site, folio);
+    if (owner === null || !owner.has('handle_fault')) return -1;
+    return this.call(owner, 'handle_fault', () => owner.ops.handle_fault(folio, vmf, level));
+  }
+
+  /** Asks the node's owner for its reclaim policy (patch 16). */
+  node_private_reclaim_policy(site: number, nid: number): NodeReclaimPolicy {
+    const policy = {
+      active: false,
+      may_swap: false,
+      may_writepage: false,
+      managed_watermarks: false,
+    };
+    const owner = this.ownerOfNode[nid] ?? null;
+    this.sites.count(site, owner !== null);
+    if (owner?.has('reclaim_policy')) {
+      this.call(owner, 'reclaim_policy', () => owner.ops.reclaim_policy(nid, policy));
+      policy.active = true;
+    }
+    return policy;
+  }
+
+  /** Notifies the owner of poison (patch 21). */
+  folio_managed_memory_failure(site: number, folio: number, pfn: number, flags: number): void {
+    const owner = this.askFolio(site, folio);
+    if (owner === null || !owner.has('memory_failure')) return;
+    this.call(owner, 'memory_failure', () => owner.ops.memory_failure(folio, pfn, flags));
+  }
+
+  private askFolio(site: number, pfn: number): Owner | null {
+    const id = this.column[pfn] ?? 0;
+    this.sites.count(site, id !== 0);
+    return id === 0 ? null : (this.owners[id - 1] ?? null);
+  }
+
+  private call<T>(owner: Owner, hook: HookName, run: () => T): T {
+    this.callsByHook.set(hook, (this.callsByHook.get(hook) ?? 0) + 1);
+    try {
+      return run();
+    } catch (cause) {
+      if (cause instanceof MmError) throw cause;
+      const detail = cause instanceof Error ? cause.message : String(cause);
+      throw new MmError('PLUGIN_THREW', { plugin: owner.name, hook, detail, cause });
+    }
+  }
+}
+export const ManagedToken = createToken<Managed>('Managed');

@@ -1,0 +1,239 @@
+import type { HookName } from './contracts.js';
+
+/** The services that sites belong to, as the RFC groups its patches. */
+export type SiteService =
+  | 'allocation gate'
+  | 'zonelist'
+  | 'free'
+  | 'split'
+  | 'migration'
+  | 'demotion'
+  | 'write protect and fault'
+  | 'reclaim'
+  | 'OOM'
+  | 'long-term pin'
+  | 'memory failure'
+  | 'hotplug'
+  | 'skip sites';
+
+/** A place in the core that asks "is this folio or node special?". */
+export interface SiteFact {
+  readonly service: SiteService;
+  /** The predicate or hook it uses. */
+  readonly asks: string;
+  /** The hook it may end in. */
+  readonly hook: HookName | null;
+  /** The kernel function it stands for. */
+  readonly kernel: string;
+  /** Patch of RFC v4. */
+  readonly patch: number;
+}
+
+function site(
+  service: SiteService,
+  patch: number,
+  kernel: string,
+  asks: string,
+  hook: HookName | null = null,
+): SiteFact {
+  return { service, patch, kernel, asks, hook };
+}
+
+/** Every site of the core. `Managed` is the only file that reads the owner column; each call names its site. */
+export const SITE_FACTS = {
+  'page_alloc.get_page_from_freelist': site(
+    'allocation gate',
+    3,
+    'mm/page_alloc.c:get_page_from_freelist',
+    'numa_zone_alloc_allowed',
+  ),
+  'page_alloc.should_reclaim_retry': site(
+    'allocation gate',
+    3,
+    'mm/page_alloc.c:should_reclaim_retry',
+    'numa_zone_alloc_allowed',
+  ),
+  'page_alloc.build_zonelists': site(
+    'zonelist',
+    4,
+    'mm/page_alloc.c:build_zonelists',
+    'node_state(N_MEMORY_PRIVATE)',
+  ),
+  'swap.__folio_put': site(
+    'free',
+    10,
+    'mm/swap.c:__folio_put',
+    'folio_managed_on_free',
+    'free_folio',
+  ),
+  'swap.folios_put_refs': site(
+    'free',
+    10,
+    'mm/swap.c:folios_put_refs',
+    'folio_managed_on_free',
+    'free_folio',
+  ),
+  'huge_memory.__folio_split': site(
+    'split',
+    11,
+    'mm/huge_memory.c:__folio_freeze_and_split_unmapped',
+    'folio_managed_split_cb',
+    'folio_split',
+  ),
+  'migrate.migrate_folios_to_node': site(
+    'migration',
+    12,
+    'mm/migrate.c:migrate_folios_to_node',
+    'node_is_private',
+    'migrate_to',
+  ),
+  'migrate.__add_folio_for_migration': site(
+    'migration',
+    12,
+    'mm/migrate.c:__add_folio_for_migration',
+    'folio_managed_allows_migrate',
+  ),
+  'migrate.do_pages_move': site(
+    'migration',
+    12,
+    'mm/migrate.c:do_pages_move',
+    'node_state(N_MEMORY_PRIVATE)',
+  ),
+  'migrate.do_pages_stat_array': site(
+    'migration',
+    12,
+    'mm/migrate.c:do_pages_stat_array',
+    'folio_managed_allows_user_migrate',
+  ),
+  'migrate.migrate_folio_move': site(
+    'migration',
+    12,
+    'mm/migrate.c:migrate_folio_move',
+    'folio_managed_migrate_notify',
+    'folio_migrate',
+  ),
+  'rmap.try_to_migrate': site(
+    'migration',
+    12,
+    'mm/rmap.c:try_to_migrate',
+    'folio_managed_allows_migrate',
+  ),
+  'memory-tiers.establish_demotion_targets': site(
+    'demotion',
+    14,
+    'mm/memory-tiers.c:establish_demotion_targets',
+    'NP_OPS_DEMOTION',
+  ),
+  'memory-tiers.set_node_memory_tier': site(
+    'demotion',
+    14,
+    'mm/memory-tiers.c:set_node_memory_tier',
+    'node_state(N_MEMORY_PRIVATE)',
+  ),
+  'vmscan.can_demote': site(
+    'demotion',
+    14,
+    'mm/vmscan.c:can_demote',
+    'node_private_migration_blocked',
+  ),
+  'vmscan.demote_folio_list': site(
+    'demotion',
+    14,
+    'mm/vmscan.c:demote_folio_list',
+    'node_is_private',
+    'migrate_to',
+  ),
+  'mprotect.change_pte_range': site(
+    'write protect and fault',
+    15,
+    'mm/mprotect.c:change_pte_range',
+    'NP_OPS_PROTECT_WRITE',
+  ),
+  'migrate.remove_migration_pte': site(
+    'write protect and fault',
+    15,
+    'mm/migrate.c:remove_migration_pte',
+    'folio_managed_fixup_migration_pte',
+  ),
+  'memory.handle_pte_fault': site(
+    'write protect and fault',
+    15,
+    'mm/memory.c:handle_pte_fault',
+    'folio_managed_handle_fault',
+    'handle_fault',
+  ),
+  'vmscan.shrink_zones': site('reclaim', 16, 'mm/vmscan.c:shrink_zones', 'zone_reclaim_allowed'),
+  'vmscan.wakeup_kswapd': site('reclaim', 16, 'mm/vmscan.c:wakeup_kswapd', 'zone_reclaim_allowed'),
+  'vmscan.balance_pgdat': site(
+    'reclaim',
+    16,
+    'mm/vmscan.c:balance_pgdat',
+    'node_private_reclaim_policy',
+    'reclaim_policy',
+  ),
+  'page_alloc.__setup_per_zone_wmarks': site(
+    'reclaim',
+    16,
+    'mm/page_alloc.c:__setup_per_zone_wmarks',
+    'node_private_reclaim_policy',
+    'reclaim_policy',
+  ),
+  'oom_kill.constrained_alloc': site(
+    'OOM',
+    17,
+    'mm/oom_kill.c:constrained_alloc',
+    'zone_oom_eligible',
+  ),
+  'mm.folio_is_longterm_pinnable': site(
+    'long-term pin',
+    20,
+    'include/linux/mm.h:folio_is_longterm_pinnable',
+    'NP_OPS_LONGTERM_PIN',
+  ),
+  'memory-failure.memory_failure': site(
+    'memory failure',
+    21,
+    'mm/memory-failure.c:memory_failure',
+    'folio_managed_memory_failure',
+    'memory_failure',
+  ),
+  'memory-failure.soft_offline_in_use_page': site(
+    'memory failure',
+    21,
+    'mm/memory-failure.c:soft_offline_in_use_page',
+    'folio_managed_allows_migrate',
+  ),
+  'memory_hotplug.online_pages': site(
+    'hotplug',
+    22,
+    'mm/memory_hotplug.c:online_pages',
+    'pgdat->private',
+  ),
+  'memory_hotplug.offline_pages': site(
+    'hotplug',
+    22,
+    'mm/memory_hotplug.c:offline_pages',
+    'pgdat->private',
+  ),
+  'memory_hotplug.do_migrate_range': site(
+    'hotplug',
+    22,
+    'mm/memory_hotplug.c:do_migrate_range',
+    'folio_managed_allows_migrate',
+  ),
+  'mlock.mlock_pte_range': site(
+    'skip sites',
+    6,
+    'mm/mlock.c:mlock_pte_range',
+    'folio_is_private_managed',
+  ),
+  'madvise.madvise_cold_or_pageout_pte_range': site(
+    'skip sites',
+    7,
+    'mm/madvise.c:madvise_cold_or_pageout_pte_range',
+    'folio_is_private_managed',
+  ),
+} as const satisfies Record<string, SiteFact>;
+
+/** Name of a site. */
+export type SiteName = keyof typeof SITE_FACTS;

@@ -1,0 +1,232 @@
+import {
+  PTE_ACCESSED,
+  PTE_CHECKED,
+  PTE_DIRTY,
+  PTE_NODE_SHIFT,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_WRITTEN,
+} from '../abi/pte.js';
+import {
+  VM_FAULT_ERROR,
+  VM_FAULT_HWPOISON,
+  VM_FAULT_MAJOR,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  VM_FAULT_SIGSEGV,
+} from '../abi/vm-fault.js';
+import { MAX_NUMNODES } from '../abi/zone.js';
+import type { Clock } from '../base/clock.js';
+import { MmError } from '../hooks/errors.js';
+import type { Tracepoints } from '../hooks/tracepoints.js';
+import type { Contents } from '../mem/contents.js';
+import { type FolioTable, VERSION_LOST, VERSION_ZERO } from '../mem/folio-table.js';
+import type { Nodes } from '../mem/nodes.js';
+import type { Ptes } from '../mem/ptes.js';
+import type { MmStruct } from '../mem/vma.js';
+import type { Memory } from '../mm/memory.js';
+import type { MemoryFailure } from '../mm/memory-failure.js';
+import type { OomKill } from '../mm/oom-kill.js';
+import type { Work } from '../mm/work.js';
+import type { Zap } from '../mm/zap.js';
+import { LatencyHistogram } from './latency.js';
+import { Shadow } from './shadow.js';
+
+/** What one access came to. */
+export type AccessResult = 'ok' | 'SIGSEGV' | 'SIGBUS' | 'killed';
+
+/** Tries of one access before it counts as a livelock. */
+const TRIES_MAX = 100_000;
+
+/** Counts of the accesses of a machine. */
+export interface AccessCounts {
+  /** Accesses that found their page at once. */
+  hits: number;
+  /** Accesses that took at least one fault. */
+  faulted: number;
+  minor: number;
+  major: number;
+}
+
+/** What the engine needs of the machine. */
+export interface EngineParts {
+  readonly clock: Clock;
+  readonly work: Work;
+  readonly table: FolioTable;
+  readonly nodes: Nodes;
+  readonly ptes: Ptes;
+  readonly contents: Contents;
+  readonly memory: Memory;
+  readonly memoryFailure: MemoryFailure;
+  readonly oom: OomKill;
+  readonly zap: Zap;
+  readonly tracepoints: Tracepoints;
+}
+
+/** Single accesses with faults, contents, shadow memory and time. The loop over hits is `runHits`. */
+export class AccessEngine {
+  readonly shadow = new Shadow();
+  readonly latency = new LatencyHistogram();
+  readonly counts: AccessCounts = { hits: 0, faulted: 0, minor: 0, major: 0 };
+  /** Accesses by node since the last `settleHits`. */
+  readonly accessesByNode = new Float64Array(MAX_NUMNODES);
+
+  constructor(private readonly parts: EngineParts) {}
+
+  /** Frames behind these slots changed by somebody else's doing: the next access compares anew. */
+  forgetChecks(slots: readonly number[]): void {
+    const { ptes } = this.parts;
+    for (const slot of slots) ptes.bits[slot]! &= ~(PTE_CHECKED | PTE_WRITTEN);
+  }
+
+  /** Latency of a line on a node, in nanoseconds. */
+  lineNs(nid: number): number {
+    return this.parts.nodes.pgdat(nid).lineNs;
+  }
+
+  /** The slowest line that any node can have. */
+  lineNsMax(): number {
+    let slowest = 1;
+    for (const pgdat of this.parts.nodes.all()) slowest = Math.max(slowest, pgdat.lineNs);
+    return slowest;
+  }
+
+  /** Moves the clock and the histogram by what `runHits` added up. No event may be due in between. */
+  settleHits(): void {
+    const { clock } = this.parts;
+    let ns = 0;
+    for (let nid = 0; nid < MAX_NUMNODES; nid++) {
+      const accesses = this.accessesByNode[nid]!;
+      if (accesses === 0) continue;
+      this.accessesByNode[nid] = 0;
+      const lineNs = this.lineNs(nid);
+      ns += accesses * lineNs;
+      this.counts.hits += accesses;
+      this.latency.add(lineNs, accesses);
+    }
+    if (ns > 0) clock.advance(ns);
+  }
+
+  /**
+   * One access that may trap, repeated `n` times by the program: the first may fault, all are charged. A long row stops at
+   * the next event.
+   * @returns accesses done (0 if the task did not survive), and the result
+   */
+  access(mm: MmStruct, vpn: number, write: boolean, nid: number, n: number): Done {
+    const begin = this.parts.clock.now;
+    const slot = this.parts.ptes.slot(mm.id, vpn);
+    let faults = 0;
+    for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+      if (this.finishIfMapped(slot, vpn, write)) {
+        return this.charge(slot, begin, faults, n);
+      }
+      const result = this.fault(mm, vpn, write, nid);
+      faults++;
+      if ((result & VM_FAULT_ERROR) !== 0) {
+        const signal = this.onError(mm, slot, result);
+        if (signal !== 'ok') return { done: 0, result: signal };
+      }
+      if (this.parts.oom.isVictim(mm.id)) return { done: 0, result: 'killed' };
+    }
+    throw new MmError('ACCESS_LIVELOCK', { detail: `page ${vpn}, ${TRIES_MAX} tries` });
+  }
+
+  private fault(mm: MmStruct, vpn: number, write: boolean, nid: number): number {
+    const { memory, work, clock, tracepoints } = this.parts;
+    const result = memory.handleMmFault(mm, vpn, write, nid);
+    const ns = work.take();
+    if ((result & VM_FAULT_MAJOR) !== 0) this.counts.major++;
+    else if ((result & VM_FAULT_RETRY) === 0) this.counts.minor++;
+    const tp = tracepoints.mm_fault;
+    if (tp.enabled) tp.emit(vpn, write ? 1 : 0, result, ns);
+    clock.advance(ns);
+    return result;
+  }
+
+  /** If the entry allows the access: compare or store, and mark the entry. */
+  private finishIfMapped(slot: number, vpn: number, write: boolean): boolean {
+    const { ptes } = this.parts;
+    const bits = ptes.bits[slot]!;
+    const need = write ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
+    if ((bits & need) !== need) return false;
+    if (write) {
+      this.store(slot, vpn);
+      return true;
+    }
+    return this.load(slot, bits);
+  }
+
+  private store(slot: number, vpn: number): void {
+    const { ptes, contents } = this.parts;
+    const pfn = ptes.value[slot]!;
+    const version = contents.store(pfn, vpn);
+    ptes.shadow[slot] = version;
+    this.shadow.noteStore(version, slot);
+    // A device sees every store to its pages, so those never become hits of the loop.
+    const written = contents.deviceOf(pfn) === null ? PTE_WRITTEN : 0;
+    ptes.bits[slot] = ptes.bits[slot]! | PTE_ACCESSED | PTE_DIRTY | written;
+  }
+
+  /** @returns false if the page turned out poisoned and has to be faulted in again */
+  private load(slot: number, bits: number): boolean {
+    const { ptes, table } = this.parts;
+    if ((bits & PTE_CHECKED) === 0) {
+      const special = (bits & PTE_SPECIAL) !== 0;
+      const found = special ? VERSION_ZERO : table.version[ptes.value[slot]!]!;
+      const verdict = this.shadow.check(slot, ptes.shadow[slot]!, found);
+      if (verdict !== 'good') ptes.shadow[slot] = found === VERSION_LOST ? VERSION_ZERO : found;
+      if (found === VERSION_LOST) {
+        this.poison(slot);
+        return false;
+      }
+    }
+    ptes.bits[slot] = ptes.bits[slot]! | PTE_ACCESSED | PTE_CHECKED;
+    return true;
+  }
+
+  /** A load hit poison: machine check, memory_failure, SIGBUS. The program goes on with a fresh page. */
+  private poison(slot: number): void {
+    const { ptes, memoryFailure, zap, work, clock } = this.parts;
+    memoryFailure.memoryFailure(ptes.value[slot]!, 0);
+    zap.entry(slot);
+    clock.advance(work.take());
+  }
+
+  /** Charges the access: its faults to the first, the line's latency to each, up to the next event. */
+  private charge(slot: number, begin: number, faults: number, n: number): Done {
+    const { clock, ptes } = this.parts;
+    const lineNs = this.lineNs((ptes.bits[slot]! >>> PTE_NODE_SHIFT) & (MAX_NUMNODES - 1));
+    const room = Math.floor((clock.deadline() - clock.now) / lineNs);
+    const done = Math.max(1, Math.min(n, room));
+    const firstNs = clock.now - begin + lineNs;
+    if (faults > 0) this.counts.faulted++;
+    else this.counts.hits++;
+    this.counts.hits += done - 1;
+    this.latency.add(firstNs, 1);
+    this.latency.add(lineNs, done - 1);
+    clock.advance(done * lineNs);
+    return { done, result: 'ok' };
+  }
+
+  private onError(mm: MmStruct, slot: number, result: number): AccessResult {
+    const { ptes, zap } = this.parts;
+    if ((result & VM_FAULT_HWPOISON) !== 0) {
+      this.shadow.counts.lostPages++;
+      ptes.shadow[slot] = VERSION_ZERO;
+      zap.entry(slot);
+      return 'ok';
+    }
+    if ((result & VM_FAULT_SIGSEGV) !== 0) return 'SIGSEGV';
+    if ((result & VM_FAULT_SIGBUS) !== 0) return 'SIGBUS';
+    const killed = (result & VM_FAULT_OOM) !== 0 && this.parts.oom.isVictim(mm.id);
+    return killed ? 'killed' : 'ok';
+  }
+}
+
+/** How far an access of n repetitions came. */
+export interface Done {
+  readonly done: number;
+  readonly result: AccessResult;
+}

@@ -1,0 +1,136 @@
+import { N_CPU, N_POSSIBLE } from '../abi/node-states.js';
+import { MAX_PAGE_ORDER, ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
+import { Clock } from '../base/clock.js';
+import { ClockToken } from '../base/clock-token.js';
+import { createServices, type Services } from '../base/di.js';
+import { Prng } from '../base/prng.js';
+import { PrngToken } from '../base/prng-token.js';
+import { MmError } from '../hooks/errors.js';
+import { Managed, ManagedToken } from '../hooks/managed.js';
+import { PageData } from '../hooks/page-data.js';
+import type { Plugin } from '../hooks/plugin.js';
+import { Sites, SitesToken } from '../hooks/sites.js';
+import { createTracepoints, Tracepoints } from '../hooks/tracepoints.js';
+import { Contents, ContentsToken } from '../mem/contents.js';
+import { FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { LruLists, LruListsToken } from '../mem/lru.js';
+import { Nodes, NodesToken } from '../mem/nodes.js';
+import { Pgdat } from '../mem/pgdat.js';
+import { Ptes, PtesToken } from '../mem/ptes.js';
+import { Rmap, RmapToken } from '../mem/rmap.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { ORDERS, Zone } from '../mem/zone.js';
+import { CostModel, TableCostModel } from '../mm/cost-model.js';
+import { FoliosToken } from '../mm/folio.js';
+import { MemoryHotplugToken } from '../mm/memory-hotplug.js';
+import { SYSCTL_DEFAULTS, Sysctl } from '../mm/sysctl.js';
+import { checkConfig, distancesById, type MachineConfig, nodeSpan } from './config.js';
+import { IncompressibleData } from './default-data.js';
+import { Machine } from './machine.js';
+import { bindServices } from './wiring.js';
+
+/**
+ * Builds a machine: checks, wires, boots its online nodes, lets every plugin `probe`, and seals it. Afterwards the
+ * container is not used again by the core.
+ * @throws MmError for an impossible machine or a plugin that refuses
+ */
+export function createMachine(config: MachineConfig, plugins: readonly Plugin[]): Machine {
+  checkConfig(config);
+  checkNames(plugins);
+  const services = createServices();
+  const nodes = bindMemory(services, config);
+  services.bindValue(PageData, new IncompressibleData());
+  bindServices(services);
+  for (const plugin of plugins) guard(plugin, 'register', () => plugin.register?.(services));
+  bindContents(services, nodes);
+  boot(services, config);
+  const machine = new Machine(services, config, plugins);
+  for (const plugin of plugins) guard(plugin, 'probe', () => plugin.probe?.(services));
+  return machine;
+}
+
+function bindMemory(services: Services, config: MachineConfig): Nodes {
+  const clock = new Clock();
+  const sites = new Sites();
+  const cost = new TableCostModel(config.cost);
+  const pages = config.nodes.reduce((sum, node) => sum + nodeSpan(node.pages), 0);
+  const buddyLists = config.nodes.length * ORDERS;
+  const table = new FolioTable(pages, buddyLists + LruLists.LISTS);
+  const nodes = new Nodes(table);
+  addNodes(nodes, table, config, cost);
+  services.bindValue(ClockToken, clock);
+  services.bindValue(PrngToken, new Prng(config.seed));
+  services.bindValue(SitesToken, sites);
+  services.bindValue(ManagedToken, new Managed(table.owner, sites));
+  services.bindValue(
+    Tracepoints,
+    createTracepoints(() => clock.now),
+  );
+  services.bindValue(CostModel, cost);
+  services.bindValue(Sysctl, { ...SYSCTL_DEFAULTS, ...config.sysctl });
+  services.bindValue(FolioTableToken, table);
+  services.bindValue(NodesToken, nodes);
+  services.bindValue(LruListsToken, new LruLists(table, nodes, buddyLists));
+  services.bindValue(PtesToken, new Ptes());
+  services.bindValue(RmapToken, new Rmap(table));
+  services.bindValue(VmstatToken, new Vmstat());
+  return nodes;
+}
+
+function addNodes(nodes: Nodes, table: FolioTable, config: MachineConfig, cost: CostModel): void {
+  let base = 0;
+  config.nodes.forEach((node, at) => {
+    const lineNs = node.lineNs ?? cost.ns.dramLine;
+    const bytesPerNs = node.bytesPerNs ?? cost.bytesPerNs.dramBandwidth;
+    const cpus = node.cpus ?? 0;
+    const distances = distancesById(config, at);
+    const pgdat = new Pgdat(node.id, base, node.pages, cpus, distances, lineNs, bytesPerNs);
+    const type = node.movable === true ? ZONE_MOVABLE : ZONE_NORMAL;
+    const zone = new Zone(nodes.zones.length, node.id, type, base, node.pages);
+    const end = base + nodeSpan(node.pages);
+    table.zoneOfBlock.fill(zone.index + 1, base >> MAX_PAGE_ORDER, end >> MAX_PAGE_ORDER);
+    pgdat.zones.push(zone);
+    nodes.zones.push(zone);
+    nodes.pgdats[node.id] = pgdat;
+    nodes.setState(node.id, N_POSSIBLE);
+    if (cpus > 0) nodes.setState(node.id, N_CPU);
+    base = end;
+  });
+}
+
+/** After `register`, because a plugin may have bound the page data. */
+function bindContents(services: Services, nodes: Nodes): void {
+  const table = services.get(FolioTableToken);
+  services.bindValue(ContentsToken, new Contents(table, nodes, services.get(PageData)));
+}
+
+function boot(services: Services, config: MachineConfig): void {
+  const hotplug = services.get(MemoryHotplugToken);
+  const folios = services.get(FoliosToken);
+  folios.cpus = config.nodes.reduce((sum, node) => sum + (node.cpus ?? 0), 0);
+  for (const node of config.nodes) {
+    if (node.online === false || node.pages === 0) continue;
+    hotplug.onlinePages(node.id, null);
+  }
+}
+
+function checkNames(plugins: readonly Plugin[]): void {
+  const seen = new Set<string>();
+  for (const plugin of plugins) {
+    if (seen.has(plugin.name)) throw new MmError('PLUGIN_DUPLICATE', { plugin: plugin.name });
+    seen.add(plugin.name);
+  }
+}
+
+/** What a plugin throws is rethrown with its name; a missing service becomes one clear line. */
+function guard(plugin: Plugin, step: string, run: () => void): void {
+  try {
+    run();
+  } catch (cause) {
+    if (cause instanceof MmError) throw cause;
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    const unbound = /unregistered|TypeInfo not known/i.test(detail);
+    const code = unbound ? 'SERVICE_UNBOUND' : 'PLUGIN_THREW';
+    throw new MmError(code, { plugin: plugin.name, hook: step, detail, cause });
+  }
+}

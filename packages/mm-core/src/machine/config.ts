@@ -1,0 +1,119 @@
+import { MAX_NUMNODES, MAX_PAGE_ORDER } from '../abi/zone.js';
+import { MmError } from '../hooks/errors.js';
+import type { CostOptions } from '../mm/cost-model.js';
+import type { Sysctl } from '../mm/sysctl.js';
+
+/** One node of the machine. */
+export interface NodeConfig {
+  /** 0..63. */
+  readonly id: number;
+  /** Pages of 4 KiB that it has, or can have when it is plugged. */
+  readonly pages: number;
+  /** CPUs on it; default 0. */
+  readonly cpus?: number;
+  /** False: the node is possible but has no memory before somebody plugs it. Default true. */
+  readonly online?: boolean;
+  /** Its memory is ZONE_MOVABLE instead of ZONE_NORMAL. Default false. */
+  readonly movable?: boolean;
+  /** Latency of one line in nanoseconds; default that of local DRAM in the cost table. */
+  readonly lineNs?: number;
+  /** Bandwidth of copies in bytes per nanosecond; default that of DRAM in the cost table. */
+  readonly bytesPerNs?: number;
+}
+
+/** A machine before it is built. */
+export interface MachineConfig {
+  /** Seed of everything random. */
+  readonly seed: number;
+  readonly nodes: readonly NodeConfig[];
+  /** One row per node in the order of `nodes`, 10 on the diagonal; default 20 elsewhere. */
+  readonly distances?: readonly (readonly number[])[];
+  /** Tunables by kernel name; the rest has Linux's defaults. */
+  readonly sysctl?: Partial<Sysctl>;
+  readonly cost?: CostOptions;
+}
+
+/** Pages of the largest machine, 4 TiB: page numbers and slots stay small integers. */
+const PAGES_MAX = 2 ** 30;
+
+/** Nodes start at multiples of the largest buddy block. */
+export function nodeSpan(pages: number): number {
+  const block = 1 << MAX_PAGE_ORDER;
+  return Math.ceil(pages / block) * block;
+}
+
+/** Refuses machines that cannot exist. @throws MmError */
+export function checkConfig(config: MachineConfig): void {
+  const online = config.nodes.filter((node) => node.online !== false && node.pages > 0);
+  if (online.length === 0) throw new MmError('MACHINE_NO_MEMORY');
+  for (const node of config.nodes) checkNode(node);
+  const ids = new Set(config.nodes.map((node) => node.id));
+  if (ids.size !== config.nodes.length) {
+    const twice = config.nodes.find((node, at) =>
+      config.nodes.some((other, before) => before < at && other.id === node.id),
+    );
+    throw new MmError('MACHINE_DUPLICATE_NODE', { detail: `node ${twice?.id} stands twice` });
+  }
+  if (!config.nodes.some((node) => (node.cpus ?? 0) > 0)) throw new MmError('MACHINE_NO_CPU');
+  const total = config.nodes.reduce((sum, node) => sum + nodeSpan(node.pages), 0);
+  if (total > PAGES_MAX) {
+    throw new MmError('MACHINE_BAD_OPTION', { detail: `${total} pages; at most ${PAGES_MAX}` });
+  }
+  if (config.distances !== undefined) checkDistances(config.distances, config.nodes.length);
+  if (!Number.isInteger(config.seed)) {
+    throw new MmError('MACHINE_BAD_OPTION', { detail: `seed ${config.seed} is not an integer` });
+  }
+  checkSysctl(config.sysctl ?? {});
+}
+
+/** Distances by node id, from rows in the order of the nodes. */
+export function distancesById(config: MachineConfig, from: number): number[] {
+  const byId = new Array<number>(MAX_NUMNODES).fill(254);
+  config.nodes.forEach((node, at) => {
+    const given = config.distances?.[from]?.[at];
+    byId[node.id] = given ?? (at === from ? 10 : 20);
+  });
+  return byId;
+}
+
+function checkNode(node: NodeConfig): void {
+  const bad = (detail: string): MmError =>
+    new MmError('MACHINE_BAD_NODE', { detail: `node ${node.id}: ${detail}` });
+  if (!Number.isInteger(node.id) || node.id < 0 || node.id >= MAX_NUMNODES) throw bad('id');
+  if (!Number.isInteger(node.pages) || node.pages < 0) throw bad(`pages is ${node.pages}`);
+  const cpus = node.cpus ?? 0;
+  if (!Number.isInteger(cpus) || cpus < 0) throw bad(`cpus is ${cpus}`);
+  if (node.lineNs !== undefined && !(node.lineNs > 0)) throw bad(`lineNs is ${node.lineNs}`);
+  if (node.bytesPerNs !== undefined && !(node.bytesPerNs > 0)) {
+    throw bad(`bytesPerNs is ${node.bytesPerNs}`);
+  }
+}
+
+function checkDistances(rows: readonly (readonly number[])[], nodes: number): void {
+  const bad = (detail: string): MmError => new MmError('MACHINE_BAD_DISTANCES', { detail });
+  if (rows.length !== nodes) throw bad(`${rows.length} rows for ${nodes} nodes`);
+  rows.forEach((row, at) => {
+    if (row.length !== nodes) throw bad(`row ${at} has ${row.length} numbers, not ${nodes}`);
+    row.forEach((distance, to) => {
+      const right = at === to ? distance === 10 : distance > 10 && distance < 255;
+      if (!right || !Number.isInteger(distance)) throw bad(`${distance} from ${at} to ${to}`);
+    });
+  });
+}
+
+function checkSysctl(sysctl: Partial<Sysctl>): void {
+  const within = (name: keyof Sysctl, low: number, high: number): void => {
+    const value = sysctl[name];
+    if (value === undefined) return;
+    const number = Number(value);
+    if (!Number.isInteger(number) || number < low || number > high) {
+      throw new MmError('MACHINE_BAD_OPTION', {
+        detail: `${name} is ${String(value)}, not a whole number from ${low} to ${high}`,
+      });
+    }
+  };
+  within('swappiness', 0, 200);
+  within('min_free_kbytes', 0, 2 ** 31);
+  within('watermark_scale_factor', 1, 3000);
+  within('thp_order', 0, 9);
+}

@@ -1,0 +1,194 @@
+import { N_CPU, N_MEMORY } from '../abi/node-states.js';
+import type { VmstatName } from '../abi/vmstat.js';
+import type { Clock } from '../base/clock.js';
+import { ClockToken } from '../base/clock-token.js';
+import type { Services } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import type { Plugin } from '../hooks/plugin.js';
+import { type Sites, SitesToken } from '../hooks/sites.js';
+import { Tracepoints } from '../hooks/tracepoints.js';
+import { ContentsToken } from '../mem/contents.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type LruLists, LruListsToken } from '../mem/lru.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { type Rmap, RmapToken } from '../mem/rmap.js';
+import type { MmStruct } from '../mem/vma.js';
+import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { CostModel } from '../mm/cost-model.js';
+import { type Folios, FoliosToken } from '../mm/folio.js';
+import { type Fork, ForkToken } from '../mm/fork.js';
+import { type Gup, GupToken } from '../mm/gup.js';
+import { type Madvise, MadviseToken } from '../mm/madvise.js';
+import { MemoryToken } from '../mm/memory.js';
+import { type MemoryFailure, MemoryFailureToken } from '../mm/memory-failure.js';
+import { type MemoryHotplug, MemoryHotplugToken } from '../mm/memory-hotplug.js';
+import { type Migrate, MigrateToken } from '../mm/migrate.js';
+import { type Mlock, MlockToken } from '../mm/mlock.js';
+import { type Mmap, MmapToken } from '../mm/mmap.js';
+import { type Mms, MmsToken } from '../mm/mms.js';
+import { type MovePages, MovePagesToken } from '../mm/move-pages.js';
+import { type Mprotect, MprotectToken } from '../mm/mprotect.js';
+import { type OomKill, OomKillToken } from '../mm/oom-kill.js';
+import { type PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
+import { type Swap, SwapToken } from '../mm/swap.js';
+import { SwapBackend } from '../mm/swap-backend.js';
+import { type Work, WorkToken } from '../mm/work.js';
+import { type WriteFault, WriteFaultToken } from '../mm/write-fault.js';
+import { type Zap, ZapToken } from '../mm/zap.js';
+import { type ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
+import { AccessEngine } from './access-engine.js';
+import type { MachineConfig } from './config.js';
+import { collectStats } from './stats.js';
+import { Task } from './task.js';
+import { verifyMachine } from './verify.js';
+
+/** A sealed machine: fields only, the container is not used any more. Made by `createMachine`. */
+export class Machine {
+  readonly clock: Clock;
+  readonly tracepoints: Tracepoints;
+  readonly cost: CostModel;
+  readonly managed: Managed;
+  readonly sites: Sites;
+  readonly table: FolioTable;
+  readonly nodes: Nodes;
+  readonly ptes: Ptes;
+  readonly rmap: Rmap;
+  readonly lru: LruLists;
+  readonly counters: Vmstat;
+  readonly mms: Mms;
+  readonly folios: Folios;
+  readonly zoneAlloc: ZoneAlloc;
+  readonly pageAlloc: PageAlloc;
+  readonly migrate: Migrate;
+  readonly swap: Swap;
+  readonly swapBackend: SwapBackend;
+  readonly writeFault: WriteFault;
+  readonly mmap: Mmap;
+  readonly mprotect: Mprotect;
+  readonly fork: Fork;
+  readonly madvise: Madvise;
+  readonly mlock: Mlock;
+  readonly movePages: MovePages;
+  readonly gup: Gup;
+  readonly memoryFailure: MemoryFailure;
+  readonly hotplug: MemoryHotplug;
+  readonly oom: OomKill;
+  readonly work: Work;
+  readonly engine: AccessEngine;
+  private readonly zap: Zap;
+
+  constructor(
+    private readonly services: Services,
+    readonly config: MachineConfig,
+    readonly plugins: readonly Plugin[],
+  ) {
+    this.clock = services.get(ClockToken);
+    this.tracepoints = services.get(Tracepoints);
+    this.cost = services.get(CostModel);
+    this.managed = services.get(ManagedToken);
+    this.sites = services.get(SitesToken);
+    this.table = services.get(FolioTableToken);
+    this.nodes = services.get(NodesToken);
+    this.ptes = services.get(PtesToken);
+    this.rmap = services.get(RmapToken);
+    this.lru = services.get(LruListsToken);
+    this.counters = services.get(VmstatToken);
+    this.mms = services.get(MmsToken);
+    this.folios = services.get(FoliosToken);
+    this.zoneAlloc = services.get(ZoneAllocToken);
+    this.pageAlloc = services.get(PageAllocToken);
+    this.migrate = services.get(MigrateToken);
+    this.swap = services.get(SwapToken);
+    this.swapBackend = services.get(SwapBackend);
+    this.writeFault = services.get(WriteFaultToken);
+    this.mmap = services.get(MmapToken);
+    this.mprotect = services.get(MprotectToken);
+    this.fork = services.get(ForkToken);
+    this.madvise = services.get(MadviseToken);
+    this.mlock = services.get(MlockToken);
+    this.movePages = services.get(MovePagesToken);
+    this.gup = services.get(GupToken);
+    this.memoryFailure = services.get(MemoryFailureToken);
+    this.hotplug = services.get(MemoryHotplugToken);
+    this.oom = services.get(OomKillToken);
+    this.work = services.get(WorkToken);
+    this.zap = services.get(ZapToken);
+    this.engine = this.createEngine();
+    this.oom.reaper = (mm) => this.zap.range(mm, 0, Infinity);
+  }
+
+  private createEngine(): AccessEngine {
+    const contents = this.services.get(ContentsToken);
+    const engine = new AccessEngine({
+      clock: this.clock,
+      work: this.work,
+      table: this.table,
+      nodes: this.nodes,
+      ptes: this.ptes,
+      contents,
+      memory: this.services.get(MemoryToken),
+      memoryFailure: this.memoryFailure,
+      oom: this.oom,
+      zap: this.zap,
+      tracepoints: this.tracepoints,
+    });
+    contents.onChangedBehind = (pfn) => engine.forgetChecks(this.rmap.slots(pfn));
+    return engine;
+  }
+
+  /** A new task with an empty address space. @param nid node of its CPU; default the first node with one */
+  createTask(name: string, nid = this.nodes.inState(N_CPU)[0] ?? 0): Task {
+    return new Task(this, this.mms.create(name), nid);
+  }
+
+  /** Progress of the program, 0..1: contents may drift with it. */
+  setProgress(progress: number): void {
+    this.services.get(ContentsToken).progress = progress;
+  }
+
+  /** Moves the clock by what system calls charged. */
+  spend(): void {
+    this.clock.advance(this.work.take());
+  }
+
+  /** Unmaps everything of an address space and forgets it (mmput). */
+  releaseMm(mm: MmStruct): void {
+    this.zap.range(mm, 0, Infinity);
+    mm.vmas = [];
+    this.ptes.release(mm.id);
+    this.mms.delete(mm.id);
+  }
+
+  /** Pages in use on a node. */
+  usedPages(nid: number): number {
+    const pgdat = this.nodes.pgdat(nid);
+    return pgdat.managedPages() - pgdat.freePages();
+  }
+
+  /** Event counters by kernel name. */
+  vmstat(): Record<VmstatName, number> {
+    return this.counters.report();
+  }
+
+  /** Every figure of the run by dotted name; counters of plugins of the same name are added up. */
+  stats(): Record<string, number> {
+    return collectStats(this, this.services);
+  }
+
+  /** Rechecks every invariant of the machine by a recount. @throws AssertionError that names the broken one */
+  verify(): void {
+    verifyMachine(this);
+  }
+
+  /** Undoes every plugin's `probe`, last first. */
+  remove(): void {
+    for (const plugin of [...this.plugins].reverse()) plugin.remove?.(this.services);
+    this.spend();
+  }
+
+  /** Nodes with ordinary memory. */
+  memoryNodes(): number[] {
+    return this.nodes.inState(N_MEMORY);
+  }
+}

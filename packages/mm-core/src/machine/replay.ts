@@ -1,0 +1,203 @@
+import { PROT_READ, PROT_WRITE, VM_MAYREAD, VM_MAYWRITE } from '../abi/mman.js';
+import { MmError } from '../hooks/errors.js';
+import { LEAF_SHIFT } from '../mem/ptes.js';
+import { vmFlags } from '../mm/mprotect.js';
+import { runHits } from './hot-loop.js';
+import type { Machine } from './machine.js';
+import type { Task } from './task.js';
+
+/** A trace of page accesses as columns by row (`PageTrace` of workloads has this shape). */
+export interface AccessTrace {
+  readonly rows: number;
+  /** Leaf numbers (vpn >> 9) by dense index. */
+  readonly regions: ArrayLike<number>;
+  /** (slot << 1) | isWrite, slot = (region index << 9) | (vpn & 511). */
+  readonly ref: Int32Array;
+  /** Accesses of the row. */
+  readonly n: Int32Array;
+}
+
+/** Something that happens to the address space before a row. */
+export interface ReplayEvent {
+  /** It happens before this row. */
+  readonly row: number;
+  apply(task: Task): void;
+}
+
+/** How a replay goes. */
+export interface ReplayOptions {
+  /** Ascending by row. */
+  readonly events?: readonly ReplayEvent[];
+  /** Called now and then, at most every `progressRows` rows. */
+  readonly onProgress?: (row: number) => void;
+  readonly progressRows?: number;
+  /** Pages that no vma holds are mapped when they are touched (default), or end the task. */
+  readonly unmapped?: 'map' | 'kill';
+}
+
+/** How it ended. */
+export interface ReplayResult {
+  /** Rows done. */
+  readonly rows: number;
+  readonly end: 'done' | 'killed' | 'SIGSEGV' | 'SIGBUS';
+}
+
+const PROGRESS_ROWS = 1 << 14;
+
+/** Runs a task through a trace. The task's address space must have no page tables yet. */
+export function replay(
+  machine: Machine,
+  task: Task,
+  trace: AccessTrace,
+  options: ReplayOptions = {},
+): ReplayResult {
+  return new Replay(machine, task, trace, options).run();
+}
+
+class Replay {
+  private readonly slotBase: number;
+  /** Accesses of the rows before each row. */
+  private readonly before: Float64Array;
+  private readonly readsBefore: Float64Array;
+  private readonly events: readonly ReplayEvent[];
+  private eventNext = 0;
+  private row = 0;
+  /** Accesses of the current row that are done already. */
+  private rowDone = 0;
+  private progressNext = 0;
+
+  constructor(
+    private readonly machine: Machine,
+    private readonly task: Task,
+    private readonly trace: AccessTrace,
+    private readonly options: ReplayOptions,
+  ) {
+    const first = machine.ptes.reserve(task.mm.id, trace.regions);
+    this.slotBase = first << LEAF_SHIFT;
+    this.before = prefixSums(trace, 'all');
+    this.readsBefore = prefixSums(trace, 'reads');
+    this.events = options.events ?? [];
+  }
+
+  run(): ReplayResult {
+    const { rows } = this.trace;
+    while (this.row < rows) {
+      this.applyEvents();
+      const end = this.runFree();
+      if (this.row >= rows) break;
+      if (end) continue;
+      const result = this.trapped();
+      if (result !== 'ok') return { rows: this.row, end: result };
+    }
+    this.options.onProgress?.(rows);
+    return { rows, end: 'done' };
+  }
+
+  /** Hits up to the next trap, address-space event or clock event. @returns true if it stopped without a trap */
+  private runFree(): boolean {
+    if (this.rowDone > 0) return false;
+    const limit = Math.min(this.trace.rows, this.events[this.eventNext]?.row ?? this.trace.rows);
+    const to = Math.min(this.rowsUntilDeadline(limit), this.progressNext + this.progressRows());
+    if (to <= this.row) return false;
+    const { engine, ptes } = this.machine;
+    const from = this.row;
+    this.row = runHits(
+      this.trace.ref,
+      this.trace.n,
+      ptes.bits,
+      this.slotBase,
+      engine.accessesByNode,
+      from,
+      to,
+    );
+    engine.settleHits();
+    this.countReads(from, this.row);
+    this.progress();
+    return this.row === to;
+  }
+
+  /** Rows that surely end before the next event: at the slowest line they take no longer. */
+  private rowsUntilDeadline(limit: number): number {
+    const { clock, engine } = this.machine;
+    const budget = (clock.deadline() - clock.now) / engine.lineNsMax();
+    if (budget === Infinity) return limit;
+    const allowed = this.before[this.row]! + budget;
+    let low = this.row;
+    let high = limit;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.before[middle]! <= allowed) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** The current row, one access after the other's faults, cut at events of the clock. */
+  private trapped(): ReplayResult['end'] | 'ok' {
+    const access = this.trace.ref[this.row]!;
+    const vpn = this.machine.ptes.vpnOf(this.slotBase + (access >> 1));
+    const write = (access & 1) === 1;
+    const left = this.trace.n[this.row]! - this.rowDone;
+    this.machine.setProgress(this.row / this.trace.rows);
+    const { engine } = this.machine;
+    const { done, result } = engine.access(this.task.mm, vpn, write, this.task.nid, left);
+    if (result === 'SIGSEGV' && this.options.unmapped !== 'kill') {
+      this.mapMissing(vpn);
+      return 'ok';
+    }
+    if (result !== 'ok') return result;
+    if (!write) engine.shadow.counts.readsChecked += done;
+    this.rowDone += done;
+    if (this.rowDone >= this.trace.n[this.row]!) {
+      this.row++;
+      this.rowDone = 0;
+      this.progress();
+    }
+    return 'ok';
+  }
+
+  /** The trace touched what its events did not map (a kernel-made mapping, or a boundary in time): map the page. */
+  private mapMissing(vpn: number): void {
+    const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_MAYREAD | VM_MAYWRITE;
+    const { mm } = this.task;
+    const known = mm.find(vpn);
+    const vma = { start: vpn, end: vpn + 1, flags, policy: null };
+    if (known === null) mm.replace(vpn, vpn + 1, [vma]);
+    else if (this.machine.mprotect.mprotect(mm, vpn, 1, PROT_READ | PROT_WRITE) < 0) {
+      throw new MmError('TASK_KILLED', { detail: `page ${vpn} can be neither mapped nor used` });
+    }
+  }
+
+  private applyEvents(): void {
+    for (;;) {
+      const event = this.events[this.eventNext];
+      if (event === undefined || event.row > this.row || this.rowDone > 0) return;
+      this.eventNext++;
+      event.apply(this.task);
+    }
+  }
+
+  private countReads(from: number, to: number): void {
+    const reads = this.readsBefore[to]! - this.readsBefore[from]!;
+    this.machine.engine.shadow.counts.readsChecked += reads;
+  }
+
+  private progressRows(): number {
+    return this.options.progressRows ?? PROGRESS_ROWS;
+  }
+
+  private progress(): void {
+    if (this.row < this.progressNext + this.progressRows()) return;
+    this.progressNext = this.row;
+    this.options.onProgress?.(this.row);
+  }
+}
+
+function prefixSums(trace: AccessTrace, which: 'all' | 'reads'): Float64Array {
+  const sums = new Float64Array(trace.rows + 1);
+  for (let row = 0; row < trace.rows; row++) {
+    const counts = which === 'all' || (trace.ref[row]! & 1) === 0;
+    sums[row + 1] = sums[row]! + (counts ? trace.n[row]! : 0);
+  }
+  return sums;
+}

@@ -1,0 +1,54 @@
+import { VMSTAT_NAMES } from '../abi/vmstat.js';
+import type { Services } from '../base/di.js';
+import type { Machine } from './machine.js';
+
+/** Every figure of a machine by dotted name. */
+export function collectStats(machine: Machine, services: Services): Record<string, number> {
+  const { engine, migrate, counters, clock } = machine;
+  const { counts, latency, shadow } = engine;
+  const stats: Record<string, number> = {
+    'sim.accesses': counts.hits + counts.faulted,
+    'sim.ns': clock.now,
+    'access.hits': counts.hits,
+    'access.faulted': counts.faulted,
+    'access.ns.mean': latency.mean(),
+    'access.ns.p50': latency.percentile(0.5),
+    'access.ns.p99': latency.percentile(0.99),
+    'access.ns.p999': latency.percentile(0.999),
+    'fault.minor': counts.minor,
+    'fault.major': counts.major,
+    'fault.write_protect': machine.writeFault.faults,
+    'migrate.promoted': migrate.promoted,
+    'migrate.demoted': migrate.demoted,
+    'swap.in': counters.read('pswpin') + counters.read('swpin_zero'),
+    'swap.out': counters.read('pswpout') + counters.read('swpout_zero'),
+    'device.logical_pages.peak': 0,
+    'device.physical_bytes.peak': 0,
+    'device.physical_bytes.capacity': 0,
+    'device.overflow_events': 0,
+    'integrity.reads_checked': shadow.counts.readsChecked,
+    'integrity.compares': shadow.counts.compares,
+    'integrity.lost_pages': shadow.counts.lostPages,
+    'integrity.stale_reads': shadow.counts.staleReads,
+    'integrity.leaked_pages': shadow.counts.leakedPages,
+    'isolation.leaked_allocations': machine.zoneAlloc.leakedAllocations,
+    'memory.saved_bytes.mean': 0,
+    'memory.poisoned_pages': machine.memoryFailure.poisoned.size,
+  };
+  addNodes(machine, stats);
+  merge(stats, machine.swapBackend.stats());
+  for (const plugin of machine.plugins) merge(stats, plugin.stats?.(services) ?? {});
+  for (const name of VMSTAT_NAMES) stats[`vmstat.${name}`] = counters.read(name);
+  return stats;
+}
+
+function addNodes(machine: Machine, stats: Record<string, number>): void {
+  for (const pgdat of machine.nodes.all()) {
+    stats[`node.${pgdat.nid}.managed_pages`] = pgdat.managedPages();
+    stats[`node.${pgdat.nid}.used_pages`] = machine.usedPages(pgdat.nid);
+  }
+}
+
+function merge(into: Record<string, number>, from: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(from)) into[name] = (into[name] ?? 0) + value;
+}

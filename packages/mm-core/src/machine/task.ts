@@ -1,0 +1,148 @@
+import { PROT_READ, PROT_WRITE, VM_MAYREAD, VM_MAYWRITE } from '../abi/mman.js';
+import type { MmStruct } from '../mem/vma.js';
+import { vmFlags } from '../mm/mprotect.js';
+import type { AccessResult } from './access-engine.js';
+import type { Machine } from './machine.js';
+import { SyscallShadow } from './syscall-shadow.js';
+
+/**
+ * A task: one CPU running in one address space. Its methods are the system calls and accesses of a program; ranges are in
+ * virtual pages. Each moves the clock by what it cost. Failures are `-errno` as in the kernel.
+ */
+export class Task {
+  alive = true;
+  private readonly shadow: SyscallShadow;
+
+  constructor(
+    private readonly machine: Machine,
+    readonly mm: MmStruct,
+    /** Node of its CPU. */
+    public nid: number,
+  ) {
+    this.shadow = new SyscallShadow(machine.ptes);
+  }
+
+  /** Loads or stores the first word of a page, `n` times. */
+  access(vpn: number, write: boolean, n = 1): AccessResult {
+    const engine = this.machine.engine;
+    for (let left = n; left > 0; ) {
+      const { done, result } = engine.access(this.mm, vpn, write, this.nid, left);
+      if (result === 'killed') this.exit();
+      if (result !== 'ok') return result;
+      if (!write) engine.shadow.counts.readsChecked += done;
+      left -= done;
+    }
+    return 'ok';
+  }
+
+  read(vpn: number, n = 1): AccessResult {
+    return this.access(vpn, false, n);
+  }
+
+  write(vpn: number, n = 1): AccessResult {
+    return this.access(vpn, true, n);
+  }
+
+  /** mmap(MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS). @param prot PROT_* @param extra further VM_* flags */
+  mmap(start: number, pages: number, prot = PROT_READ | PROT_WRITE, extra = 0): number {
+    const flags = vmFlags(prot) | VM_MAYREAD | VM_MAYWRITE | extra;
+    return this.call(() => {
+      const rc = this.machine.mmap.mmap(this.mm, start, pages, flags);
+      if (rc === 0) this.shadow.clear(this.mm.id, start, pages);
+      return rc;
+    });
+  }
+
+  munmap(start: number, pages: number): number {
+    return this.call(() => {
+      const rc = this.machine.mmap.munmap(this.mm, start, pages);
+      if (rc === 0) this.shadow.clear(this.mm.id, start, pages);
+      return rc;
+    });
+  }
+
+  /** mremap(MREMAP_MAYMOVE | MREMAP_FIXED). */
+  mremap(from: number, pages: number, to: number, newPages: number): number {
+    return this.call(() => {
+      const saved = this.shadow.read(this.mm.id, from, Math.min(pages, newPages));
+      const rc = this.machine.mmap.mremap(this.mm, from, pages, to, newPages);
+      if (rc !== 0) return rc;
+      this.shadow.clear(this.mm.id, from, pages);
+      this.shadow.clear(this.mm.id, to, newPages);
+      this.shadow.write(this.mm.id, to, saved);
+      return 0;
+    });
+  }
+
+  /** mprotect. @param prot PROT_* */
+  mprotect(start: number, pages: number, prot: number): number {
+    return this.call(() => this.machine.mprotect.mprotect(this.mm, start, pages, prot));
+  }
+
+  /** madvise: DONTNEED, COLD, PAGEOUT. */
+  madvise(start: number, pages: number, advice: number): number {
+    return this.call(() => {
+      const before = this.shadow.mappedBefore(this.mm, start, pages);
+      const rc = this.machine.madvise.madvise(this.mm, start, pages, advice);
+      this.shadow.afterAdvice(this.mm.id, before, advice, rc);
+      return rc;
+    });
+  }
+
+  mlock(start: number, pages: number): number {
+    return this.call(() => this.machine.mlock.mlock(this.mm, start, pages, this.nid));
+  }
+
+  munlock(start: number, pages: number): number {
+    return this.call(() => this.machine.mlock.munlock(this.mm, start, pages));
+  }
+
+  /** move_pages(MPOL_MF_MOVE) of pages to one node. */
+  movePages(vpns: readonly number[], nid: number): { rc: number; status: number[] } {
+    const result = this.machine.movePages.move(this.mm, vpns, nid);
+    this.machine.spend();
+    return result;
+  }
+
+  /** Node of each page or -errno (move_pages with nodes NULL). */
+  where(vpns: readonly number[]): number[] {
+    return this.machine.movePages.stat(this.mm, vpns);
+  }
+
+  /** Pins a page for long (FOLL_LONGTERM). @returns pfn or -errno */
+  pinLongterm(vpn: number): number {
+    const pfn = this.machine.gup.pinLongterm(this.mm, vpn, this.nid);
+    this.machine.spend();
+    return pfn;
+  }
+
+  unpin(pfn: number): void {
+    this.machine.gup.unpin(pfn);
+  }
+
+  /** fork: the child shares every page copy-on-write. @returns the child, or -errno */
+  fork(name: string): Task | number {
+    const child = this.machine.mms.create(name);
+    const rc = this.machine.fork.dupMmap(this.mm, child, this.nid);
+    const task = new Task(this.machine, child, this.nid);
+    this.shadow.copyTo(this.mm, child);
+    this.machine.spend();
+    if (rc === 0) return task;
+    task.exit();
+    return rc;
+  }
+
+  /** Unmaps everything (exit_mmap). */
+  exit(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.machine.releaseMm(this.mm);
+    this.machine.spend();
+  }
+
+  private call(run: () => number): number {
+    const rc = run();
+    this.machine.spend();
+    return rc;
+  }
+}

@@ -1,0 +1,198 @@
+import { N_MEMORY, N_MEMORY_PRIVATE } from '../abi/node-states.js';
+import {
+  PG_batched,
+  PG_buddy,
+  PG_isolated,
+  PG_lru,
+  PG_pinned,
+  PG_swapcache,
+  PG_tail,
+} from '../abi/page-flags.js';
+import {
+  isMigrationType,
+  PTE_DIRTY,
+  PTE_NODE_MASK,
+  PTE_NODE_SHIFT,
+  PTE_SPECIAL,
+  PTE_TYPE_SWAP,
+  PTE_WRITE,
+  pteMapsPage,
+  pteType,
+} from '../abi/pte.js';
+import { MAX_PAGE_ORDER } from '../abi/zone.js';
+import { assert } from '../base/assert.js';
+import { freeList, isFreeBlock } from '../mem/buddy.js';
+import { lruOf, NR_LRU_LISTS } from '../mem/lru.js';
+import type { Zone } from '../mem/zone.js';
+import type { Machine } from './machine.js';
+
+/** What the page tables of a machine hold, recounted. */
+interface Recount {
+  readonly mapcount: Map<number, number>;
+  readonly rmap: Map<number, number>;
+  readonly swap: Map<number, number>;
+}
+
+/**
+ * Rechecks a machine from scratch: buddy conservation, lists, mapcounts, references, reverse map, rss, swap slots. What it
+ * does not check: contents (the shadow memory does) and times.
+ */
+export function verifyMachine(machine: Machine): void {
+  const { nodes } = machine;
+  for (const zone of nodes.zones) verifyZone(machine, zone);
+  for (const nid of nodes.inState(N_MEMORY)) {
+    assert(!nodes.hasState(nid, N_MEMORY_PRIVATE), `node ${nid} is in one memory state`);
+  }
+  const recount = recountEntries(machine);
+  verifyLru(machine);
+  verifyFolios(machine, recount);
+  verifySwap(machine, recount);
+}
+
+function verifyZone(machine: Machine, zone: Zone): void {
+  const { table } = machine;
+  let free = zone.untouchedEnd - zone.untouchedStart;
+  for (let order = 0; order <= MAX_PAGE_ORDER; order++) {
+    let blocks = 0;
+    for (const pfn of table.links.walk(freeList(zone, order))) {
+      blocks++;
+      free += 1 << order;
+      assert(pfn % (1 << order) === 0, `free block ${pfn} is aligned to its order ${order}`);
+      assert(isFreeBlock(table, zone, pfn, order), `free block ${pfn} says its order ${order}`);
+      const buddy = pfn ^ (1 << order);
+      const merged = order === MAX_PAGE_ORDER || !isFreeBlock(table, zone, buddy, order);
+      assert(merged, `free block ${pfn} of order ${order} and its buddy are not both free`);
+    }
+    assert(blocks === zone.freeBlocks[order], `zone ${zone.index} counts its order ${order}`);
+  }
+  assert(free === zone.freePages, `zone ${zone.index}: free pages equal a recount (${free})`);
+  assert(zone.freePages <= zone.managedPages, `zone ${zone.index}: free pages are managed`);
+}
+
+function recountEntries(machine: Machine): Recount {
+  const recount: Recount = { mapcount: new Map(), rmap: new Map(), swap: new Map() };
+  for (const mm of machine.mms.all()) {
+    let rss = 0;
+    let swapents = 0;
+    machine.ptes.walk(mm.id, 0, Infinity, (slot, vpn) => {
+      const bits = machine.ptes.bits[slot]!;
+      assert(mm.find(vpn) !== null, `entry of page ${vpn} of mm ${mm.id} lies in a vma`);
+      if (countEntry(machine, slot, bits, recount)) rss++;
+      if (!pteMapsPage(bits) && pteType(bits) === PTE_TYPE_SWAP) swapents++;
+    });
+    assert(rss === mm.rss, `mm ${mm.id}: rss ${mm.rss} equals a recount (${rss})`);
+    assert(swapents === mm.swapents, `mm ${mm.id}: swapents equal a recount (${swapents})`);
+  }
+  return recount;
+}
+
+/** @returns does the entry count as resident? */
+function countEntry(machine: Machine, slot: number, bits: number, recount: Recount): boolean {
+  const value = machine.ptes.value[slot]!;
+  if (pteMapsPage(bits)) {
+    if ((bits & PTE_SPECIAL) !== 0) {
+      assert((bits & (PTE_WRITE | PTE_DIRTY)) === 0, 'the zero page is never writable');
+      return false;
+    }
+    const nid = (bits & PTE_NODE_MASK) >>> PTE_NODE_SHIFT;
+    assert(nid === machine.nodes.nidOf(value), `entry of page ${value} names its node`);
+    bump(recount.mapcount, value);
+    bump(recount.rmap, value);
+    return true;
+  }
+  const type = pteType(bits);
+  if (isMigrationType(type)) {
+    bump(recount.rmap, value);
+    return true;
+  }
+  if (type === PTE_TYPE_SWAP) bump(recount.swap, value);
+  return false;
+}
+
+function verifyLru(machine: Machine): void {
+  const { lru, table, nodes } = machine;
+  for (const pgdat of nodes.all()) {
+    for (let list = 0; list < NR_LRU_LISTS; list++) {
+      let pages = 0;
+      for (const folio of lru.walk(pgdat.nid, list)) {
+        pages += table.nrPages(folio);
+        assert(table.has(folio, PG_lru), `folio ${folio} on an LRU list says so`);
+        assert(lruOf(table.flags[folio]!) === list, `folio ${folio} is on the list of its flags`);
+        assert(nodes.nidOf(folio) === pgdat.nid, `folio ${folio} is on its node's list`);
+      }
+      assert(pages === lru.size(pgdat.nid, list), `LRU size of node ${pgdat.nid} list ${list}`);
+    }
+  }
+}
+
+/** Every page that is not free: its counts against the recount. */
+function verifyFolios(machine: Machine, recount: Recount): void {
+  const { table, rmap } = machine;
+  const held = machine.folios.heldOutside();
+  const batched = new Set([...machine.folios.batched().values()].flat());
+  for (const zone of machine.nodes.zones) {
+    for (const pfn of allocatedPages(machine, zone)) {
+      const mapped = recount.mapcount.get(pfn) ?? 0;
+      assert(table.mapcount[pfn] === mapped, `page ${pfn}: mapcount equals a recount (${mapped})`);
+      const slots = recount.rmap.get(pfn) ?? 0;
+      assert(rmap.count(pfn) === slots, `page ${pfn}: the reverse map is exact`);
+      if (table.has(pfn, PG_tail)) continue;
+      assert(batched.has(pfn) === table.has(pfn, PG_batched), `folio ${pfn}: batch and flag agree`);
+      verifyReferences(machine, pfn, held.get(pfn) ?? 0);
+    }
+  }
+}
+
+/** References = mappings + swap cache + batch + isolation + pin + declared holders; every allocated folio has one. */
+function verifyReferences(machine: Machine, folio: number, heldOutside: number): void {
+  const { table } = machine;
+  const count = table.refcount[folio]!;
+  const known =
+    table.folioMapcount(folio) +
+    bit(table.has(folio, PG_swapcache)) +
+    bit(table.has(folio, PG_batched)) +
+    bit(table.has(folio, PG_isolated)) +
+    bit(table.has(folio, PG_pinned)) +
+    heldOutside;
+  assert(count === known, `folio ${folio}: ${count} references, ${known} holders`);
+  assert(count > 0, `folio ${folio} is allocated and has a reference`);
+}
+
+function* allocatedPages(machine: Machine, zone: Zone): IterableIterator<number> {
+  const { table } = machine;
+  const end = zone.base + zone.spannedPages;
+  if (zone.managedPages === 0) return;
+  for (let pfn = zone.base; pfn < end; ) {
+    if (pfn >= zone.untouchedStart && pfn < zone.untouchedEnd) {
+      pfn = zone.untouchedEnd;
+    } else if ((table.flags[pfn]! & PG_buddy) !== 0) {
+      pfn += 1 << table.order[pfn]!;
+    } else {
+      yield pfn++;
+    }
+  }
+}
+
+function verifySwap(machine: Machine, recount: Recount): void {
+  let used = 0;
+  for (const { slot, entries, folio } of machine.swap.inUse()) {
+    used++;
+    const named = recount.swap.get(slot) ?? 0;
+    assert(entries === named, `swap slot ${slot}: ${entries} entries, ${named} recounted`);
+    if (folio < 0) continue;
+    assert(machine.table.has(folio, PG_swapcache), `folio ${folio} knows its swap slot`);
+    assert(machine.swap.slotOf(folio) === slot, `folio ${folio} and slot ${slot} know each other`);
+  }
+  assert(used === machine.swap.used(), 'used swap slots equal a recount');
+  for (const slot of recount.swap.keys()) {
+    assert(machine.swap.entryCount(slot) > 0, `swap slot ${slot} named by an entry is in use`);
+  }
+}
+
+function bump(counts: Map<number, number>, key: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function bit(flag: boolean): number {
+  return flag ? 1 : 0;
+}

@@ -1,0 +1,81 @@
+import { N_CPU, N_MEMORY, N_MEMORY_PRIVATE, NR_NODE_STATES } from '../abi/node-states.js';
+import { MAX_NUMNODES, MAX_PAGE_ORDER } from '../abi/zone.js';
+import { assert, defined } from '../base/assert.js';
+import { createToken } from '../base/di.js';
+import type { FolioTable } from './folio-table.js';
+import type { Pgdat } from './pgdat.js';
+import type { Zone } from './zone.js';
+
+/** Every node and zone of the machine, and which node is in which state. */
+export class Nodes {
+  /** By node id; null where there is no such node. */
+  readonly pgdats: (Pgdat | null)[] = new Array<Pgdat | null>(MAX_NUMNODES).fill(null);
+  readonly zones: Zone[] = [];
+  private readonly states: Set<number>[] = Array.from({ length: NR_NODE_STATES }, () => new Set());
+
+  constructor(private readonly table: FolioTable) {}
+
+  /** NODE_DATA(nid); the node must exist. */
+  pgdat(nid: number): Pgdat {
+    return defined(this.pgdats[nid], `node ${nid} exists`);
+  }
+
+  exists(nid: number): boolean {
+    return this.pgdats[nid] != null;
+  }
+
+  /** Zone of a page (page_zone). */
+  zoneOf(pfn: number): Zone {
+    return defined(
+      this.zones[this.table.zoneOfBlock[pfn >> MAX_PAGE_ORDER]! - 1],
+      'the page belongs to a zone',
+    );
+  }
+
+  /** Is there such a page (pfn_valid)? */
+  isValid(pfn: number): boolean {
+    if (pfn < 0 || pfn >= this.table.pages) return false;
+    const zone = this.zones[this.table.zoneOfBlock[pfn >> MAX_PAGE_ORDER]! - 1];
+    return zone !== undefined && pfn < zone.base + zone.spannedPages;
+  }
+
+  /** Node of a page (page_to_nid). */
+  nidOf(pfn: number): number {
+    return this.zoneOf(pfn).nid;
+  }
+
+  hasState(nid: number, state: number): boolean {
+    return defined(this.states[state], 'a node state').has(nid);
+  }
+
+  setState(nid: number, state: number): void {
+    const other = state === N_MEMORY ? N_MEMORY_PRIVATE : N_MEMORY;
+    if (state === N_MEMORY || state === N_MEMORY_PRIVATE) {
+      assert(!this.hasState(nid, other), 'N_MEMORY and N_MEMORY_PRIVATE exclude each other');
+    }
+    defined(this.states[state], 'a node state').add(nid);
+  }
+
+  clearState(nid: number, state: number): void {
+    defined(this.states[state], 'a node state').delete(nid);
+  }
+
+  /** Ids of the nodes in a state, ascending. */
+  inState(state: number): number[] {
+    return [...defined(this.states[state], 'a node state')].sort((a, b) => a - b);
+  }
+
+  /** All nodes, ascending. */
+  *all(): IterableIterator<Pgdat> {
+    for (const pgdat of this.pgdats) if (pgdat !== null) yield pgdat;
+  }
+
+  hasCpu(nid: number): boolean {
+    return this.hasState(nid, N_CPU);
+  }
+
+  distance(from: number, to: number): number {
+    return defined(this.pgdat(from).distances[to], 'a distance for each pair of nodes');
+  }
+}
+export const NodesToken = createToken<Nodes>('Nodes');

@@ -1,0 +1,52 @@
+import type { MemoryDevice } from '../hooks/memory-device.js';
+import type { Zone } from './zone.js';
+
+/** kswapd of a node: a thread that sleeps until it is woken (kernel state of struct pglist_data). */
+export interface KswapdState {
+  /** Is there a thread? Private nodes have none until their service starts it. */
+  running: boolean;
+  asleep: boolean;
+  /** Highest order asked for since it last slept (kswapd_order). */
+  order: number;
+  /** Runs without a page; at 16 the node is hopeless (kswapd_failures). */
+  failures: number;
+}
+
+/** One NUMA node (pg_data_t). */
+export class Pgdat {
+  /** Zones by ascending type. */
+  readonly zones: Zone[] = [];
+  /** ZONELIST_FALLBACK and ZONELIST_NOFALLBACK: zones in the order they are tried. */
+  fallback: readonly Zone[] = [];
+  nofallback: readonly Zone[] = [];
+  /** Registered as private (`pgdat->private`, RFC v4 patch 01). */
+  private = false;
+  /** What backs the node, if it is not plain DRAM. */
+  device: MemoryDevice | null = null;
+  readonly kswapd: KswapdState = { running: false, asleep: true, order: 0, failures: 0 };
+  /** Calls of the woken kswapd; set by its service. */
+  wakeKswapd: (() => void) | null = null;
+
+  constructor(
+    readonly nid: number,
+    /** First pfn of the node. */
+    readonly base: number,
+    /** Pages that the node can have. */
+    readonly spannedPages: number,
+    readonly cpus: number,
+    /** Distance to each node, by node id (10 = itself). */
+    readonly distances: readonly number[],
+    /** Latency of one line, in nanoseconds; a device sets its own when it backs the node. */
+    public lineNs: number,
+    /** Bandwidth of a copy from or to it, in bytes per nanosecond. */
+    readonly bytesPerNs: number,
+  ) {}
+
+  managedPages(): number {
+    return this.zones.reduce((sum, zone) => sum + zone.managedPages, 0);
+  }
+
+  freePages(): number {
+    return this.zones.reduce((sum, zone) => sum + zone.freePages, 0);
+  }
+}

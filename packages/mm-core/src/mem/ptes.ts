@@ -1,0 +1,132 @@
+import { PTRS_PER_PTE } from '../abi/zone.js';
+import { createToken } from '../base/di.js';
+
+/** Pages per leaf as a shift: an entry's slot is `(leaf << 9) | (vpn & 511)`. */
+export const LEAF_SHIFT = 9;
+
+/**
+ * The page tables of every address space in one pool of leaves of 512 entries. An entry is a slot in three columns:
+ * `bits` and `value` (see abi/pte.ts), and `shadow`, the contents that the virtual page must hold, which only the access
+ * engine and the system calls write. Slots never move; the columns may be replaced when the pool grows, so take
+ * them from here after every slow path. Leaves are not freed before their address space goes.
+ */
+export class Ptes {
+  bits: Int32Array;
+  value: Int32Array;
+  /** Expected contents: the `version` that a read through the slot must find. */
+  shadow: Int32Array;
+  private leafMm: Int32Array;
+  private leafRegion: Float64Array;
+  private leaves = 0;
+  private readonly spare: number[] = [];
+  private readonly byMm = new Map<number, Map<number, number>>();
+
+  constructor(leavesMax = 64) {
+    this.bits = new Int32Array(leavesMax * PTRS_PER_PTE);
+    this.value = new Int32Array(leavesMax * PTRS_PER_PTE);
+    this.shadow = new Int32Array(leavesMax * PTRS_PER_PTE);
+    this.leafMm = new Int32Array(leavesMax);
+    this.leafRegion = new Float64Array(leavesMax);
+  }
+
+  /** Slot of a virtual page, or -1 if its leaf does not exist yet. */
+  find(mmId: number, vpn: number): number {
+    const leaf = this.byMm.get(mmId)?.get(Math.floor(vpn / PTRS_PER_PTE));
+    return leaf === undefined ? -1 : (leaf << LEAF_SHIFT) | (vpn % PTRS_PER_PTE);
+  }
+
+  /** Slot of a virtual page; makes its leaf. */
+  slot(mmId: number, vpn: number): number {
+    const region = Math.floor(vpn / PTRS_PER_PTE);
+    const leaf = this.byMm.get(mmId)?.get(region) ?? this.addLeaf(mmId, region);
+    return (leaf << LEAF_SHIFT) | (vpn % PTRS_PER_PTE);
+  }
+
+  /**
+   * Makes the leaves of `regions` (vpn >> 9) one after the other, so that the i-th region's leaf is the first plus i.
+   * None of them may exist.
+   * @returns the first leaf
+   */
+  reserve(mmId: number, regions: ArrayLike<number>): number {
+    const first = this.leaves;
+    for (let at = 0; at < regions.length; at++) this.appendLeaf(mmId, regions[at]!);
+    return first;
+  }
+
+  mmOf(slot: number): number {
+    return this.leafMm[slot >> LEAF_SHIFT]!;
+  }
+
+  vpnOf(slot: number): number {
+    return this.leafRegion[slot >> LEAF_SHIFT]! * PTRS_PER_PTE + (slot & (PTRS_PER_PTE - 1));
+  }
+
+  /** Regions of an address space with a leaf, ascending, each with its leaf. */
+  regions(mmId: number): [region: number, leaf: number][] {
+    return [...(this.byMm.get(mmId) ?? [])].sort((a, b) => a[0] - b[0]);
+  }
+
+  /** Calls `visit` with the slot and vpn of every non-empty entry in [start, end); the visit may change the entry. */
+  walk(mmId: number, start: number, end: number, visit: (slot: number, vpn: number) => void): void {
+    for (const [region, leaf] of this.regions(mmId)) {
+      const first = region * PTRS_PER_PTE;
+      if (first + PTRS_PER_PTE <= start) continue;
+      if (first >= end) break;
+      const from = Math.max(start, first);
+      const to = Math.min(end, first + PTRS_PER_PTE);
+      for (let vpn = from; vpn < to; vpn++) {
+        const slot = (leaf << LEAF_SHIFT) | (vpn - first);
+        if (this.bits[slot] !== 0) visit(slot, vpn);
+      }
+    }
+  }
+
+  /** Gives back the leaves of an address space whose entries are all empty (free_pgtables). */
+  release(mmId: number): void {
+    for (const [, leaf] of this.regions(mmId)) {
+      const from = leaf << LEAF_SHIFT;
+      this.shadow.fill(0, from, from + PTRS_PER_PTE);
+      this.leafMm[leaf] = 0;
+      this.spare.push(leaf);
+    }
+    this.byMm.delete(mmId);
+  }
+
+  private addLeaf(mmId: number, region: number): number {
+    const leaf = this.spare.pop();
+    if (leaf === undefined) return this.appendLeaf(mmId, region);
+    return this.nameLeaf(leaf, mmId, region);
+  }
+
+  private appendLeaf(mmId: number, region: number): number {
+    if (this.leaves === this.leafMm.length) this.grow();
+    return this.nameLeaf(this.leaves++, mmId, region);
+  }
+
+  private nameLeaf(leaf: number, mmId: number, region: number): number {
+    this.leafMm[leaf] = mmId;
+    this.leafRegion[leaf] = region;
+    const known = this.byMm.get(mmId);
+    if (known === undefined) this.byMm.set(mmId, new Map([[region, leaf]]));
+    else known.set(region, leaf);
+    return leaf;
+  }
+
+  private grow(): void {
+    const leaves = this.leafMm.length * 2;
+    this.bits = grown(this.bits, leaves * PTRS_PER_PTE);
+    this.value = grown(this.value, leaves * PTRS_PER_PTE);
+    this.shadow = grown(this.shadow, leaves * PTRS_PER_PTE);
+    this.leafMm = grown(this.leafMm, leaves);
+    const regions = new Float64Array(leaves);
+    regions.set(this.leafRegion);
+    this.leafRegion = regions;
+  }
+}
+export const PtesToken = createToken<Ptes>('Ptes');
+
+function grown(column: Int32Array, length: number): Int32Array {
+  const bigger = new Int32Array(length);
+  bigger.set(column);
+  return bigger;
+}

@@ -1,0 +1,69 @@
+import {
+  MAX_PAGE_ORDER,
+  WMARK_HIGH,
+  WMARK_LOW,
+  WMARK_MIN,
+  WMARK_PROMO,
+  ZONE_NAMES,
+} from '../abi/zone.js';
+
+/** Free lists per zone. */
+export const ORDERS = MAX_PAGE_ORDER + 1;
+
+/** One zone of one node (struct zone): a run of pfns with its own free lists and watermarks. All sizes are pages. */
+export class Zone {
+  /** Pages given to the buddy allocator; grows and shrinks by hotplug. */
+  managedPages = 0;
+  /** NR_FREE_PAGES. Invariant: equals the pages on the free lists and in the untouched range. */
+  freePages = 0;
+  /** Blocks on each free list, the untouched range not included. */
+  readonly freeBlocks = new Int32Array(ORDERS);
+  /** `_watermark` by WMARK_*. */
+  readonly watermark = [0, 0, 0, 0];
+  /** Added to every mark (wmark_pages). */
+  watermarkBoost = 0;
+  /** A boost waits for kswapd (ZONE_BOOSTED_WATERMARK). */
+  boosted = false;
+  /** lowmem_reserve by the highest zone type of the request. */
+  readonly lowmemReserve = [0, 0, 0, 0];
+  /** Blocks of the largest order never handed out yet: [untouchedStart, untouchedEnd), kept out of the columns. */
+  untouchedStart = 0;
+  untouchedEnd = 0;
+
+  constructor(
+    /** Index in `Nodes.zones`. */
+    readonly index: number,
+    readonly nid: number,
+    /** ZONE_DMA … ZONE_MOVABLE. */
+    readonly type: number,
+    readonly base: number,
+    readonly spannedPages: number,
+  ) {}
+
+  get name(): string {
+    return ZONE_NAMES[this.type] ?? 'unknown';
+  }
+
+  /** A watermark with the boost added (include/linux/mmzone.h:wmark_pages). */
+  wmark(mark: number): number {
+    return this.watermark[mark]! + this.watermarkBoost;
+  }
+
+  /** Would `order` free pages leave the zone above `mark`? (mm/page_alloc.c:__zone_watermark_ok, order 0 exact) */
+  watermarkOk(order: number, mark: number, highestZone: number): boolean {
+    const unusable = (1 << order) - 1;
+    if (this.freePages - unusable <= mark + this.lowmemReserve[highestZone]!) return false;
+    if (order === 0) return true;
+    if (this.untouchedEnd > this.untouchedStart) return true;
+    for (let at = order; at <= MAX_PAGE_ORDER; at++) if (this.freeBlocks[at]! > 0) return true;
+    return false;
+  }
+
+  /** Sets the four marks; the boost goes (mm/page_alloc.c:__setup_per_zone_wmarks). */
+  setWatermarks(min: number, step: number): void {
+    this.watermark[WMARK_MIN] = min;
+    this.watermark[WMARK_LOW] = min + step;
+    this.watermark[WMARK_HIGH] = min + 2 * step;
+    this.watermark[WMARK_PROMO] = min + 3 * step;
+  }
+}

@@ -1,0 +1,66 @@
+import { N_MEMORY, N_MEMORY_PRIVATE } from '../abi/node-states.js';
+import { MAX_NUMNODES } from '../abi/zone.js';
+import type { Managed } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import type { Nodes } from './nodes.js';
+import type { Pgdat } from './pgdat.js';
+import type { Zone } from './zone.js';
+
+const PENALTY_FOR_NODE_WITH_CPUS = 1;
+
+/**
+ * Rebuilds every node's zonelists, in node order so that ties rotate (mm/page_alloc.c:build_zonelists). A private node
+ * stands in its own lists only: FALLBACK = itself, then every N_MEMORY node nearest first (RFC v4 patch 04).
+ */
+export function buildAllZonelists(nodes: Nodes, managed: Managed): void {
+  const site = Sites.index('page_alloc.build_zonelists');
+  const load = new Array<number>(MAX_NUMNODES).fill(0);
+  for (const pgdat of nodes.all()) {
+    const isPrivate = managed.node_is_private(site, pgdat.nid);
+    const order = nodeOrder(nodes, pgdat, load);
+    const own = isPrivate && nodes.hasState(pgdat.nid, N_MEMORY_PRIVATE) ? [pgdat.nid] : [];
+    pgdat.fallback = [...own, ...order].flatMap((nid) => zonesHighestFirst(nodes.pgdat(nid)));
+    pgdat.nofallback = zonesHighestFirst(pgdat);
+  }
+}
+
+/** N_MEMORY nodes for a local node, nearest first (mm/page_alloc.c:find_next_best_node). */
+function nodeOrder(nodes: Nodes, local: Pgdat, load: number[]): number[] {
+  const candidates = new Set(nodes.inState(N_MEMORY));
+  const order: number[] = [];
+  let previousDistance = -1;
+  while (candidates.size > 0) {
+    const nid = nextBestNode(nodes, local.nid, candidates, load);
+    candidates.delete(nid);
+    const distance = nodes.distance(local.nid, nid);
+    if (distance !== previousDistance) load[nid]! += 1;
+    previousDistance = distance;
+    order.push(nid);
+  }
+  return order;
+}
+
+/** The candidate of least score: the local node, else nearest, CPU-less and less loaded nodes first. */
+export function nextBestNode(
+  nodes: Nodes,
+  local: number,
+  candidates: ReadonlySet<number>,
+  load: readonly number[],
+): number {
+  if (candidates.has(local)) return local;
+  let best = -1;
+  let bestScore = Infinity;
+  for (const nid of [...candidates].sort((a, b) => a - b)) {
+    const penalty = (nid < local ? 1 : 0) + (nodes.hasCpu(nid) ? PENALTY_FOR_NODE_WITH_CPUS : 0);
+    const score = (nodes.distance(local, nid) + penalty) * MAX_NUMNODES + (load[nid] ?? 0);
+    if (score < bestScore) {
+      bestScore = score;
+      best = nid;
+    }
+  }
+  return best;
+}
+
+function zonesHighestFirst(pgdat: Pgdat): Zone[] {
+  return pgdat.zones.filter((zone) => zone.managedPages > 0).reverse();
+}

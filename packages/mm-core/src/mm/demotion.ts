@@ -1,0 +1,98 @@
+import {
+  __GFP_DIRECT_RECLAIM,
+  __GFP_NOMEMALLOC,
+  __GFP_THISNODE,
+  GFP_HIGHUSER_MOVABLE,
+  GFP_NOWAIT,
+} from '../abi/gfp.js';
+import { MIGRATE_ASYNC, MR_DEMOTION } from '../abi/migrate.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { Tracepoints } from '../hooks/tracepoints.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
+import { type Migrate, MigrateToken } from './migrate.js';
+import { Sysctl } from './sysctl.js';
+import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
+
+/** Demotion instead of reclaim (mm/vmscan.c:can_demote, demote_folio_list; RFC v4 patch 14). */
+@injectable()
+export class Demotion {
+  private readonly canSite = Sites.index('vmscan.can_demote');
+  private readonly listSite = Sites.index('vmscan.demote_folio_list');
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
+    @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
+    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
+  ) {}
+
+  /** May folios of the node go down instead of out? */
+  canDemote(nid: number): boolean {
+    if (!this.sysctl.demotion_enabled) return false;
+    const target = this.tiers.nextDemotionNode(nid);
+    if (target < 0) return false;
+    return !this.managed.node_private_migration_blocked(this.canSite, target);
+  }
+
+  /**
+   * Moves isolated folios of `nid` down. Starting at the preferred target, private targets get the list through
+   * `migrate_to` until one takes something; the first ordinary target gets the rest by ordinary migration.
+   * @returns base pages moved; the others stay in the list
+   */
+  demoteFolioList(list: number[], nid: number): number {
+    const allowed = this.tiers.lowerTierMask(nid);
+    const first = this.tiers.nextDemotionNode(nid);
+    if (list.length === 0 || first < 0) return 0;
+    const tried = new Set<number>();
+    let target = first;
+    let moved = 0;
+    while (target >= 0 && this.managed.node_is_private(this.listSite, target)) {
+      const before = this.pagesOf(list);
+      const rc = this.managed.node_private_migrate_to(list, target, MIGRATE_ASYNC, MR_DEMOTION);
+      moved += this.note(nid, target, before - this.pagesOf(list));
+      if (rc === 0 || list.length === 0) return moved;
+      tried.add(target);
+      target = this.tiers.nearestOf(nid, without(allowed, tried));
+    }
+    if (target < 0) return moved;
+    const before = this.pagesOf(list);
+    this.demoteToOrdinary(list, target, without(allowed, tried));
+    return moved + this.note(nid, target, before - this.pagesOf(list));
+  }
+
+  /** THISNODE on the target first, then any allowed lower node; never reclaims (alloc_demote_folio). */
+  private demoteToOrdinary(list: number[], target: number, mask: ReadonlySet<number>): void {
+    const gfp = (GFP_HIGHUSER_MOVABLE & ~__GFP_DIRECT_RECLAIM) | GFP_NOWAIT | __GFP_NOMEMALLOC;
+    this.migrate.migratePages(list, {
+      mode: MIGRATE_ASYNC,
+      reason: MR_DEMOTION,
+      newFolio: (src) => {
+        const order = this.table.order[src]!;
+        const here = { gfp: gfp | __GFP_THISNODE, order, nid: target, nodemask: null };
+        const pfn = this.zoneAlloc.alloc(here);
+        return pfn >= 0 ? pfn : this.zoneAlloc.alloc({ gfp, order, nid: target, nodemask: mask });
+      },
+    });
+  }
+
+  private note(from: number, to: number, pages: number): number {
+    const tp = this.tracepoints.mm_vmscan_demote;
+    if (tp.enabled && pages > 0) tp.emit(from, to, pages);
+    return pages;
+  }
+
+  private pagesOf(list: readonly number[]): number {
+    return list.reduce((sum, folio) => sum + this.table.nrPages(folio), 0);
+  }
+}
+export const DemotionToken = createToken<Demotion>('Demotion');
+
+function without(all: ReadonlySet<number>, some: ReadonlySet<number>): Set<number> {
+  return new Set([...all].filter((nid) => !some.has(nid)));
+}

@@ -1,0 +1,68 @@
+import { createToken, inject, injectable } from '../base/di.js';
+import { MmError } from '../hooks/errors.js';
+import type { Plugin } from '../hooks/plugin.js';
+import { CostModel } from './cost-model.js';
+import { SwapBackend } from './swap-backend.js';
+import { type Work, WorkToken } from './work.js';
+
+/** Options of a swap partition on a disk. */
+export interface DiskSwapOptions {
+  /** Size in pages. */
+  readonly pages: number;
+}
+const DiskSwapOptions = createToken<DiskSwapOptions>('DiskSwapOptions');
+
+/**
+ * Swap on an NVMe disk. Simplified: reads pay the device's latency one by one; writes are submitted and pay the kernel's
+ * part, as write-back is not waited for.
+ */
+@injectable()
+export class DiskSwap implements SwapBackend {
+  readonly name = 'disk';
+  readonly synchronous = false;
+  readonly slots: number;
+  private writes = 0;
+  private reads = 0;
+
+  constructor(
+    @inject(DiskSwapOptions) options: DiskSwapOptions,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+  ) {
+    this.slots = options.pages;
+  }
+
+  store(): number {
+    this.writes++;
+    this.work.charge(this.cost.ns.diskKernel);
+    return 0;
+  }
+
+  load(): void {
+    this.reads++;
+    this.work.charge(this.cost.ns.diskRead + this.cost.ns.diskKernel - this.cost.ns.swapInKernel);
+  }
+
+  free(): void {}
+
+  stats(): Readonly<Record<string, number>> {
+    return { 'disk.pages_written': this.writes, 'disk.pages_read': this.reads };
+  }
+}
+
+/** Plugin: swap on a disk. */
+export function diskSwap(options: DiskSwapOptions): Plugin {
+  if (!Number.isInteger(options.pages) || options.pages <= 0 || options.pages > 2 ** 30) {
+    throw new MmError('MACHINE_BAD_OPTION', {
+      plugin: 'disk-swap',
+      detail: `pages is ${options.pages}, not a whole number from 1 to 2^30`,
+    });
+  }
+  return {
+    name: 'disk-swap',
+    register(services) {
+      services.bindValue(DiskSwapOptions, options);
+      services.bind(SwapBackend, DiskSwap);
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { PTE_TYPE_PLUGIN_FIRST, PTE_TYPE_PLUGIN_LAST } from '../abi/pte.js';
+import { createToken } from '../base/di.js';
+import { MmError } from '../hooks/errors.js';
+import type { VmFault } from '../hooks/vm-fault.js';
+
+/**
+ * A kind of non-present entry that a plugin defines (as device-private entries are in Linux, include/linux/swapops.h).
+ * `payload` is the entry's value column: what it names is the plugin's affair.
+ */
+export interface EntryType {
+  readonly name: string;
+  /** An access hit the entry; the page-table lock is held and must be released. @returns VM_FAULT_* */
+  fault(vmf: VmFault): number;
+  /** The entry goes (munmap, exit, MADV_DONTNEED); the core empties the slot afterwards. */
+  zap(slot: number, payload: number): void;
+  /** fork copies the entry to a child; both name the same thing afterwards and neither may write without a fault. */
+  fork(parentSlot: number, childSlot: number, payload: number): void;
+  /** mremap moved the entry. */
+  move(from: number, to: number, payload: number): void;
+  /** Identity of the contents behind the entry, for checks (`FolioTable.version`). */
+  version(payload: number): number;
+}
+
+/** The entry types that plugins registered, by number. */
+export class EntryTypes {
+  private readonly types: EntryType[] = [];
+
+  /** @returns the type number to store in entries */
+  register(type: EntryType): number {
+    if (this.types.length > PTE_TYPE_PLUGIN_LAST - PTE_TYPE_PLUGIN_FIRST) {
+      throw new MmError('ENTRY_TYPE_LIMIT', { plugin: type.name });
+    }
+    this.types.push(type);
+    return PTE_TYPE_PLUGIN_FIRST + this.types.length - 1;
+  }
+
+  /** The type of a number, or null if it is not a plugin's. */
+  get(number: number): EntryType | null {
+    return this.types[number - PTE_TYPE_PLUGIN_FIRST] ?? null;
+  }
+}
+export const EntryTypesToken = createToken<EntryTypes>('EntryTypes');

@@ -1,0 +1,192 @@
+import {
+  PG_active,
+  PG_batched,
+  PG_isolated,
+  PG_locked,
+  PG_lru,
+  PG_mlocked,
+  PG_unevictable,
+} from '../abi/page-flags.js';
+import { assert } from '../base/assert.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { OWNER_NO_LRU } from '../hooks/owner.js';
+import { Sites } from '../hooks/sites.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type LruLists, LruListsToken } from '../mem/lru.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { CostModel } from './cost-model.js';
+import { type Work, WorkToken } from './work.js';
+import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
+
+/** Names the frames that somebody outside the mm holds a reference of. */
+export type FrameHolder = () => Iterable<number>;
+
+/** Folios per LRU batch (include/linux/folio_batch.h:PAGEVEC_SIZE). */
+const PAGEVEC_SIZE = 31;
+
+/**
+ * References of folios and their way on and off the LRU lists (mm/folio.c, formerly mm/swap.c).
+ *
+ * LRU state of a folio: off --add--> batched (PG_batched, one more reference) --drain--> listed (PG_lru)
+ * --isolate--> isolated (PG_isolated, one more reference) --putback--> batched …; the last put from listed takes it off.
+ */
+@injectable()
+export class Folios {
+  private readonly putSite = Sites.index('swap.__folio_put');
+  private readonly batchSite = Sites.index('swap.folios_put_refs');
+  private readonly culled = Vmstat.index('unevictable_pgs_culled');
+  /** The folio_add_lru batch of each node's CPUs; simplified: one batch per node with CPUs. */
+  private readonly batches = new Map<number, number[]>();
+  private readonly holders: FrameHolder[] = [];
+  /** Node of the CPU that runs now. */
+  cpuNid = 0;
+  /** CPUs of the machine: each gets an IPI when all batches are drained. */
+  cpus = 1;
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(LruListsToken) private readonly lru: LruLists,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /** folio_get: the folio must have a reference already. */
+  get(folio: number): void {
+    assert(this.table.refcount[folio]! > 0, 'a reference is taken through another one');
+    this.table.refcount[folio]! += 1;
+  }
+
+  /** folio_put. */
+  put(folio: number): void {
+    this.putAt(folio, this.putSite);
+  }
+
+  /** folios_put_refs: the batched put of unmapping and exit. */
+  putBatched(folio: number): void {
+    this.putAt(folio, this.batchSite);
+  }
+
+  /** Puts a folio in this CPU's batch on the way to its LRU list (folio_add_lru). */
+  addLru(folio: number): void {
+    const owner = this.managed.ownerOf(folio);
+    if (owner !== null && (owner.flags & OWNER_NO_LRU) !== 0) return;
+    assert(!this.table.has(folio, PG_lru | PG_batched), 'a folio goes to the LRU once');
+    this.get(folio);
+    this.table.set(folio, PG_batched);
+    const batch = this.batchOf(this.cpuNid);
+    batch.push(folio);
+    const large = this.table.order[folio]! > 0;
+    if (large || batch.length >= PAGEVEC_SIZE) this.drainBatch(batch);
+  }
+
+  /** lru_add_drain: this CPU's batch. */
+  lruAddDrain(): void {
+    this.drainBatch(this.batchOf(this.cpuNid));
+  }
+
+  /** lru_add_drain_all: every CPU's batch; costs an IPI round. */
+  lruAddDrainAll(): void {
+    this.work.charge(this.cost.lruDrainAllNs(this.cpus));
+    for (const batch of this.batches.values()) this.drainBatch(batch);
+  }
+
+  /** Takes a folio off its list for the caller, who gets a reference (folio_isolate_lru). */
+  isolateLru(folio: number): boolean {
+    if (!this.table.has(folio, PG_lru)) return false;
+    this.lru.remove(folio);
+    this.table.set(folio, PG_isolated);
+    this.get(folio);
+    return true;
+  }
+
+  /** Gives an isolated folio back to the LRU and drops the isolation's reference (folio_putback_lru). */
+  putbackLru(folio: number): void {
+    assert(this.table.has(folio, PG_isolated), 'only an isolated folio is put back');
+    this.table.clear(folio, PG_isolated);
+    this.addLru(folio);
+    this.put(folio);
+  }
+
+  /** Drops the isolation and its reference of a folio that is done with. */
+  dropIsolated(folio: number): void {
+    assert(this.table.has(folio, PG_isolated), 'only an isolated folio is dropped');
+    this.table.clear(folio, PG_isolated);
+    this.put(folio);
+  }
+
+  /** folio_trylock. */
+  trylock(folio: number): boolean {
+    if (this.table.has(folio, PG_locked)) return false;
+    this.table.set(folio, PG_locked);
+    return true;
+  }
+
+  unlock(folio: number): void {
+    assert(this.table.has(folio, PG_locked), 'only a locked folio is unlocked');
+    this.table.clear(folio, PG_locked);
+  }
+
+  /**
+   * Declares somebody outside the mm who holds frames, one reference for each time it names one (a driver, a pool).
+   * Without it `verify` would call such a reference leaked.
+   */
+  addHolder(holder: FrameHolder): void {
+    this.holders.push(holder);
+  }
+
+  /** References by frame that the holders say they have. */
+  heldOutside(): Map<number, number> {
+    const held = new Map<number, number>();
+    for (const holder of this.holders) {
+      for (const pfn of holder()) held.set(pfn, (held.get(pfn) ?? 0) + 1);
+    }
+    return held;
+  }
+
+  /** References held by the batches, for `verify`. */
+  batched(): ReadonlyMap<number, readonly number[]> {
+    return this.batches;
+  }
+
+  private putAt(folio: number, site: number): void {
+    assert(this.table.refcount[folio]! > 0, 'a reference is dropped once');
+    this.table.refcount[folio]! -= 1;
+    if (this.table.refcount[folio] !== 0) return;
+    if (this.managed.folio_managed_on_free(site, folio)) return;
+    if (this.table.has(folio, PG_lru)) this.lru.remove(folio);
+    this.zoneAlloc.free(folio);
+  }
+
+  private drainBatch(batch: number[]): void {
+    for (const folio of batch.splice(0)) {
+      this.table.clear(folio, PG_batched);
+      if (this.table.refcount[folio]! > 1) this.link(folio);
+      this.put(folio);
+    }
+  }
+
+  private link(folio: number): void {
+    if (this.table.has(folio, PG_mlocked)) {
+      this.table.clear(folio, PG_active);
+      this.table.set(folio, PG_unevictable);
+      this.vmstat.add(this.culled, 1);
+    }
+    this.lru.add(folio);
+  }
+
+  private batchOf(nid: number): number[] {
+    const known = this.batches.get(nid);
+    if (known !== undefined) return known;
+    const made: number[] = [];
+    this.batches.set(nid, made);
+    assert(this.nodes.exists(nid), 'a CPU is on a node');
+    return made;
+  }
+}
+export const FoliosToken = createToken<Folios>('Folios');

@@ -1,0 +1,124 @@
+import { ENOMEM } from '../abi/errno.js';
+import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
+import { VM_DONTCOPY, VM_LOCKED } from '../abi/mman.js';
+import {
+  PG_anon,
+  PG_anon_exclusive,
+  PG_dirty,
+  PG_pinned,
+  PG_swapbacked,
+} from '../abi/page-flags.js';
+import {
+  isMigrationType,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_TYPE_HWPOISON,
+  PTE_TYPE_MIGRATION_READ,
+  PTE_TYPE_SHIFT,
+  PTE_TYPE_SWAP,
+  PTE_WRITE,
+  pteMapsPage,
+  pteType,
+} from '../abi/pte.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import type { MmStruct } from '../mem/vma.js';
+import { CostModel } from './cost-model.js';
+import { type EntryTypes, EntryTypesToken } from './entry-types.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Mapping, MappingToken } from './mapping.js';
+import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { type Swap, SwapToken } from './swap.js';
+import { type Work, WorkToken } from './work.js';
+
+/** fork's copy of an address space (kernel/fork.c:dup_mmap, mm/memory.c:copy_page_range). */
+@injectable()
+export class Fork {
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(ContentsToken) private readonly contents: Contents,
+    @inject(SwapToken) private readonly swap: Swap,
+    @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /** Fills `child` with the parent's vmas and shares its pages copy-on-write. @returns 0 or -errno */
+  dupMmap(parent: MmStruct, child: MmStruct, nid: number): number {
+    this.folios.cpuNid = nid;
+    const kept = parent.vmas.filter((vma) => (vma.flags & VM_DONTCOPY) === 0);
+    child.vmas = kept.map((vma) => ({ ...vma, flags: vma.flags & ~VM_LOCKED }));
+    let rc = 0;
+    for (const vma of kept) {
+      this.ptes.walk(parent.id, vma.start, vma.end, (slot, vpn) => {
+        if (rc === 0) rc = this.copyEntry(slot, this.ptes.slot(child.id, vpn), child, nid);
+      });
+    }
+    this.work.charge(this.cost.tlbFlushNs(parent.activeCpus));
+    return rc;
+  }
+
+  private copyEntry(from: number, to: number, child: MmStruct, nid: number): number {
+    const bits = this.ptes.bits[from]!;
+    if (pteMapsPage(bits)) return this.copyPresent(from, to, bits, nid);
+    const type = pteType(bits);
+    const value = this.ptes.value[from]!;
+    if (type === PTE_TYPE_SWAP) {
+      this.swap.duplicate(value);
+      this.mapping.setEntry(from, PTE_TYPE_SWAP, value);
+      this.mapping.setEntry(to, PTE_TYPE_SWAP, value);
+      child.swapents += 1;
+    } else if (isMigrationType(type)) {
+      const flags = bits & (PTE_ACCESSED | PTE_DIRTY);
+      this.mapping.setEntry(from, PTE_TYPE_MIGRATION_READ, value, flags);
+      this.mapping.copyMigration(to, (PTE_TYPE_MIGRATION_READ << PTE_TYPE_SHIFT) | flags, value);
+    } else if (type === PTE_TYPE_HWPOISON) {
+      this.mapping.setEntry(to, type, value);
+    } else {
+      this.mapping.setEntry(to, type, value, bits & ENTRY_FLAGS);
+      this.entryTypes.get(type)?.fork(from, to, value);
+    }
+    return 0;
+  }
+
+  private copyPresent(from: number, to: number, bits: number, nid: number): number {
+    if ((bits & PTE_SPECIAL) !== 0) {
+      this.mapping.setEntry(to, 0, 0, bits & ~(PTE_ACCESSED | PTE_DIRTY));
+      return 0;
+    }
+    const pfn = this.ptes.value[from]!;
+    if (this.table.has(pfn, PG_pinned) && this.table.has(pfn, PG_anon_exclusive)) {
+      return this.copyPinned(pfn, to, bits, nid);
+    }
+    this.table.clear(pfn, PG_anon_exclusive);
+    this.mapping.change(from, 0, PTE_WRITE);
+    this.folios.get(this.table.head(pfn));
+    this.mapping.map(to, pfn, bits & (PTE_PRESENT | PTE_PROTNONE | PTE_DIRTY));
+    return 0;
+  }
+
+  /** The child gets its own copy at once, the parent keeps its page exclusive (copy_present_page). */
+  private copyPinned(pfn: number, to: number, bits: number, nid: number): number {
+    const gfp = GFP_HIGHUSER_MOVABLE;
+    const copy = this.pageAlloc.alloc({ gfp, order: 0, nid, nodemask: null });
+    if (copy < 0) return -ENOMEM;
+    this.contents.settle(pfn, this.ptes.vpnOf(to));
+    this.contents.copy(copy, pfn);
+    this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
+    this.mapping.map(to, copy, (bits & (PTE_PRESENT | PTE_PROTNONE | PTE_WRITE)) | PTE_DIRTY);
+    this.folios.addLru(copy);
+    return 0;
+  }
+}
+export const ForkToken = createToken<Fork>('Fork');
+
+const ENTRY_FLAGS = 0xfff;

@@ -1,0 +1,169 @@
+import { MAX_NR_ZONES, WMARK_HIGH } from '../abi/zone.js';
+import type { Clock } from '../base/clock.js';
+import { ClockToken } from '../base/clock-token.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { Tracepoints } from '../hooks/tracepoints.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import type { Pgdat } from '../mem/pgdat.js';
+import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { CostModel } from './cost-model.js';
+import { DEF_PRIORITY, type ScanControl, SWAP_CLUSTER_MAX } from './scan-control.js';
+import { ReclaimPolicy } from './vmscan.js';
+import { type Work, WorkToken } from './work.js';
+
+/** Runs without a page after which a node is given up (MAX_RECLAIM_RETRIES). */
+const MAX_RECLAIM_RETRIES = 16;
+
+interface Run {
+  readonly pgdat: Pgdat;
+  readonly sc: ScanControl;
+  /** Pages of boost at the start, per zone: reclaimed first, without writing (balance_pgdat). */
+  readonly boost: number[];
+  readonly managedWatermarks: boolean;
+  boosting: boolean;
+  batches: Generator<void, void> | null;
+}
+
+/**
+ * The background reclaimers (mm/vmscan.c:kswapd, balance_pgdat), one per node, as actors: woken through
+ * `Pgdat.wakeKswapd`, each works a batch of 32 pages per event and sleeps for the time the batch cost.
+ *
+ * State of a node's kswapd: stopped --start--> asleep --wake--> running (balance_pgdat, priority 12 to 1)
+ * --balanced or hopeless--> asleep.
+ */
+@injectable()
+export class Kswapd {
+  private readonly balanceSite = Sites.index('vmscan.balance_pgdat');
+
+  constructor(
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(ReclaimPolicy) private readonly reclaim: ReclaimPolicy,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+    @inject(ClockToken) private readonly clock: Clock,
+  ) {}
+
+  /** kswapd_run. */
+  start(nid: number): void {
+    const pgdat = this.nodes.pgdat(nid);
+    pgdat.kswapd.running = true;
+    pgdat.kswapd.asleep = true;
+    pgdat.kswapd.failures = 0;
+    pgdat.wakeKswapd = () => this.wake(pgdat);
+  }
+
+  /** kswapd_stop: a run under way ends at its next batch. */
+  stop(nid: number): void {
+    const pgdat = this.nodes.pgdat(nid);
+    pgdat.kswapd.running = false;
+    pgdat.wakeKswapd = null;
+  }
+
+  private wake(pgdat: Pgdat): void {
+    const state = pgdat.kswapd;
+    if (!state.asleep || state.failures >= MAX_RECLAIM_RETRIES) return;
+    if (this.balanced(pgdat) && !pgdat.zones.some((zone) => zone.watermarkBoost > 0)) return;
+    state.asleep = false;
+    const tp = this.tracepoints.mm_vmscan_kswapd_wake;
+    if (tp.enabled) tp.emit(pgdat.nid, state.order);
+    this.clock.after(this.cost.ns.kswapdWake, () => this.begin(pgdat));
+  }
+
+  /** Every zone list has a zone above HIGH (pgdat_balanced). */
+  private balanced(pgdat: Pgdat): boolean {
+    const zones = pgdat.zones.filter((zone) => zone.managedPages > 0);
+    if (zones.length === 0) return true;
+    return zones.some((zone) =>
+      zone.watermarkOk(pgdat.kswapd.order, zone.wmark(WMARK_HIGH), MAX_NR_ZONES - 1),
+    );
+  }
+
+  private begin(pgdat: Pgdat): void {
+    if (!pgdat.kswapd.running) return;
+    this.vmstat.count('pageoutrun');
+    const policy = this.managed.node_private_reclaim_policy(this.balanceSite, pgdat.nid);
+    const boost = pgdat.zones.map((zone) => zone.watermarkBoost);
+    const boosting = boost.some((pages) => pages > 0);
+    const sc: ScanControl = {
+      reclaimer: 'kswapd',
+      nrToReclaim: 0,
+      priority: DEF_PRIORITY,
+      maySwap: !boosting || policy.may_swap,
+      mayDemote: true,
+      order: pgdat.kswapd.order,
+      nrScanned: 0,
+      nrReclaimed: 0,
+    };
+    const managedWatermarks = policy.managed_watermarks;
+    this.step({ pgdat, sc, boost, managedWatermarks, boosting, batches: null });
+  }
+
+  /** One batch; then the actor sleeps for what it cost. */
+  private step(run: Run): void {
+    const { pgdat, sc } = run;
+    this.work.enterMemalloc();
+    let more = pgdat.kswapd.running;
+    if (more) {
+      run.batches ??= this.startPriority(run);
+      if (run.batches.next().done) {
+        run.batches = null;
+        more = this.nextPriority(run);
+      }
+    }
+    this.work.leaveMemalloc();
+    const ns = this.work.take();
+    if (more && sc.priority >= 1) this.clock.after(ns, () => this.step(run));
+    else this.end(run);
+  }
+
+  private startPriority(run: Run): Generator<void, void> {
+    const { pgdat, sc } = run;
+    sc.nrScanned = 0;
+    sc.nrReclaimed = 0;
+    sc.nrToReclaim = pgdat.zones
+      .filter((zone) => zone.managedPages > 0)
+      .reduce((sum, zone) => sum + Math.max(zone.wmark(WMARK_HIGH), SWAP_CLUSTER_MAX), 0);
+    return this.reclaim.shrinkNode(pgdat, sc);
+  }
+
+  /** @returns is there more to do? */
+  private nextPriority(run: Run): boolean {
+    const { pgdat, sc } = run;
+    if (sc.nrReclaimed > 0) pgdat.kswapd.failures = 0;
+    run.boosting &&= !this.reduceBoost(run, sc.nrReclaimed);
+    if (this.balanced(pgdat) && !run.boosting) return false;
+    const enough = sc.nrScanned >= sc.nrToReclaim || sc.nrReclaimed >= sc.nrToReclaim;
+    if (!enough || sc.nrReclaimed === 0) sc.priority--;
+    return true;
+  }
+
+  /** What was reclaimed pays the boost off. @returns is it paid? */
+  private reduceBoost(run: Run, reclaimed: number): boolean {
+    let left = reclaimed;
+    for (let at = 0; at < run.boost.length; at++) {
+      const paid = Math.min(run.boost[at]!, left);
+      run.boost[at]! -= paid;
+      left -= paid;
+    }
+    return run.boost.every((pages) => pages === 0);
+  }
+
+  private end(run: Run): void {
+    const { pgdat, sc } = run;
+    if (!run.managedWatermarks) {
+      for (const zone of pgdat.zones) zone.watermarkBoost = 0;
+    }
+    if (sc.priority < 1 && !this.balanced(pgdat)) pgdat.kswapd.failures++;
+    else pgdat.kswapd.failures = 0;
+    pgdat.kswapd.order = 0;
+    pgdat.kswapd.asleep = true;
+    const tp = this.tracepoints.mm_vmscan_kswapd_sleep;
+    if (tp.enabled) tp.emit(pgdat.nid);
+  }
+}
+export const KswapdToken = createToken<Kswapd>('Kswapd');

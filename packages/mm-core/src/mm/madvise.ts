@@ -1,0 +1,89 @@
+import { EINVAL, ENOMEM } from '../abi/errno.js';
+import { MADV_COLD, MADV_DONTNEED, MADV_PAGEOUT, VM_LOCKED } from '../abi/mman.js';
+import { PG_active, PG_referenced } from '../abi/page-flags.js';
+import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import type { MmStruct, Vma } from '../mem/vma.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Mapping, MappingToken } from './mapping.js';
+import { DEF_PRIORITY, type ScanControl } from './scan-control.js';
+import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
+import { type Work, WorkToken } from './work.js';
+import { type Zap, ZapToken } from './zap.js';
+
+/** madvise (mm/madvise.c). Simplified: DONTNEED, COLD and PAGEOUT only. */
+@injectable()
+export class Madvise {
+  private readonly site = Sites.index('madvise.madvise_cold_or_pageout_pte_range');
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(ShrinkFolioListToken) private readonly shrinker: ShrinkFolioList,
+    @inject(ZapToken) private readonly zap: Zap,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /** @returns 0; -EINVAL for other advice or a locked area; -ENOMEM if there were holes (the rest is done) */
+  madvise(mm: MmStruct, start: number, pages: number, advice: number): number {
+    if (advice !== MADV_DONTNEED && advice !== MADV_COLD && advice !== MADV_PAGEOUT) return -EINVAL;
+    if (pages < 0) return -EINVAL;
+    for (const part of mm.within(start, start + pages)) {
+      if ((part.flags & VM_LOCKED) !== 0) return -EINVAL;
+      if (advice === MADV_DONTNEED) this.zap.range(mm, part.start, part.end);
+      else this.coldOrPageout(mm, part, advice);
+    }
+    return pages === 0 || mm.covers(start, start + pages) ? 0 : -ENOMEM;
+  }
+
+  /** Private folios, shared ones and those off the LRU are passed by. */
+  private coldOrPageout(mm: MmStruct, part: Vma, advice: number): void {
+    this.folios.lruAddDrain();
+    const out = new Map<number, number[]>();
+    this.ptes.walk(mm.id, part.start, part.end, (slot) => {
+      const bits = this.ptes.bits[slot]!;
+      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+      const folio = this.table.head(this.ptes.value[slot]!);
+      if (this.managed.folio_is_private_managed(this.site, folio)) return;
+      if (this.table.folioMapcount(folio) !== this.table.nrPages(folio)) return;
+      this.mapping.testAndClearYoung(slot);
+      if (!this.folios.isolateLru(folio)) return;
+      this.table.clear(folio, PG_active | PG_referenced);
+      const nid = this.nodes.nidOf(folio);
+      const list = out.get(nid);
+      if (list === undefined) out.set(nid, [folio]);
+      else list.push(folio);
+    });
+    for (const list of out.values()) {
+      if (advice === MADV_COLD) for (const folio of list) this.folios.putbackLru(folio);
+      else this.pageOut(list);
+    }
+  }
+
+  /** reclaim_pages: ignores references, never demotes. */
+  private pageOut(list: readonly number[]): void {
+    const sc: ScanControl = {
+      reclaimer: 'proactive',
+      nrToReclaim: list.length,
+      priority: DEF_PRIORITY,
+      maySwap: true,
+      mayDemote: false,
+      order: 0,
+      nrScanned: 0,
+      nrReclaimed: 0,
+    };
+    this.work.enterMemalloc();
+    this.shrinker.run(list, sc, 'ignore');
+    this.work.leaveMemalloc();
+  }
+}
+export const MadviseToken = createToken<Madvise>('Madvise');

@@ -1,0 +1,148 @@
+import { PG_dirty } from '../abi/page-flags.js';
+import {
+  isMigrationType,
+  PTE_ACCESSED,
+  PTE_CHECKED,
+  PTE_DIRTY,
+  PTE_NODE_SHIFT,
+  PTE_SPECIAL,
+  PTE_TYPE_SHIFT,
+  PTE_WRITTEN,
+  pteMapsPage,
+  pteType,
+} from '../abi/pte.js';
+import { assert } from '../base/assert.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { type Rmap, RmapToken } from '../mem/rmap.js';
+import { type Mms, MmsToken } from './mms.js';
+
+/**
+ * The only writer of page-table entries (set_pte, ptep_clear_flush and the rmap calls that always go with them). It keeps
+ * three things in step: the entry, the page's mapcount and reverse map, and the rss of the address space. References are
+ * the caller's: mapping a page hands one over, unmapping hands it back.
+ */
+@injectable()
+export class Mapping {
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(RmapToken) private readonly rmap: Rmap,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(ContentsToken) private readonly contents: Contents,
+    @inject(MmsToken) private readonly mms: Mms,
+  ) {}
+
+  /** Maps `pfn` at an empty or non-page entry; takes over one reference of the folio. @param bits PTE_* without node */
+  map(slot: number, pfn: number, bits: number): void {
+    assert(!pteMapsPage(this.ptes.bits[slot]!), 'the entry maps no page yet');
+    this.write(slot, bits | (this.nodes.nidOf(pfn) << PTE_NODE_SHIFT), pfn);
+    this.table.mapcount[pfn]! += 1;
+    this.rmap.add(pfn, slot);
+    this.mms.get(this.ptes.mmOf(slot)).rss += 1;
+  }
+
+  /** Empties an entry that maps a page; the caller gets its reference. @returns the pfn */
+  unmap(slot: number): number {
+    const pfn = this.clearPage(slot);
+    this.rmap.remove(pfn, slot);
+    this.mms.get(this.ptes.mmOf(slot)).rss -= 1;
+    this.write(slot, 0, 0);
+    return pfn;
+  }
+
+  /**
+   * Replaces a mapped page by a migration entry. The page stays in the reverse map, so that the entry is found again; the
+   * caller gets the mapping's reference.
+   */
+  toMigration(slot: number, type: number, kept: number): void {
+    const pfn = this.clearPage(slot);
+    this.write(slot, (type << PTE_TYPE_SHIFT) | kept, pfn);
+  }
+
+  /** Replaces a migration entry of `from` by a mapping of `to`; takes over one reference of `to`. */
+  fromMigration(slot: number, from: number, to: number, bits: number): void {
+    assert(this.ptes.value[slot] === from, 'the migration entry names the source');
+    this.rmap.remove(from, slot);
+    this.write(slot, bits | (this.nodes.nidOf(to) << PTE_NODE_SHIFT), to);
+    this.table.mapcount[to]! += 1;
+    this.rmap.add(to, slot);
+  }
+
+  /** Removes a migration entry (munmap, exit). */
+  dropMigration(slot: number): void {
+    this.rmap.remove(this.ptes.value[slot]!, slot);
+    this.mms.get(this.ptes.mmOf(slot)).rss -= 1;
+    this.write(slot, 0, 0);
+  }
+
+  /** A child's copy of a migration entry (copy_nonpresent_pte). */
+  copyMigration(slot: number, bits: number, pfn: number): void {
+    this.write(slot, bits, pfn);
+    this.rmap.add(pfn, slot);
+    this.mms.get(this.ptes.mmOf(slot)).rss += 1;
+  }
+
+  /** Changes flags of an entry in place: protection, accessed, dirty. The page and the node stay. */
+  change(slot: number, set: number, clear: number): void {
+    const old = this.ptes.bits[slot]!;
+    this.write(slot, (old & ~clear) | set, this.ptes.value[slot]!);
+  }
+
+  /** Was the entry used since it was last asked (ptep_test_and_clear_young)? Nothing else changes. */
+  testAndClearYoung(slot: number): boolean {
+    const bits = this.ptes.bits[slot]!;
+    this.ptes.bits[slot] = bits & ~PTE_ACCESSED;
+    return (bits & PTE_ACCESSED) !== 0;
+  }
+
+  /** Writes a non-present entry, or empties one that maps no page. */
+  setEntry(slot: number, type: number, payload: number, flags = 0): void {
+    assert(!pteMapsPage(this.ptes.bits[slot]!), 'the entry maps no page');
+    this.write(slot, type === 0 ? flags : (type << PTE_TYPE_SHIFT) | flags, payload);
+  }
+
+  /** Moves an entry as it is to another slot of the same address space (move_ptes). */
+  move(from: number, to: number): void {
+    const bits = this.ptes.bits[from]!;
+    const value = this.ptes.value[from]!;
+    if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(value, this.ptes.vpnOf(from));
+    this.ptes.bits[from] = 0;
+    this.ptes.value[from] = 0;
+    this.write(to, bits, value);
+    if (!this.inRmap(bits)) return;
+    this.rmap.remove(value, from);
+    this.rmap.add(value, to);
+  }
+
+  private inRmap(bits: number): boolean {
+    if (pteMapsPage(bits)) return (bits & PTE_SPECIAL) === 0;
+    return isMigrationType(pteType(bits));
+  }
+
+  /** The page behind an entry loses one mapping; what the entry's stores left is named. */
+  private clearPage(slot: number): number {
+    const bits = this.ptes.bits[slot]!;
+    assert(pteMapsPage(bits) && (bits & PTE_SPECIAL) === 0, 'the entry maps a page');
+    const pfn = this.ptes.value[slot]!;
+    assert(this.table.mapcount[pfn]! > 0, 'a mapped page has a mapcount');
+    if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(slot));
+    if ((bits & PTE_DIRTY) !== 0) this.table.set(this.table.head(pfn), PG_dirty);
+    this.ptes.bits[slot] = 0;
+    this.table.mapcount[pfn]! -= 1;
+    return pfn;
+  }
+
+  private write(slot: number, bits: number, value: number): void {
+    const old = this.ptes.bits[slot]!;
+    if ((old & PTE_WRITTEN) !== 0 && pteMapsPage(old)) {
+      this.contents.settle(this.ptes.value[slot]!, this.ptes.vpnOf(slot));
+    }
+    this.ptes.bits[slot] = bits & ~(PTE_CHECKED | PTE_WRITTEN);
+    this.ptes.value[slot] = value;
+  }
+}
+export const MappingToken = createToken<Mapping>('Mapping');

@@ -1,0 +1,61 @@
+import { EBUSY, EHWPOISON, ENXIO } from '../abi/errno.js';
+import { PG_buddy, PG_hwpoison, PG_lru, PG_pinned } from '../abi/page-flags.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { Tracepoints } from '../hooks/tracepoints.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
+import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
+
+/**
+ * Poisoned pages (mm/memory-failure.c). The frame keeps a reference for ever, so it never returns to the buddy allocator;
+ * its mappings become hwpoison entries and the next access raises SIGBUS.
+ */
+@injectable()
+export class MemoryFailure {
+  private readonly site = Sites.index('memory-failure.memory_failure');
+  /** Frames taken out of use (HardwareCorrupted), in pages. */
+  readonly poisoned = new Set<number>();
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
+    @inject(HugeMemoryToken) private readonly huge: HugeMemory,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
+  ) {}
+
+  /** @returns 0 handled; -EHWPOISON already poisoned; -EBUSY kernel or pinned page; -ENXIO no such page */
+  memoryFailure(pfn: number, flags: number): number {
+    if (!this.nodes.isValid(pfn)) return -ENXIO;
+    if (this.table.has(pfn, PG_hwpoison)) return -EHWPOISON;
+    this.table.set(pfn, PG_hwpoison);
+    this.managed.folio_managed_memory_failure(this.site, this.table.head(pfn), pfn, flags);
+    const tp = this.tracepoints.mm_memory_failure;
+    if (tp.enabled) tp.emit(pfn, flags);
+    const rc = this.handle(pfn);
+    if (rc < 0) this.table.clear(pfn, PG_hwpoison);
+    else this.poisoned.add(pfn);
+    return rc;
+  }
+
+  private handle(pfn: number): number {
+    if (this.table.refcount[this.table.head(pfn)] === 0) return -EBUSY;
+    if (this.table.has(pfn, PG_buddy | PG_pinned)) return -EBUSY;
+    this.folios.lruAddDrainAll();
+    const folio = this.table.head(pfn);
+    if (this.table.order[folio]! > 0) {
+      const fresh = this.table.has(folio, PG_lru) ? this.huge.splitFolio(folio) : null;
+      if (fresh === null) return -EBUSY;
+    }
+    if (!this.folios.isolateLru(pfn)) return -EBUSY;
+    this.rmapWalk.unmapPoisoned(pfn);
+    return 0;
+  }
+}
+export const MemoryFailureToken = createToken<MemoryFailure>('MemoryFailure');

@@ -1,0 +1,142 @@
+import { EBUSY, EINVAL } from '../abi/errno.js';
+import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
+import { MIGRATE_SYNC, MR_MEMORY_HOTPLUG } from '../abi/migrate.js';
+import { N_MEMORY, N_MEMORY_PRIVATE, N_ONLINE } from '../abi/node-states.js';
+import { PG_buddy, PG_hwpoison, PG_isolated, PG_lru, PG_tail } from '../abi/page-flags.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import type { MemoryDevice } from '../hooks/memory-device.js';
+import { Sites } from '../hooks/sites.js';
+import { addFreeRange, removeAllFree } from '../mem/buddy.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import type { Pgdat } from '../mem/pgdat.js';
+import { setupPerZoneWmarks } from '../mem/watermarks.js';
+import { buildAllZonelists } from '../mem/zonelist.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Kswapd, KswapdToken } from './kswapd.js';
+import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
+import { type Migrate, MigrateToken } from './migrate.js';
+import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { Sysctl } from './sysctl.js';
+
+/** Passes of evacuation before offlining gives up; the kernel goes on until a signal. */
+const OFFLINE_PASSES_MAX = 8;
+
+/**
+ * Memory of whole nodes coming and going (mm/memory_hotplug.c:online_pages, offline_pages). Simplified: a node's range is
+ * plugged as one block, into its one zone.
+ */
+@injectable()
+export class MemoryHotplug {
+  private readonly onlineSite = Sites.index('memory_hotplug.online_pages');
+  private readonly offlineSite = Sites.index('memory_hotplug.offline_pages');
+  private readonly rangeSite = Sites.index('memory_hotplug.do_migrate_range');
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
+    @inject(KswapdToken) private readonly kswapd: Kswapd,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
+  ) {}
+
+  /**
+   * Brings the range of a node online: N_MEMORY_PRIVATE if `pgdat.private`, without daemons; N_MEMORY with kswapd
+   * otherwise.
+   * @param device what backs the range, or null for plain memory
+   * @returns 0, -EINVAL for an unknown node, -EBUSY if it has memory already
+   */
+  onlinePages(nid: number, device: MemoryDevice | null): number {
+    if (!this.nodes.exists(nid)) return -EINVAL;
+    const pgdat = this.nodes.pgdat(nid);
+    if (pgdat.managedPages() > 0) return -EBUSY;
+    pgdat.device = device;
+    if (device !== null) pgdat.lineNs = device.lineNs;
+    device?.attach({ nid, base: pgdat.base, pages: pgdat.spannedPages });
+    for (const zone of pgdat.zones) addFreeRange(this.table, zone, zone.base, zone.spannedPages);
+    const isPrivate = this.managed.node_is_private(this.onlineSite, nid) && pgdat.private;
+    this.nodes.setState(nid, N_ONLINE);
+    this.nodes.setState(nid, isPrivate ? N_MEMORY_PRIVATE : N_MEMORY);
+    this.rebuild();
+    if (!isPrivate) this.kswapd.start(nid);
+    return 0;
+  }
+
+  /**
+   * Empties the node by migration and takes its memory away.
+   * @returns 0, or -EBUSY if something stays (then the node is as it was, but for what moved)
+   */
+  offlinePages(nid: number): number {
+    const pgdat = this.nodes.pgdat(nid);
+    if (pgdat.managedPages() === 0) return -EINVAL;
+    const isPrivate = this.managed.node_is_private(this.offlineSite, nid);
+    const state = isPrivate ? N_MEMORY_PRIVATE : N_MEMORY;
+    this.nodes.clearState(nid, state);
+    this.rebuildZonelists();
+    for (let pass = 0; pass < OFFLINE_PASSES_MAX && !isEmpty(pgdat); pass++) {
+      this.folios.lruAddDrainAll();
+      this.doMigrateRange(pgdat);
+      this.folios.lruAddDrainAll();
+    }
+    if (!isEmpty(pgdat)) {
+      this.nodes.setState(nid, state);
+      this.rebuild();
+      return -EBUSY;
+    }
+    for (const zone of pgdat.zones) removeAllFree(this.table, zone);
+    this.kswapd.stop(nid);
+    pgdat.device = null;
+    this.nodes.clearState(nid, N_ONLINE);
+    this.rebuild();
+    return 0;
+  }
+
+  /** Zonelists, marks and tiers after a node changed. */
+  rebuild(): void {
+    this.rebuildZonelists();
+    setupPerZoneWmarks(this.nodes, this.managed, this.sysctl);
+    this.tiers.refresh();
+  }
+
+  private rebuildZonelists(): void {
+    buildAllZonelists(this.nodes, this.managed);
+  }
+
+  /** Moves what may move to other nodes; a folio whose owner forbids it is skipped (the kernel warns once). */
+  private doMigrateRange(pgdat: Pgdat): void {
+    const list: number[] = [];
+    for (const zone of pgdat.zones) {
+      for (let pfn = zone.base; pfn < zone.base + zone.spannedPages; pfn++) {
+        if (!this.table.has(pfn, PG_lru) || this.table.has(pfn, NOT_MOVABLE)) continue;
+        if (!this.managed.folio_managed_allows_migrate(this.rangeSite, pfn)) continue;
+        if (this.folios.isolateLru(pfn)) list.push(pfn);
+      }
+    }
+    const others = this.nodes.inState(N_MEMORY).filter((nid) => nid !== pgdat.nid);
+    const nodemask = new Set(others);
+    const target = this.tiers.nearestOf(pgdat.nid, nodemask);
+    if (target >= 0) {
+      this.migrate.migratePages(list, {
+        mode: MIGRATE_SYNC,
+        reason: MR_MEMORY_HOTPLUG,
+        newFolio: (src) => {
+          const order = this.table.order[src]!;
+          return this.pageAlloc.alloc({ gfp: GFP_HIGHUSER_MOVABLE, order, nid: target, nodemask });
+        },
+      });
+    }
+    for (const folio of list) this.folios.putbackLru(folio);
+  }
+}
+export const MemoryHotplugToken = createToken<MemoryHotplug>('MemoryHotplug');
+
+const NOT_MOVABLE = PG_buddy | PG_tail | PG_isolated | PG_hwpoison;
+
+function isEmpty(pgdat: Pgdat): boolean {
+  return pgdat.freePages() === pgdat.managedPages();
+}

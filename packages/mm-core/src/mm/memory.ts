@@ -1,0 +1,233 @@
+import {
+  __GFP_COMP,
+  __GFP_NORETRY,
+  __GFP_NOWARN,
+  __GFP_ZERO,
+  GFP_HIGHUSER_MOVABLE,
+} from '../abi/gfp.js';
+import { VM_EXEC, VM_GROWSDOWN, VM_HUGEPAGE, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { PG_anon, PG_anon_exclusive, PG_dirty, PG_swapbacked } from '../abi/page-flags.js';
+import {
+  isMigrationType,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_NODE_SHIFT,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_TYPE_HWPOISON,
+  PTE_TYPE_SWAP,
+  PTE_WRITE,
+  pteMapsPage,
+  pteType,
+} from '../abi/pte.js';
+import {
+  LEVEL_PTE,
+  VM_FAULT_HWPOISON,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  VM_FAULT_SIGSEGV,
+} from '../abi/vm-fault.js';
+import type { Clock } from '../base/clock.js';
+import { ClockToken } from '../base/clock-token.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { CostModel } from './cost-model.js';
+import { type EntryTypes, EntryTypesToken } from './entry-types.js';
+import { FaultContext } from './fault-context.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Mapping, MappingToken } from './mapping.js';
+import { Mempolicy } from './mempolicy.js';
+import { type Migrate, MigrateToken } from './migrate.js';
+import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { type SwapFault, SwapFaultToken } from './swap-fault.js';
+import { Sysctl } from './sysctl.js';
+import { type Work, WorkToken } from './work.js';
+import { type WriteFault, WriteFaultToken } from './write-fault.js';
+
+/** A stack grows to this many pages at most (RLIMIT_STACK, 8 MiB). */
+const STACK_PAGES_MAX = 2048;
+
+/** Page faults (mm/memory.c:handle_mm_fault). */
+@injectable()
+export class Memory {
+  private readonly handleSite = Sites.index('memory.handle_pte_fault');
+  private readonly pgfault = Vmstat.index('pgfault');
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(Mempolicy) private readonly mempolicy: Mempolicy,
+    @inject(WriteFaultToken) private readonly writeFault: WriteFault,
+    @inject(SwapFaultToken) private readonly swapFault: SwapFault,
+    @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+    @inject(ClockToken) private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Handles one fault; the access is tried again afterwards.
+   * @param nid node of the faulting CPU
+   * @returns VM_FAULT_* bits; 0 and VM_FAULT_MAJOR mean progress
+   */
+  handleMmFault(mm: MmStruct, vpn: number, write: boolean, nid: number): number {
+    this.folios.cpuNid = nid;
+    const vma = mm.find(vpn) ?? this.expandStack(mm, vpn);
+    if (vma === null || !vmaAllows(vma, write)) {
+      this.vmstat.add(this.pgfault, 1);
+      return VM_FAULT_SIGSEGV;
+    }
+    const slot = this.ptes.slot(mm.id, vpn);
+    const bits = this.ptes.bits[slot]!;
+    const vmf = new FaultContext(mm, vma, vpn, slot, write, nid, bits, this.ptes.value[slot]!);
+    const result = this.handlePteFault(vmf);
+    if ((result & VM_FAULT_RETRY) === 0) this.vmstat.add(this.pgfault, 1);
+    return result;
+  }
+
+  private handlePteFault(vmf: FaultContext): number {
+    if (vmf.bits === 0) return this.doAnonymousPage(vmf);
+    if (!pteMapsPage(vmf.bits)) return this.doNonPresent(vmf);
+    if ((vmf.bits & PTE_PROTNONE) !== 0) return this.makeAccessible(vmf);
+    if ((vmf.bits & PTE_SPECIAL) === 0) {
+      const folio = this.table.head(vmf.value);
+      const taken = this.managed.folio_managed_handle_fault(this.handleSite, folio, vmf, LEVEL_PTE);
+      if (taken >= 0) return taken;
+    }
+    if (vmf.write && (vmf.bits & PTE_WRITE) === 0) return this.writeFault.doWpPage(vmf);
+    this.mapping.change(vmf.slot, PTE_ACCESSED | (vmf.write ? PTE_DIRTY : 0), 0);
+    vmf.unlock();
+    return 0;
+  }
+
+  private doNonPresent(vmf: FaultContext): number {
+    const type = pteType(vmf.bits);
+    if (type === PTE_TYPE_SWAP) return this.swapFault.doSwapPage(vmf);
+    if (isMigrationType(type)) return this.migrationEntryWait(vmf);
+    if (type === PTE_TYPE_HWPOISON) {
+      vmf.unlock();
+      return VM_FAULT_HWPOISON;
+    }
+    const plugin = this.entryTypes.get(type);
+    if (plugin === null) {
+      vmf.unlock();
+      return VM_FAULT_SIGBUS;
+    }
+    return plugin.fault(vmf);
+  }
+
+  /** Waits for the batch that holds the page (mm/memory.c:migration_entry_wait). */
+  private migrationEntryWait(vmf: FaultContext): number {
+    vmf.unlock();
+    const until = this.migrate.completionOf(vmf.value);
+    if (until > this.clock.now && !this.clock.inEvent()) {
+      this.clock.advance(until - this.clock.now);
+    }
+    return VM_FAULT_RETRY;
+  }
+
+  /**
+   * A hole: the zero page for a read (charged as memory of the CPU's node), a fresh page for a
+   * write (do_anonymous_page).
+   */
+  private doAnonymousPage(vmf: FaultContext): number {
+    if (!vmf.write) {
+      const node = vmf.nid << PTE_NODE_SHIFT;
+      this.mapping.setEntry(vmf.slot, 0, 0, PTE_PRESENT | PTE_SPECIAL | PTE_ACCESSED | node);
+      vmf.unlock();
+      this.work.charge(this.cost.ns.zeroPageFault);
+      return 0;
+    }
+    vmf.unlock();
+    this.work.charge(this.cost.ns.anonFault);
+    const order = this.largeOrder(vmf);
+    if (order > 0 && this.mapLarge(vmf, order)) return 0;
+    const pfn = this.allocAnon(vmf, 0, vmf.vpn);
+    if (pfn < 0) return VM_FAULT_OOM;
+    if (this.ptes.bits[vmf.slot] !== 0) {
+      this.folios.put(pfn);
+      return 0;
+    }
+    this.mapAnon(vmf, vmf.slot, pfn);
+    this.folios.addLru(pfn);
+    return 0;
+  }
+
+  /** Maps a fresh folio of `order` around the fault if nothing stands there yet (alloc_anon_folio). */
+  private mapLarge(vmf: FaultContext, order: number): boolean {
+    const pages = 1 << order;
+    const first = Math.floor(vmf.vpn / pages) * pages;
+    const folio = this.allocAnon(vmf, order, first);
+    if (folio < 0) {
+      this.vmstat.count('thp_fault_fallback');
+      return false;
+    }
+    this.vmstat.count('thp_fault_alloc');
+    this.table.refcount[folio]! += pages - 1;
+    for (let at = 0; at < pages; at++) {
+      this.mapAnon(vmf, this.ptes.slot(vmf.mm.id, first + at), folio + at);
+    }
+    this.folios.addLru(folio);
+    return true;
+  }
+
+  private mapAnon(vmf: FaultContext, slot: number, pfn: number): void {
+    this.table.set(pfn, PG_anon | PG_anon_exclusive);
+    this.table.set(this.table.head(pfn), PG_swapbacked | PG_dirty);
+    const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+    this.mapping.map(slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | write);
+  }
+
+  private allocAnon(vmf: FaultContext, order: number, vpn: number): number {
+    const { nid, nodemask, gfp } = this.mempolicy.choose(vmf.mm, vmf.vma, vpn, vmf.nid);
+    const large = order > 0 ? __GFP_COMP | __GFP_NORETRY | __GFP_NOWARN : 0;
+    const flags = GFP_HIGHUSER_MOVABLE | __GFP_ZERO | gfp | large;
+    return this.pageAlloc.alloc({ gfp: flags, order, nid, nodemask });
+  }
+
+  /** The order a fault in a VM_HUGEPAGE area may use: the aligned range lies in the vma and is empty. */
+  private largeOrder(vmf: FaultContext): number {
+    const order = this.sysctl.thp_order;
+    if (order === 0 || (vmf.vma.flags & VM_HUGEPAGE) === 0) return 0;
+    const pages = 1 << order;
+    const first = Math.floor(vmf.vpn / pages) * pages;
+    if (first < vmf.vma.start || first + pages > vmf.vma.end) return 0;
+    for (let vpn = first; vpn < first + pages; vpn++) {
+      if (this.ptes.bits[this.ptes.slot(vmf.mm.id, vpn)] !== 0) return 0;
+    }
+    return order;
+  }
+
+  /** An entry that mprotect made inaccessible, in a vma that is accessible again (do_numa_page without a node to go to). */
+  private makeAccessible(vmf: FaultContext): number {
+    const accessible = (vmf.vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
+    if (accessible) this.mapping.change(vmf.slot, PTE_PRESENT | PTE_ACCESSED, PTE_PROTNONE);
+    vmf.unlock();
+    this.work.charge(this.cost.ns.trap);
+    return 0;
+  }
+
+  /** A stack vma grows down to the page if it may (expand_stack). */
+  private expandStack(mm: MmStruct, vpn: number): Vma | null {
+    const above = mm.vmas.find((vma) => vma.start > vpn);
+    if (above === undefined || (above.flags & VM_GROWSDOWN) === 0) return null;
+    if (above.end - vpn > STACK_PAGES_MAX) return null;
+    mm.replace(vpn, above.start, [{ ...above, start: vpn, end: above.start }]);
+    return mm.find(vpn);
+  }
+}
+export const MemoryToken = createToken<Memory>('Memory');

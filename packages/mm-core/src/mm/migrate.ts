@@ -1,0 +1,254 @@
+import { EAGAIN, ENOMEM } from '../abi/errno.js';
+import { MIGRATE_ASYNC } from '../abi/migrate.js';
+import {
+  PG_active,
+  PG_anon,
+  PG_dirty,
+  PG_isolated,
+  PG_mlocked,
+  PG_referenced,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_unevictable,
+  PG_workingset,
+} from '../abi/page-flags.js';
+import { assert } from '../base/assert.js';
+import type { Clock } from '../base/clock.js';
+import { ClockToken } from '../base/clock-token.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { Tracepoints } from '../hooks/tracepoints.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { CostModel } from './cost-model.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
+import { type Swap, SwapToken } from './swap.js';
+import { type Work, WorkToken } from './work.js';
+
+/** Passes over a folio that did not move: asynchronous, synchronous (mm/migrate.c). */
+const NR_MAX_MIGRATE_PAGES_RETRY = 10;
+
+/** Makes the destination of a folio: a page with one reference, or -1. */
+export type NewFolio = (src: number) => number;
+
+/** What a migration needs besides the folios. */
+export interface MigrateRequest {
+  readonly newFolio: NewFolio;
+  /** Takes back a destination that was not used; default: put it. */
+  readonly putFolio?: (dst: number) => void;
+  /** MIGRATE_*. */
+  readonly mode: number;
+  /** MR_*. */
+  readonly reason: number;
+}
+
+/** What became of a list of folios. */
+export interface MigrateResult {
+  /** 0 all moved, >0 folios not moved, -ENOMEM no destination. */
+  readonly rc: number;
+  /** Base pages moved. */
+  readonly succeeded: number;
+}
+
+interface Move {
+  readonly src: number;
+  readonly dst: number;
+}
+
+/**
+ * Moves isolated folios (mm/migrate.c:migrate_pages): unmap all with migration entries, copy, then restore the mappings.
+ *
+ * A folio on its way: mapped --tryToMigrate--> entries --copy--> copied --removeMigrationPtes--> mapped at the destination;
+ * a failure before the copy restores the old mappings. While entries stand, both folios are locked and faulters wait.
+ *
+ * A task migrates atomically and pays for it. A background actor takes time: its entries stand until the batch's cost has
+ * passed, so tasks that touch the pages meanwhile really wait (`completionOf`).
+ */
+@injectable()
+export class Migrate {
+  private readonly notifySite = Sites.index('migrate.migrate_folio_move');
+  private readonly inflight = new Map<number, number>();
+  /** Destinations under way: each has the reference of its allocation. */
+  private readonly destinations = new Set<number>();
+  private readonly waiting: (() => void)[] = [];
+  /** Base pages moved to slower and to faster memory so far. */
+  demoted = 0;
+  promoted = 0;
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
+    @inject(SwapToken) private readonly swap: Swap,
+    @inject(ContentsToken) private readonly contents: Contents,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+    @inject(ClockToken) private readonly clock: Clock,
+  ) {
+    folios.addHolder(() => this.destinations);
+  }
+
+  /**
+   * Moves what it can. Moved folios leave the list; the others stay isolated in it and are the caller's to put back.
+   * Counts pgmigrate_success and pgmigrate_fail in base pages.
+   */
+  migratePages(list: number[], request: MigrateRequest): MigrateResult {
+    const moves: Move[] = [];
+    const failed: number[] = [];
+    let outOfMemory = false;
+    let succeeded = 0;
+    for (const src of list) {
+      const pages = this.table.nrPages(src);
+      const rc = outOfMemory ? -ENOMEM : this.unmapAndCopy(src, request, moves);
+      if (rc === -ENOMEM) outOfMemory = true;
+      if (rc === 0) succeeded += pages;
+      else failed.push(src);
+    }
+    const failedPages = failed.reduce((sum, folio) => sum + this.table.nrPages(folio), 0);
+    list.splice(0, list.length, ...failed);
+    if (moves.length > 0) this.work.charge(this.cost.tlbFlushNs(1));
+    this.finish(moves);
+    this.count(succeeded, failedPages, request);
+    return { rc: outOfMemory ? -ENOMEM : failed.length, succeeded };
+  }
+
+  /** Time at which the entries of a folio under migration go, or -1 if it is not under way. */
+  completionOf(pfn: number): number {
+    return this.inflight.get(this.table.head(pfn)) ?? -1;
+  }
+
+  /** Is any batch under way? */
+  busy(): boolean {
+    return this.inflight.size > 0;
+  }
+
+  /** Runs `then` when the batches under way are restored; at once if there are none. */
+  afterCompletion(then: () => void): void {
+    if (this.busy()) this.waiting.push(then);
+    else then();
+  }
+
+  private unmapAndCopy(src: number, request: MigrateRequest, moves: Move[]): number {
+    assert(this.table.has(src, PG_isolated), 'only isolated folios migrate');
+    if (this.table.refcount[src] === 1 && !this.table.has(src, PG_swapcache)) {
+      if (this.table.folioMapcount(src) === 0) {
+        this.folios.dropIsolated(src);
+        return 0;
+      }
+    }
+    if (!this.tryLock(src, request.mode)) return -EAGAIN;
+    const dst = request.newFolio(src);
+    if (dst < 0) {
+      this.folios.unlock(src);
+      return -ENOMEM;
+    }
+    if (!this.replace(src, dst)) {
+      this.rmapWalk.removeMigrationPtes(src, src);
+      this.folios.unlock(src);
+      if (request.putFolio) request.putFolio(dst);
+      else this.folios.put(dst);
+      return -EAGAIN;
+    }
+    moves.push({ src, dst });
+    return 0;
+  }
+
+  /** Unmaps, checks that nobody else holds the folio, and copies (folio_migrate_mapping, folio_migrate_copy). */
+  private replace(src: number, dst: number): boolean {
+    if (!this.rmapWalk.tryToMigrate(src)) return false;
+    const expected = 1 + (this.table.has(src, PG_swapcache) ? 1 : 0);
+    if (this.table.refcount[src] !== expected) return false;
+    this.folios.trylock(dst);
+    const pages = this.table.nrPages(src);
+    for (let at = 0; at < pages; at++) this.contents.copy(dst + at, src + at);
+    this.chargeCopy(src, dst, pages);
+    this.table.flags[dst]! |= this.table.flags[src]! & CARRIED;
+    return true;
+  }
+
+  /** Charges the copy and counts which way it went. */
+  private chargeCopy(src: number, dst: number, pages: number): void {
+    const { migratePage, copyPage } = this.cost.ns;
+    const source = this.nodes.pgdat(this.nodes.nidOf(src));
+    const target = this.nodes.pgdat(this.nodes.nidOf(dst));
+    if (target.lineNs > source.lineNs) this.demoted += pages;
+    if (target.lineNs < source.lineNs) this.promoted += pages;
+    this.work.charge(pages * (migratePage - copyPage + this.cost.copyPageNs({ source, target })));
+    if (source.device !== null) this.work.charge(pages * source.device.readPageNs(src));
+  }
+
+  private finish(moves: readonly Move[]): void {
+    if (moves.length === 0) return;
+    if (!this.clock.inEvent()) {
+      for (const move of moves) this.restore(move);
+      return;
+    }
+    const delay = this.work.soFar();
+    for (const { src, dst } of moves) {
+      this.inflight.set(src, this.clock.now + delay);
+      this.inflight.set(dst, this.clock.now + delay);
+      this.destinations.add(dst);
+    }
+    this.clock.after(delay, () => {
+      for (const move of moves) {
+        this.inflight.delete(move.src);
+        this.inflight.delete(move.dst);
+        this.destinations.delete(move.dst);
+        this.restore(move);
+      }
+      if (!this.busy()) for (const then of this.waiting.splice(0)) then();
+    });
+  }
+
+  private restore({ src, dst }: Move): void {
+    this.managed.folio_managed_migrate_notify(this.notifySite, src, dst);
+    if (this.table.has(src, PG_swapcache)) this.swap.replaceFolio(src, dst);
+    this.rmapWalk.removeMigrationPtes(src, dst);
+    const tp = this.tracepoints.mm_migrate_folio;
+    if (tp.enabled) tp.emit(src, dst, this.nodes.nidOf(src), this.nodes.nidOf(dst));
+    this.folios.unlock(src);
+    this.folios.unlock(dst);
+    this.folios.dropIsolated(src);
+    this.folios.addLru(dst);
+    this.folios.put(dst);
+  }
+
+  private tryLock(src: number, mode: number): boolean {
+    if (this.folios.trylock(src)) return true;
+    if (mode === MIGRATE_ASYNC) return false;
+    for (let pass = 0; pass < NR_MAX_MIGRATE_PAGES_RETRY; pass++) {
+      const until = this.completionOf(src);
+      if (until < 0 || this.clock.inEvent()) return false;
+      this.clock.advance(until - this.clock.now);
+      if (this.folios.trylock(src)) return true;
+    }
+    return false;
+  }
+
+  private count(succeeded: number, failedPages: number, request: MigrateRequest): void {
+    this.vmstat.count('pgmigrate_success', succeeded);
+    this.vmstat.count('pgmigrate_fail', failedPages);
+    const tp = this.tracepoints.mm_migrate_pages;
+    if (tp.enabled) tp.emit(succeeded, failedPages, request.mode, request.reason);
+  }
+}
+export const MigrateToken = createToken<Migrate>('Migrate');
+
+/** Flags that move with the contents (mm/migrate.c:folio_migrate_flags). */
+const CARRIED =
+  PG_referenced |
+  PG_dirty |
+  PG_active |
+  PG_workingset |
+  PG_swapbacked |
+  PG_unevictable |
+  PG_mlocked |
+  PG_anon;

@@ -1,0 +1,110 @@
+import { EINVAL, ENOMEM } from '../abi/errno.js';
+import { PROT_EXEC, PROT_READ, PROT_WRITE, VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { PG_anon_exclusive } from '../abi/page-flags.js';
+import {
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_TYPE_MIGRATION_READ_EXCLUSIVE,
+  PTE_TYPE_MIGRATION_WRITE,
+  PTE_WRITE,
+  pteMapsPage,
+  pteType,
+} from '../abi/pte.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import type { MmStruct } from '../mem/vma.js';
+import { CostModel } from './cost-model.js';
+import { type Mapping, MappingToken } from './mapping.js';
+import { type Work, WorkToken } from './work.js';
+
+const PROT_MASK = PROT_READ | PROT_WRITE | PROT_EXEC;
+const VM_PROT_MASK = VM_READ | VM_WRITE | VM_EXEC;
+
+/** mprotect (mm/mprotect.c:do_mprotect_pkey, change_pte_range). */
+@injectable()
+export class Mprotect {
+  private readonly site = Sites.index('mprotect.change_pte_range');
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /** @param prot PROT_* @returns 0, -EINVAL, or -ENOMEM at the first hole (what lies before it is changed) */
+  mprotect(mm: MmStruct, start: number, pages: number, prot: number): number {
+    if (pages === 0) return 0;
+    if (pages < 0 || (prot & ~PROT_MASK) !== 0) return -EINVAL;
+    const flags = vmFlags(prot);
+    let at = start;
+    for (const part of mm.within(start, start + pages)) {
+      if (part.start > at) return -ENOMEM;
+      const fresh = { ...part, flags: (part.flags & ~VM_PROT_MASK) | flags };
+      mm.replace(part.start, part.end, [fresh]);
+      this.changeRange(mm, part.start, part.end, flags);
+      at = part.end;
+    }
+    return at < start + pages ? -ENOMEM : 0;
+  }
+
+  private changeRange(mm: MmStruct, start: number, end: number, flags: number): void {
+    let changed = 0;
+    this.ptes.walk(mm.id, start, end, (slot) => {
+      this.changeEntry(slot, flags);
+      changed++;
+    });
+    if (changed > 0) this.work.charge(this.cost.tlbFlushNs(mm.activeCpus));
+  }
+
+  private changeEntry(slot: number, flags: number): void {
+    const bits = this.ptes.bits[slot]!;
+    if (!pteMapsPage(bits)) {
+      this.changeNonPresent(slot, bits);
+      return;
+    }
+    const accessible = (flags & VM_PROT_MASK) !== 0;
+    const set = accessible ? PTE_PRESENT : PTE_PROTNONE;
+    const clear = accessible ? PTE_PROTNONE : PTE_PRESENT;
+    const keep = (flags & VM_WRITE) !== 0 && (bits & PTE_WRITE) !== 0;
+    const write = keep || this.canChangeWritable(slot, bits, flags) ? PTE_WRITE : 0;
+    this.mapping.change(slot, set | write, clear | (write === 0 ? PTE_WRITE : 0));
+  }
+
+  /**
+   * Private pages that nobody shares become writable at once, so that the next store does not fault
+   * (can_change_pte_writable); never on a node whose owner protects writes (RFC v4 patch 15).
+   */
+  private canChangeWritable(slot: number, bits: number, flags: number): boolean {
+    if ((flags & VM_WRITE) === 0 || (bits & PTE_SPECIAL) !== 0) return false;
+    const pfn = this.ptes.value[slot]!;
+    if (!this.table.has(pfn, PG_anon_exclusive)) return false;
+    return !this.managed.folio_managed_wrprotect(this.site, this.table.head(pfn));
+  }
+
+  /** A writable migration entry becomes a readable exclusive one (change_softleaf_pte). */
+  private changeNonPresent(slot: number, bits: number): void {
+    if (pteType(bits) !== PTE_TYPE_MIGRATION_WRITE) return;
+    const pfn = this.ptes.value[slot]!;
+    this.mapping.setEntry(slot, PTE_TYPE_MIGRATION_READ_EXCLUSIVE, pfn, bits & ENTRY_FLAGS);
+  }
+}
+export const MprotectToken = createToken<Mprotect>('Mprotect');
+
+/** The low bits of a non-present entry that are flags. */
+const ENTRY_FLAGS = 0xfff;
+
+/** VM_* protection bits of PROT_* ones. */
+export function vmFlags(prot: number): number {
+  return (
+    ((prot & PROT_READ) !== 0 ? VM_READ : 0) |
+    ((prot & PROT_WRITE) !== 0 ? VM_WRITE : 0) |
+    ((prot & PROT_EXEC) !== 0 ? VM_EXEC : 0)
+  );
+}

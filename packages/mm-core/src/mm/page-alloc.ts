@@ -1,0 +1,146 @@
+import {
+  __GFP_DIRECT_RECLAIM,
+  __GFP_NORETRY,
+  __GFP_RETRY_MAYFAIL,
+  __GFP_THISNODE,
+} from '../abi/gfp.js';
+import { WMARK_HIGH, WMARK_MIN } from '../abi/zone.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { Tracepoints } from '../hooks/tracepoints.js';
+import { LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, type LruLists, LruListsToken } from '../mem/lru.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type Demotion, DemotionToken } from './demotion.js';
+import { type OomKill, OomKillToken } from './oom-kill.js';
+import { DEF_PRIORITY, type ScanControl, SWAP_CLUSTER_MAX } from './scan-control.js';
+import { type Swap, SwapToken } from './swap.js';
+import { ReclaimPolicy } from './vmscan.js';
+import { type Work, WorkToken } from './work.js';
+import { type AllocRequest, gfpZone, type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
+
+const MAX_RECLAIM_RETRIES = 16;
+/** Orders above this are costly: not retried, no kill (PAGE_ALLOC_COSTLY_ORDER). */
+const PAGE_ALLOC_COSTLY_ORDER = 3;
+
+/**
+ * The page allocator (mm/page_alloc.c:__alloc_pages): the zonelist walk of `ZoneAlloc`, then direct reclaim, then the OOM
+ * killer. Simplified: no compaction, no per-CPU lists, no cpusets yet.
+ */
+@injectable()
+export class PageAlloc {
+  private readonly shrinkSite = Sites.index('vmscan.shrink_zones');
+  private readonly retrySite = Sites.index('page_alloc.should_reclaim_retry');
+
+  constructor(
+    @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(LruListsToken) private readonly lru: LruLists,
+    @inject(SwapToken) private readonly swap: Swap,
+    @inject(DemotionToken) private readonly demotion: Demotion,
+    @inject(ReclaimPolicy) private readonly reclaim: ReclaimPolicy,
+    @inject(OomKillToken) private readonly oom: OomKill,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /**
+   * A folio of `1 << order` pages with one reference, or -1.
+   * @param gfp GFP_*; without `__GFP_DIRECT_RECLAIM` it never waits
+   */
+  alloc(request: AllocRequest): number {
+    const fast = this.zoneAlloc.alloc(request);
+    if (fast >= 0) return fast;
+    if ((request.gfp & __GFP_DIRECT_RECLAIM) === 0 || this.work.inMemalloc()) return -1;
+    return this.slowpath(request);
+  }
+
+  private slowpath(request: AllocRequest): number {
+    let fruitless = 0;
+    for (let kills = 0; kills <= MAX_KILLS; ) {
+      const progress = this.directReclaim(request);
+      const pfn = this.zoneAlloc.getPageFromFreelist(request, WMARK_MIN);
+      if (pfn >= 0) return pfn;
+      if ((request.gfp & __GFP_NORETRY) !== 0) return -1;
+      const costly = request.order > PAGE_ALLOC_COSTLY_ORDER;
+      if (costly && (request.gfp & __GFP_RETRY_MAYFAIL) === 0) return -1;
+      fruitless = progress > 0 && !costly ? 0 : fruitless + 1;
+      if (this.shouldReclaimRetry(request, fruitless)) continue;
+      const last = this.mayOom(request);
+      if (last !== KILLED) return last;
+      kills++;
+      fruitless = 0;
+    }
+    return -1;
+  }
+
+  /** One run over the zonelist's nodes (try_to_free_pages). @returns pages reclaimed */
+  directReclaim(request: AllocRequest): number {
+    this.vmstat.add(Vmstat.index('allocstall_dma') + gfpZone(request.gfp), 1);
+    const sc: ScanControl = {
+      reclaimer: 'direct',
+      nrToReclaim: SWAP_CLUSTER_MAX,
+      priority: DEF_PRIORITY,
+      maySwap: true,
+      mayDemote: true,
+      order: request.order,
+      nrScanned: 0,
+      nrReclaimed: 0,
+    };
+    this.work.enterMemalloc();
+    for (; sc.priority >= 0 && sc.nrReclaimed < sc.nrToReclaim; sc.priority--) {
+      this.shrinkZones(request, sc);
+    }
+    this.work.leaveMemalloc();
+    const tp = this.tracepoints.mm_vmscan_direct_reclaim;
+    if (tp.enabled) tp.emit(request.nid, request.order, sc.nrReclaimed);
+    return sc.nrReclaimed;
+  }
+
+  private shrinkZones(request: AllocRequest, sc: ScanControl): void {
+    const seen = new Set<number>();
+    for (const zone of this.zoneAlloc.zonelist(request)) {
+      if (seen.has(zone.nid)) continue;
+      if (request.nodemask !== null && !request.nodemask.has(zone.nid)) continue;
+      seen.add(zone.nid);
+      if (!this.managed.zone_reclaim_allowed(this.shrinkSite, zone.nid)) continue;
+      const batches = this.reclaim.shrinkNode(this.nodes.pgdat(zone.nid), sc);
+      while (!batches.next().done);
+    }
+  }
+
+  /** Could some zone pass MIN if everything reclaimable went (should_reclaim_retry)? */
+  private shouldReclaimRetry(request: AllocRequest, fruitless: number): boolean {
+    if (fruitless > MAX_RECLAIM_RETRIES) return false;
+    const highest = gfpZone(request.gfp);
+    return this.zoneAlloc.zonelist(request).some((zone) => {
+      if (zone.type > highest) return false;
+      if (request.nodemask !== null && !request.nodemask.has(zone.nid)) return false;
+      if (!this.managed.numa_zone_alloc_allowed(this.retrySite, zone.nid, request.gfp))
+        return false;
+      const available = zone.freePages + this.reclaimable(zone.nid);
+      return available > zone.wmark(WMARK_MIN) + zone.lowmemReserve[highest]!;
+    });
+  }
+
+  private reclaimable(nid: number): number {
+    if (!this.swap.hasSpace() && !this.demotion.canDemote(nid)) return 0;
+    return this.lru.size(nid, LRU_INACTIVE_ANON) + this.lru.size(nid, LRU_ACTIVE_ANON);
+  }
+
+  /** One last walk at HIGH, then a kill (__alloc_pages_may_oom). @returns pfn, -1, or KILLED */
+  private mayOom(request: AllocRequest): number {
+    const last = this.zoneAlloc.getPageFromFreelist(request, WMARK_HIGH);
+    if (last >= 0) return last;
+    const noKill = __GFP_RETRY_MAYFAIL | __GFP_THISNODE;
+    if ((request.gfp & noKill) !== 0 || request.order > PAGE_ALLOC_COSTLY_ORDER) return -1;
+    return this.oom.outOfMemory(request) ? KILLED : -1;
+  }
+}
+export const PageAllocToken = createToken<PageAlloc>('PageAlloc');
+
+const KILLED = -2;
+const MAX_KILLS = 64;

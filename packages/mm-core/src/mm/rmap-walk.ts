@@ -1,0 +1,178 @@
+import { VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { PG_anon_exclusive, PG_pinned } from '../abi/page-flags.js';
+import {
+  isMigrationType,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SWP_EXCLUSIVE,
+  PTE_TYPE_HWPOISON,
+  PTE_TYPE_MIGRATION_READ,
+  PTE_TYPE_MIGRATION_READ_EXCLUSIVE,
+  PTE_TYPE_MIGRATION_WRITE,
+  PTE_TYPE_SWAP,
+  PTE_WRITE,
+  pteMapsPage,
+  pteType,
+} from '../abi/pte.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { type Rmap, RmapToken } from '../mem/rmap.js';
+import { CostModel } from './cost-model.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Mapping, MappingToken } from './mapping.js';
+import { type Mms, MmsToken } from './mms.js';
+import { type Swap, SwapToken } from './swap.js';
+import { type Work, WorkToken } from './work.js';
+
+/** Everything that is done to all mappings of a folio (mm/rmap.c). The caller holds a reference of its own. */
+@injectable()
+export class RmapWalk {
+  private readonly migrateSite = Sites.index('rmap.try_to_migrate');
+  private readonly restoreSite = Sites.index('migrate.remove_migration_pte');
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(RmapToken) private readonly rmap: Rmap,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(SwapToken) private readonly swap: Swap,
+    @inject(MmsToken) private readonly mms: Mms,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /** Entries used since they were last asked; clears their accessed bits (folio_referenced). */
+  folioReferenced(folio: number): number {
+    let referenced = 0;
+    for (const slot of this.presentSlots(folio)) {
+      if (this.mapping.testAndClearYoung(slot)) referenced++;
+    }
+    return referenced;
+  }
+
+  /**
+   * Replaces every mapping by a swap entry of the folio's slot (try_to_unmap). A page that is pinned keeps its mapping.
+   * @returns is the folio unmapped now?
+   */
+  tryToUnmap(folio: number): boolean {
+    if (this.table.has(folio, PG_pinned)) return false;
+    const slots = this.presentSlots(folio);
+    const entry = this.swap.slotOf(folio);
+    for (const slot of slots) {
+      const exclusive = this.table.has(folio, PG_anon_exclusive);
+      this.mapping.unmap(slot);
+      this.swap.duplicate(entry);
+      this.mapping.setEntry(slot, PTE_TYPE_SWAP, entry, exclusive ? PTE_SWP_EXCLUSIVE : 0);
+      this.mms.get(this.ptes.mmOf(slot)).swapents += 1;
+      this.folios.put(folio);
+    }
+    this.chargeFlush(slots);
+    return true;
+  }
+
+  /** Replaces every mapping by a hwpoison entry (unmap_poisoned_folio). @returns the slots */
+  unmapPoisoned(pfn: number): number[] {
+    const slots = this.rmap.slots(pfn).filter((slot) => pteMapsPage(this.ptes.bits[slot]!));
+    for (const slot of slots) {
+      this.mapping.unmap(slot);
+      this.mapping.setEntry(slot, PTE_TYPE_HWPOISON, pfn);
+      this.folios.put(this.table.head(pfn));
+    }
+    this.chargeFlush(slots);
+    return slots;
+  }
+
+  /**
+   * Replaces every mapping by a migration entry (try_to_migrate). A pinned page and one whose owner does not allow it keep
+   * their mappings.
+   * @returns is the folio unmapped now?
+   */
+  tryToMigrate(folio: number): boolean {
+    if (!this.managed.folio_managed_allows_migrate(this.migrateSite, folio)) {
+      return this.table.folioMapcount(folio) === 0;
+    }
+    if (this.table.has(folio, PG_pinned)) return false;
+    const end = folio + this.table.nrPages(folio);
+    for (let pfn = folio; pfn < end; pfn++) {
+      for (const slot of this.rmap.slots(pfn)) {
+        const bits = this.ptes.bits[slot]!;
+        if (!pteMapsPage(bits)) continue;
+        this.mapping.toMigration(slot, this.migrationType(pfn, bits), bits & KEPT);
+        this.folios.put(folio);
+      }
+      this.table.clear(pfn, PG_anon_exclusive);
+    }
+    return true;
+  }
+
+  /**
+   * Puts mappings of `to` where migration entries of `from` stand (remove_migration_ptes). `to === from` undoes a failed
+   * migration. A protected destination gets no writable mapping (RFC v4 patch 15).
+   */
+  removeMigrationPtes(from: number, to: number): void {
+    const pages = this.table.nrPages(from);
+    for (let at = 0; at < pages; at++) {
+      for (const slot of this.rmap.slots(from + at)) {
+        const bits = this.ptes.bits[slot]!;
+        if (!isMigrationType(pteType(bits))) continue;
+        this.restore(slot, from + at, to + at, to, bits);
+      }
+    }
+  }
+
+  /** One TLB flush for a batch of unmapped slots: an IPI for each other CPU of the address spaces. */
+  chargeFlush(slots: readonly number[]): void {
+    if (slots.length === 0) return;
+    let cpus = 1;
+    for (const slot of slots) cpus = Math.max(cpus, this.mms.get(this.ptes.mmOf(slot)).activeCpus);
+    this.work.charge(this.cost.tlbFlushNs(cpus));
+  }
+
+  private restore(slot: number, from: number, to: number, folio: number, bits: number): void {
+    const type = pteType(bits);
+    const writable = type === PTE_TYPE_MIGRATION_WRITE;
+    const exclusive = writable || type === PTE_TYPE_MIGRATION_READ_EXCLUSIVE;
+    const fenced = this.managed.folio_managed_wrprotect(this.restoreSite, folio);
+    const write = writable && !fenced ? PTE_WRITE : 0;
+    const vma = this.mms.get(this.ptes.mmOf(slot)).find(this.ptes.vpnOf(slot));
+    const accessible = vma !== null && (vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
+    const present = accessible ? PTE_PRESENT : PTE_PROTNONE;
+    this.folios.get(folio);
+    this.mapping.fromMigration(
+      slot,
+      from,
+      to,
+      present | write | (bits & (PTE_ACCESSED | PTE_DIRTY)),
+    );
+    if (exclusive) this.table.set(to, PG_anon_exclusive);
+  }
+
+  private migrationType(pfn: number, bits: number): number {
+    if ((bits & PTE_WRITE) !== 0) return PTE_TYPE_MIGRATION_WRITE;
+    return this.table.has(pfn, PG_anon_exclusive)
+      ? PTE_TYPE_MIGRATION_READ_EXCLUSIVE
+      : PTE_TYPE_MIGRATION_READ;
+  }
+
+  private presentSlots(folio: number): number[] {
+    const end = folio + this.table.nrPages(folio);
+    const slots: number[] = [];
+    for (let pfn = folio; pfn < end; pfn++) {
+      for (const slot of this.rmap.slots(pfn)) {
+        if (pteMapsPage(this.ptes.bits[slot]!)) slots.push(slot);
+      }
+    }
+    return slots;
+  }
+}
+export const RmapWalkToken = createToken<RmapWalk>('RmapWalk');
+
+/** Bits that a migration entry carries over. */
+const KEPT = PTE_ACCESSED | PTE_DIRTY;

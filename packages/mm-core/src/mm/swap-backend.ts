@@ -1,0 +1,38 @@
+import { ENOSPC } from '../abi/errno.js';
+import { createToken } from '../base/di.js';
+
+/**
+ * Where swapped pages go. A backend keeps no contents of its own: which contents a slot holds is known by `Swap`; the
+ * backend accounts space and time.
+ */
+export interface SwapBackend {
+  readonly name: string;
+  /** Slots of 4 KiB it offers; 0 = no swap. */
+  readonly slots: number;
+  /** SWP_SYNCHRONOUS_IO: done when the call returns, no swap cache needed afterwards. */
+  readonly synchronous: boolean;
+  /** Writes the page named `key`; charges its time. @returns 0 or -errno */
+  store(slot: number, key: number): number;
+  /** Reads it back; charges its time. */
+  load(slot: number): void;
+  /** The slot is free again. */
+  free(slot: number): void;
+  /** Counters by dotted name. */
+  stats(): Readonly<Record<string, number>>;
+}
+export const SwapBackend = createToken<SwapBackend>('SwapBackend');
+
+/** No swap device. */
+export class NoSwap implements SwapBackend {
+  readonly name = 'none';
+  readonly slots = 0;
+  readonly synchronous = true;
+  store(): number {
+    return -ENOSPC;
+  }
+  load(): void {}
+  free(): void {}
+  stats(): Readonly<Record<string, number>> {
+    return {};
+  }
+}

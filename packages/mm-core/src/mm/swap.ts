@@ -1,0 +1,197 @@
+import { ENOMEM } from '../abi/errno.js';
+import { PG_dirty, PG_swapcache } from '../abi/page-flags.js';
+import { assert } from '../base/assert.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { Tracepoints } from '../hooks/tracepoints.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { SwapBackend } from './swap-backend.js';
+import { type Work, WorkToken } from './work.js';
+
+/**
+ * Swap slots and the swap cache (mm/swapfile.c, mm/swap_state.c). A slot is free, or used: by entries that name it
+ * (`entries`), by a folio in the swap cache, or both. Simplified: one device, base pages only, no readahead; a write is
+ * finished when it is charged.
+ */
+@injectable()
+export class Swap {
+  private readonly entries: Uint16Array;
+  private readonly version: Int32Array;
+  private readonly key: Int32Array;
+  /** Folio in the swap cache, plus one. */
+  private readonly cached: Int32Array;
+  private readonly slotByFolio = new Map<number, number>();
+  /** Slots whose page is all zeroes and was never written to the backend (the zeromap). */
+  private readonly zeroes: Uint8Array;
+  private readonly spare: number[] = [];
+  private untouched = 0;
+  private usedCount = 0;
+
+  constructor(
+    @inject(SwapBackend) private readonly backend: SwapBackend,
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(ContentsToken) private readonly contents: Contents,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
+    @inject(WorkToken) private readonly work: Work,
+  ) {
+    this.entries = new Uint16Array(backend.slots);
+    this.version = new Int32Array(backend.slots);
+    this.key = new Int32Array(backend.slots);
+    this.cached = new Int32Array(backend.slots);
+    this.zeroes = new Uint8Array(backend.slots);
+  }
+
+  /** Slots in use. */
+  used(): number {
+    return this.usedCount;
+  }
+
+  /** Is a slot to be had (get_nr_swap_pages > 0)? */
+  hasSpace(): boolean {
+    return this.usedCount < this.backend.slots;
+  }
+
+  /** More than half full (include/linux/swap.h:vm_swap_full). */
+  isFull(): boolean {
+    return (this.backend.slots - this.usedCount) * 2 < this.backend.slots;
+  }
+
+  get synchronous(): boolean {
+    return this.backend.synchronous;
+  }
+
+  /** Gives a folio a slot and puts it in the swap cache with one more reference (folio_alloc_swap). */
+  allocSlot(folio: number): number {
+    if (!this.hasSpace()) return -ENOMEM;
+    const slot = this.spare.pop() ?? this.untouched++;
+    this.usedCount++;
+    this.cached[slot] = folio + 1;
+    this.slotByFolio.set(folio, slot);
+    this.table.set(folio, PG_swapcache | PG_dirty);
+    this.folios.get(folio);
+    return slot;
+  }
+
+  /** Slot of a folio in the swap cache. */
+  slotOf(folio: number): number {
+    const slot = this.slotByFolio.get(folio);
+    assert(slot !== undefined, 'the folio is in the swap cache');
+    return slot;
+  }
+
+  /** Folio that the swap cache has for a slot, or -1 (swap_cache_get_folio). */
+  folioOf(slot: number): number {
+    return this.cached[slot]! - 1;
+  }
+
+  /** A folio of the swap cache moved to another frame (folio_migrate_mapping); the reference moves too. */
+  replaceFolio(src: number, dst: number): void {
+    const slot = this.slotOf(src);
+    this.slotByFolio.delete(src);
+    this.slotByFolio.set(dst, slot);
+    this.cached[slot] = dst + 1;
+    this.table.clear(src, PG_swapcache);
+    this.table.set(dst, PG_swapcache);
+    this.folios.get(dst);
+    this.folios.put(src);
+  }
+
+  /** One more entry names the slot (swap_duplicate). */
+  duplicate(slot: number): void {
+    this.entries[slot]! += 1;
+  }
+
+  /** An entry that named the slot is gone (swap_free). */
+  freeEntry(slot: number): void {
+    assert(this.entries[slot]! > 0, 'a swap entry is freed once');
+    this.entries[slot]! -= 1;
+    this.releaseIfUnused(slot);
+  }
+
+  /** Entries that name the slot. */
+  entryCount(slot: number): number {
+    return this.entries[slot]!;
+  }
+
+  /** Writes the folio to its slot (swap_writeout). @returns 0 or -errno */
+  writeout(folio: number): number {
+    const slot = this.slotOf(folio);
+    this.version[slot] = this.table.version[folio]!;
+    this.key[slot] = this.table.key[folio]!;
+    if (this.key[slot] === 0) {
+      this.zeroes[slot] = 1;
+      this.vmstat.count('swpout_zero');
+    } else {
+      const rc = this.backend.store(slot, this.key[slot]!);
+      if (rc < 0) return rc;
+      this.zeroes[slot] = 0;
+      this.vmstat.count('pswpout');
+    }
+    this.table.clear(folio, PG_dirty);
+    const tp = this.tracepoints.mm_swap_out;
+    if (tp.enabled) tp.emit(slot, 4096);
+    return 0;
+  }
+
+  /** Reads a slot into a fresh page (swap_read_folio). */
+  read(slot: number, pfn: number): void {
+    const before = this.work.soFar();
+    if (this.zeroes[slot] === 1) {
+      this.vmstat.count('swpin_zero');
+    } else {
+      this.backend.load(slot);
+      this.vmstat.count('pswpin');
+    }
+    this.contents.put(pfn, this.version[slot]!, this.key[slot]!);
+    const tp = this.tracepoints.mm_swap_in;
+    if (tp.enabled) tp.emit(slot, this.work.soFar() - before);
+  }
+
+  /** Keeps a folio that was just read in the swap cache, clean; takes a reference (swap_cache_add_folio). */
+  cacheFolio(slot: number, folio: number): void {
+    assert(this.cached[slot] === 0, 'the slot has no folio in the cache');
+    this.cached[slot] = folio + 1;
+    this.slotByFolio.set(folio, slot);
+    this.table.set(folio, PG_swapcache);
+    this.folios.get(folio);
+  }
+
+  /** Takes a folio out of the swap cache if no entry needs the slot (folio_free_swap). @returns did it? */
+  freeSwap(folio: number): boolean {
+    if (this.entries[this.slotOf(folio)] !== 0) return false;
+    this.deleteFromCache(folio);
+    this.table.set(folio, PG_dirty);
+    return true;
+  }
+
+  /** Takes a folio out of the swap cache; the slot stays while entries name it (delete_from_swap_cache). */
+  deleteFromCache(folio: number): void {
+    const slot = this.slotOf(folio);
+    this.slotByFolio.delete(folio);
+    this.cached[slot] = 0;
+    this.table.clear(folio, PG_swapcache);
+    this.releaseIfUnused(slot);
+    this.folios.put(folio);
+  }
+
+  /** Slots in use, each with what uses it, for `verify`. */
+  *inUse(): IterableIterator<{ slot: number; entries: number; folio: number }> {
+    for (let slot = 0; slot < this.untouched; slot++) {
+      const use = { slot, entries: this.entries[slot]!, folio: this.folioOf(slot) };
+      if (use.entries > 0 || use.folio >= 0) yield use;
+    }
+  }
+
+  private releaseIfUnused(slot: number): void {
+    if (this.entries[slot] !== 0 || this.cached[slot] !== 0) return;
+    if (this.zeroes[slot] === 0) this.backend.free(slot);
+    this.zeroes[slot] = 0;
+    this.spare.push(slot);
+    this.usedCount--;
+  }
+}
+export const SwapToken = createToken<Swap>('Swap');

@@ -1,0 +1,25 @@
+import { createToken } from '../base/di.js';
+
+/** The tunables of /proc/sys/vm and /sys/kernel/mm that this model has, with the kernel's names and defaults. */
+export interface Sysctl {
+  /** 0..200, the weight of anonymous memory in reclaim. */
+  swappiness: number;
+  /** Raises every mark; 0 = the kernel's formula. KiB. */
+  min_free_kbytes: number;
+  /** Distance of the marks, in 0.01 % of the zone; 1..3000. */
+  watermark_scale_factor: number;
+  /** /sys/kernel/mm/numa/demotion_enabled. */
+  demotion_enabled: boolean;
+  /** Order of folios that faults in VM_HUGEPAGE areas try first; 0 = base pages. */
+  thp_order: number;
+}
+export const Sysctl = createToken<Sysctl>('Sysctl');
+
+/** Linux 7.3 defaults; `thp_order` off, as large folios are mapped by base entries here. */
+export const SYSCTL_DEFAULTS: Sysctl = {
+  swappiness: 60,
+  min_free_kbytes: 0,
+  watermark_scale_factor: 10,
+  demotion_enabled: false,
+  thp_order: 0,
+};

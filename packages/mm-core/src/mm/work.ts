@@ -1,0 +1,44 @@
+import { createToken } from '../base/di.js';
+
+/**
+ * Time spent by whoever runs now: the current task inside a fault or system call, or an actor inside its event. Services
+ * charge; the driver (access engine, actor) takes the sum and moves the clock. So a path is atomic in simulated time and
+ * its cost comes after it; what lasts (a background migration) says so by an event of its own.
+ */
+export class Work {
+  private sum = 0;
+  /** Depth of reclaim: allocations inside it ignore watermarks (PF_MEMALLOC). */
+  private memallocDepth = 0;
+
+  /** Adds nanoseconds to the running path. */
+  charge(ns: number): void {
+    this.sum += ns;
+  }
+
+  /** Nanoseconds since the last take; starts anew. */
+  take(): number {
+    const ns = this.sum;
+    this.sum = 0;
+    return ns;
+  }
+
+  /** Nanoseconds charged so far in the running path. */
+  soFar(): number {
+    return this.sum;
+  }
+
+  /** Is the current path a reclaimer (PF_MEMALLOC)? */
+  inMemalloc(): boolean {
+    return this.memallocDepth > 0;
+  }
+
+  /** memalloc_noreclaim_save; undo with `leaveMemalloc`. */
+  enterMemalloc(): void {
+    this.memallocDepth++;
+  }
+
+  leaveMemalloc(): void {
+    this.memallocDepth--;
+  }
+}
+export const WorkToken = createToken<Work>('Work');

@@ -1,0 +1,116 @@
+import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
+import { VM_WRITE } from '../abi/mman.js';
+import {
+  PG_anon,
+  PG_anon_exclusive,
+  PG_batched,
+  PG_dirty,
+  PG_swapbacked,
+  PG_swapcache,
+} from '../abi/page-flags.js';
+import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../abi/pte.js';
+import { VM_FAULT_OOM } from '../abi/vm-fault.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { CostModel } from './cost-model.js';
+import type { FaultContext } from './fault-context.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Mapping, MappingToken } from './mapping.js';
+import { Mempolicy } from './mempolicy.js';
+import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { type Swap, SwapToken } from './swap.js';
+import { type Work, WorkToken } from './work.js';
+
+/** A store to a read-only entry of a private area (mm/memory.c:do_wp_page): reuse the page or copy it. */
+@injectable()
+export class WriteFault {
+  private readonly pgreuse = Vmstat.index('pgreuse');
+  /** Write-protect faults so far, for the results. */
+  faults = 0;
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(ContentsToken) private readonly contents: Contents,
+    @inject(SwapToken) private readonly swap: Swap,
+    @inject(Mempolicy) private readonly mempolicy: Mempolicy,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  doWpPage(vmf: FaultContext): number {
+    this.faults++;
+    const old = vmf.value;
+    const special = (vmf.bits & PTE_SPECIAL) !== 0;
+    if (!special && (this.table.has(old, PG_anon_exclusive) || this.canReuse(old))) {
+      this.table.set(old, PG_anon_exclusive);
+      this.reuse(vmf);
+      return 0;
+    }
+    if (!special) this.folios.get(this.table.head(old));
+    vmf.unlock();
+    return this.copy(vmf, special ? -1 : old);
+  }
+
+  /** Is the faulter the only one who holds the folio (wp_can_reuse_anon_folio)? Large folios are copied here. */
+  private canReuse(pfn: number): boolean {
+    if (this.table.order[pfn]! > 0) return false;
+    let extra = this.table.has(pfn, PG_batched) ? 1 : 0;
+    if (this.table.has(pfn, PG_swapcache)) extra += 1;
+    if (this.table.refcount[pfn]! > 1 + extra) return false;
+    this.folios.lruAddDrain();
+    if (this.table.has(pfn, PG_swapcache) && !this.swap.freeSwap(pfn)) return false;
+    return this.table.refcount[pfn] === 1;
+  }
+
+  private reuse(vmf: FaultContext): void {
+    this.vmstat.add(this.pgreuse, 1);
+    this.mapping.change(vmf.slot, PTE_WRITE | PTE_DIRTY | PTE_ACCESSED, 0);
+    this.table.set(this.table.head(vmf.value), PG_dirty);
+    vmf.unlock();
+    this.work.charge(this.cost.ns.wpReuse);
+  }
+
+  /** Copies the page, or gives a fresh one for the zero page (wp_page_copy). @param old pfn held, or -1 */
+  private copy(vmf: FaultContext, old: number): number {
+    this.work.charge(this.cost.ns.cowFault);
+    const choice = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
+    const zero = old < 0 ? __GFP_ZERO : 0;
+    const gfp = GFP_HIGHUSER_MOVABLE | choice.gfp | zero;
+    const { nid, nodemask } = choice;
+    const pfn = this.pageAlloc.alloc({ gfp, order: 0, nid, nodemask });
+    if (pfn < 0) {
+      if (old >= 0) this.folios.put(this.table.head(old));
+      return VM_FAULT_OOM;
+    }
+    const same = this.ptes.bits[vmf.slot] === vmf.bits && this.ptes.value[vmf.slot] === vmf.value;
+    if (same) this.install(vmf, old, pfn);
+    else this.folios.put(pfn);
+    if (old >= 0) this.folios.put(this.table.head(old));
+    return 0;
+  }
+
+  private install(vmf: FaultContext, old: number, pfn: number): void {
+    if (old >= 0) {
+      this.contents.copy(pfn, old);
+      const device = this.contents.deviceOf(old);
+      if (device !== null) this.work.charge(device.readPageNs(old));
+      this.mapping.unmap(vmf.slot);
+      this.folios.put(this.table.head(old));
+    } else {
+      this.mapping.change(vmf.slot, 0, -1);
+    }
+    this.table.set(pfn, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
+    const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+    this.mapping.map(vmf.slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | write);
+    this.folios.addLru(pfn);
+  }
+}
+export const WriteFaultToken = createToken<WriteFault>('WriteFault');

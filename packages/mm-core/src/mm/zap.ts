@@ -1,0 +1,83 @@
+import { isMigrationType, PTE_SPECIAL, PTE_TYPE_SWAP, pteMapsPage, pteType } from '../abi/pte.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import type { MmStruct } from '../mem/vma.js';
+import { CostModel } from './cost-model.js';
+import { type EntryTypes, EntryTypesToken } from './entry-types.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Mapping, MappingToken } from './mapping.js';
+import { type Mms, MmsToken } from './mms.js';
+import { type Swap, SwapToken } from './swap.js';
+import { type Work, WorkToken } from './work.js';
+
+/** Empties entries and drops what they hold (mm/memory.c:zap_page_range, exit_mmap). */
+@injectable()
+export class Zap {
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(SwapToken) private readonly swap: Swap,
+    @inject(MmsToken) private readonly mms: Mms,
+    @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /** Empties every entry in [start, end); the vmas stay. */
+  range(mm: MmStruct, start: number, end: number): void {
+    let unmapped = 0;
+    this.ptes.walk(mm.id, start, end, (slot) => {
+      if (pteMapsPage(this.ptes.bits[slot]!)) unmapped++;
+      this.entry(slot);
+    });
+    if (unmapped > 0) this.work.charge(this.cost.tlbFlushNs(mm.activeCpus));
+  }
+
+  /** Empties one entry, whatever it holds. */
+  entry(slot: number): void {
+    const bits = this.ptes.bits[slot]!;
+    const value = this.ptes.value[slot]!;
+    if (bits === 0) return;
+    if (pteMapsPage(bits)) {
+      this.present(slot, bits);
+      return;
+    }
+    const type = pteType(bits);
+    if (isMigrationType(type)) {
+      this.mapping.dropMigration(slot);
+      return;
+    }
+    if (type === PTE_TYPE_SWAP) {
+      this.mapping.setEntry(slot, 0, 0);
+      this.mms.get(this.ptes.mmOf(slot)).swapents -= 1;
+      this.freeSwapEntry(value);
+      return;
+    }
+    this.entryTypes.get(type)?.zap(slot, value);
+    this.mapping.setEntry(slot, 0, 0);
+  }
+
+  private present(slot: number, bits: number): void {
+    if ((bits & PTE_SPECIAL) !== 0) {
+      this.mapping.change(slot, 0, -1);
+      return;
+    }
+    const folio = this.table.head(this.mapping.unmap(slot));
+    this.folios.putBatched(folio);
+  }
+
+  /** The last entry takes an unmapped folio out of the swap cache too (free_swap_and_cache). */
+  private freeSwapEntry(entry: number): void {
+    const folio = this.swap.folioOf(entry);
+    this.swap.freeEntry(entry);
+    if (folio < 0 || this.swap.entryCount(entry) > 0) return;
+    if (this.table.folioMapcount(folio) === 0 && this.folios.trylock(folio)) {
+      this.folios.unlock(folio);
+      this.swap.deleteFromCache(folio);
+    }
+  }
+}
+export const ZapToken = createToken<Zap>('Zap');

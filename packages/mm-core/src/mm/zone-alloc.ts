@@ -1,0 +1,172 @@
+import {
+  __GFP_HIGH,
+  __GFP_HIGHMEM,
+  __GFP_KSWAPD_RECLAIM,
+  __GFP_MOVABLE,
+  __GFP_NOMEMALLOC,
+  __GFP_PRIVATE,
+  __GFP_THISNODE,
+  __GFP_ZERO,
+} from '../abi/gfp.js';
+import { PG_buddy, PG_tail } from '../abi/page-flags.js';
+import { type WMARK_HIGH, WMARK_LOW, WMARK_MIN, ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
+import { assert } from '../base/assert.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { Tracepoints } from '../hooks/tracepoints.js';
+import { freeOnePage, rmqueue } from '../mem/buddy.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import type { Zone } from '../mem/zone.js';
+import { type Work, WorkToken } from './work.js';
+
+/** Which mark a walk must keep. */
+export type AllocMark = typeof WMARK_MIN | typeof WMARK_LOW | typeof WMARK_HIGH | 'none';
+
+/** What an allocation asks for. */
+export interface AllocRequest {
+  readonly gfp: number;
+  readonly order: number;
+  /** Preferred node. */
+  readonly nid: number;
+  /** Nodes that may be used; null = any. */
+  readonly nodemask: ReadonlySet<number> | null;
+}
+
+/** Highest zone type the flags allow (include/linux/gfp.h:gfp_zone). */
+export function gfpZone(gfp: number): number {
+  const both = __GFP_MOVABLE | __GFP_HIGHMEM;
+  return (gfp & both) === both ? ZONE_MOVABLE : ZONE_NORMAL;
+}
+
+/**
+ * The page allocator without its slow path: the zonelist walk with its gate, and the free. Reclaim and migration use
+ * this one; everybody else uses `PageAlloc`, which adds direct reclaim.
+ */
+@injectable()
+export class ZoneAlloc {
+  private readonly site = Sites.index('page_alloc.get_page_from_freelist');
+  private readonly wakeSite = Sites.index('vmscan.wakeup_kswapd');
+  private readonly numaHit = Vmstat.index('numa_hit');
+  private readonly numaMiss = Vmstat.index('numa_miss');
+  private readonly numaForeign = Vmstat.index('numa_foreign');
+  private readonly pgfree = Vmstat.index('pgfree');
+  private readonly pgallocDma = Vmstat.index('pgalloc_dma');
+  /** Pages on private nodes given to requests without `__GFP_PRIVATE`: the gate's promise is that it stays 0. */
+  leakedAllocations = 0;
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(ContentsToken) private readonly contents: Contents,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /** First try at LOW, then at MIN with kswapd awake, then reserves for reclaimers. @returns first pfn or -1 */
+  alloc(request: AllocRequest): number {
+    const first = this.getPageFromFreelist(request, WMARK_LOW);
+    if (first >= 0) return first;
+    if ((request.gfp & __GFP_KSWAPD_RECLAIM) !== 0) this.wakeAllKswapds(request);
+    const second = this.getPageFromFreelist(request, WMARK_MIN);
+    if (second >= 0) return second;
+    const reserves = this.work.inMemalloc() && (request.gfp & __GFP_NOMEMALLOC) === 0;
+    return reserves ? this.getPageFromFreelist(request, 'none') : -1;
+  }
+
+  /** Walks the zonelist (mm/page_alloc.c:get_page_from_freelist). @returns first pfn or -1 */
+  getPageFromFreelist(request: AllocRequest, mark: AllocMark): number {
+    const highest = gfpZone(request.gfp);
+    for (const zone of this.zonelist(request)) {
+      if (zone.type > highest) continue;
+      if (request.nodemask !== null && !request.nodemask.has(zone.nid)) continue;
+      if (!this.managed.numa_zone_alloc_allowed(this.site, zone.nid, request.gfp)) continue;
+      if (!passes(zone, request, mark, highest)) continue;
+      const pfn = rmqueue(this.table, zone, request.order);
+      if (pfn < 0) continue;
+      this.prepNewPage(zone, pfn, request);
+      return pfn;
+    }
+    return -1;
+  }
+
+  /** Zones of the request in the order they are tried. */
+  zonelist(request: AllocRequest): readonly Zone[] {
+    const pgdat = this.nodes.pgdat(request.nid);
+    return (request.gfp & __GFP_THISNODE) !== 0 ? pgdat.nofallback : pgdat.fallback;
+  }
+
+  /** Wakes the kswapd of every node of the zonelist (wake_all_kswapds). */
+  wakeAllKswapds(request: AllocRequest): void {
+    const seen = new Set<number>();
+    for (const zone of this.zonelist(request)) {
+      if (seen.has(zone.nid)) continue;
+      if (request.nodemask !== null && !request.nodemask.has(zone.nid)) continue;
+      seen.add(zone.nid);
+      this.wakeupKswapd(zone.nid, request.order);
+    }
+  }
+
+  /** Wakes one node's kswapd if it has one and may (mm/vmscan.c:wakeup_kswapd). */
+  wakeupKswapd(nid: number, order: number): void {
+    if (!this.managed.zone_reclaim_allowed(this.wakeSite, nid)) return;
+    const pgdat = this.nodes.pgdat(nid);
+    if (!pgdat.kswapd.running) return;
+    pgdat.kswapd.order = Math.max(pgdat.kswapd.order, order);
+    pgdat.wakeKswapd?.();
+  }
+
+  /** Returns a folio without references to the buddy allocator (__free_frozen_pages). */
+  free(folio: number): void {
+    const order = this.table.order[folio]!;
+    const zone = this.nodes.zoneOf(folio);
+    assert(this.table.refcount[folio] === 0, 'only a folio without references is freed');
+    assert((this.table.flags[folio]! & (PG_buddy | PG_tail)) === 0, 'a folio is freed once');
+    for (let at = folio; at < folio + (1 << order); at++) {
+      assert(this.table.mapcount[at] === 0, 'a freed page is mapped nowhere');
+      this.table.flags[at] = 0;
+      this.table.order[at] = 0;
+    }
+    this.vmstat.add(this.pgfree, 1 << order);
+    freeOnePage(this.table, zone, folio, order);
+    const tp = this.tracepoints.mm_page_free;
+    if (tp.enabled) tp.emit(folio, order, zone.nid);
+  }
+
+  private prepNewPage(zone: Zone, pfn: number, request: AllocRequest): void {
+    const pages = 1 << request.order;
+    this.table.prepareFolio(pfn, request.order);
+    this.vmstat.add(this.pgallocDma + zone.type, pages);
+    this.countNuma(zone.nid, request.nid);
+    const asked = (request.gfp & __GFP_PRIVATE) !== 0;
+    if (this.nodes.pgdat(zone.nid).private && !asked) this.leakedAllocations += pages;
+    if ((request.gfp & __GFP_ZERO) !== 0) {
+      for (let at = pfn; at < pfn + pages; at++) this.contents.zero(at);
+    }
+    const tp = this.tracepoints.mm_page_alloc;
+    if (tp.enabled) tp.emit(pfn, request.order, request.gfp, zone.nid);
+  }
+
+  /** numa_hit, numa_miss and numa_foreign: once per call (mm/page_alloc.c:zone_statistics). */
+  private countNuma(used: number, preferred: number): void {
+    if (used === preferred) {
+      this.vmstat.add(this.numaHit, 1);
+    } else {
+      this.vmstat.add(this.numaMiss, 1);
+      this.vmstat.add(this.numaForeign, 1);
+    }
+  }
+}
+export const ZoneAllocToken = createToken<ZoneAlloc>('ZoneAlloc');
+
+function passes(zone: Zone, request: AllocRequest, mark: AllocMark, highest: number): boolean {
+  if (mark === 'none') return zone.freePages >= 1 << request.order;
+  const full = zone.wmark(mark);
+  const reserve = (request.gfp & __GFP_HIGH) !== 0 && mark === WMARK_MIN;
+  return zone.watermarkOk(request.order, reserve ? full >> 1 : full, highest);
+}
