@@ -1,3 +1,4 @@
+export type { PageData } from '@mm-lab/mm-core';
 export { type ClockPolicyOptions, clockMisses } from './analysis/clock-policy.js';
 export { fifoMisses } from './analysis/fifo.js';
 export { lruMisses } from './analysis/lru.js';
@@ -27,10 +28,10 @@ export { type PhasedOptions, phasedTrace } from './generators/phases.js';
 export { scanTrace } from './generators/scan.js';
 export { uniformTrace } from './generators/uniform.js';
 export { type ZipfOptions, zipfTrace } from './generators/zipf.js';
+export type { BoundedPageData } from './pages/bounded-page-data.js';
 export { type CapturedPagesOptions, capturedPages } from './pages/captured-pages.js';
 export { type CorePages, coreBytes, coreIndexOf, PAGE_BYTES } from './pages/core-pages.js';
 export type { PageCapture } from './pages/page-capture.js';
-export type { BoundedPageData, PageData } from './pages/page-data.js';
 export { RATIO_MAX, type RatioDistribution } from './pages/ratio-distribution.js';
 export {
   PAGE_FILL,

@@ -1,7 +1,7 @@
+import { Prng } from '@mm-lab/mm-core';
 import { checkCount, checkRange } from '../trace/check-option.js';
 import { ACCESS_KIND, type PageTrace, VPN_LIMIT } from '../trace/page-trace.js';
 import { TraceBuilder } from '../trace/trace-builder.js';
-import { Prng } from './prng.js';
 
 /** Options of every generator. */
 export interface GeneratorOptions {

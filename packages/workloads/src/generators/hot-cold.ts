@@ -4,7 +4,7 @@ import { checkGenerator, type GeneratorOptions, generate } from './generator-opt
 
 /** Options of `hotColdTrace`. */
 export interface HotColdOptions extends GeneratorOptions {
-  /** Share of the pages that is hot, above 0 to 1; at least one page. They come first. */
+  /** Share of the pages that is hot, 0 to 1, but at least one page. They come first. */
   readonly hotPages: number;
   /** Share of the accesses that goes to hot pages, 0 to 1. */
   readonly hotAccesses: number;
@@ -24,7 +24,7 @@ export function hotColdTrace(options: HotColdOptions): PageTrace {
   checkGenerator(options);
   const { pages, hotPages, hotAccesses, writeShare = 0.3 } = options;
   const { hotWriteShare = writeShare, coldWriteShare = writeShare } = options;
-  checkRange({ name: 'hotPages', value: hotPages, min: Number.MIN_VALUE, max: 1 });
+  checkRange({ name: 'hotPages', value: hotPages, min: 0, max: 1 });
   checkRange({ name: 'hotAccesses', value: hotAccesses, min: 0, max: 1 });
   checkRange({ name: 'hotWriteShare', value: hotWriteShare, min: 0, max: 1 });
   checkRange({ name: 'coldWriteShare', value: coldWriteShare, min: 0, max: 1 });

@@ -1,7 +1,7 @@
+import { Prng } from '@mm-lab/mm-core';
 import { checkRange } from '../trace/check-option.js';
 import type { PageTrace } from '../trace/page-trace.js';
 import { checkGenerator, type GeneratorOptions, generate, shuffled } from './generator-options.js';
-import { Prng } from './prng.js';
 
 /** Options of `zipfTrace`. */
 export interface ZipfOptions extends GeneratorOptions {

@@ -1,8 +1,8 @@
 import { checkCount } from '../trace/check-option.js';
+import type { BoundedPageData } from './bounded-page-data.js';
 import { coreBytes, coreIndexOf, PAGE_BYTES } from './core-pages.js';
 import { hash32, hashVpn } from './hash.js';
 import type { PageCapture } from './page-capture.js';
-import type { BoundedPageData } from './page-data.js';
 import { SizeCache } from './size-cache.js';
 import { SizeChooser } from './size-chooser.js';
 import { PAGE_FILL } from './sizes-table.js';

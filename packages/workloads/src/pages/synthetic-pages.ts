@@ -1,6 +1,6 @@
 import { checkCount, checkRange } from '../trace/check-option.js';
+import type { BoundedPageData } from './bounded-page-data.js';
 import { hash32, hashUnit } from './hash.js';
-import type { BoundedPageData } from './page-data.js';
 import { PagePainter } from './page-painter.js';
 import {
   checkDistribution,

@@ -35,7 +35,7 @@ describe('readPageTrace', () => {
     expect(rowsOf(await read(GOOD, { ops: 'all' }))[0]).toBe('0,16410,I,46');
   });
 
-  test('gives the same trace plain, with gzip and with zstd, whatever the file is called', async () => {
+  test('gives the same trace plain, with gzip and with zstd, whatever its name', async () => {
     const plain = rowsOf(await read(GOOD));
     for (const bytes of [gzipSync(GOOD), zstdCompressSync(GOOD)]) {
       const trace = await readPageTrace(tempFile('mislabelled.txt', bytes));
@@ -87,40 +87,8 @@ describe('readPageTrace', () => {
   });
 
   test('says in one line what is wrong with a file', async () => {
-    const gzip = gzipSync(GOOD);
-    const zstd = zstdCompressSync(GOOD);
-    const damaged = Buffer.from(gzip);
-    damaged[gzip.length - 6]! ^= 0xff;
-    const header = 't,vpn,op,n\n';
-    const files: Record<string, string | Uint8Array> = {
-      'empty file': '',
-      'empty gzip': gzipSync(''),
-      'no header': '0,1,R,1\n',
-      'no rows': header,
-      'only fetches': `${header}0,1,I,1\n`,
-      'gzip cut': gzip.subarray(0, gzip.length - 9),
-      'gzip damaged': damaged,
-      'zstd cut': zstd.subarray(0, zstd.length - 9),
-      'zstd with a tail': Buffer.concat([zstd, Buffer.from('tail')]),
-      bzip2: Buffer.from('BZh91AY&SY'),
-      'three columns': `${header}0,1,R\n`,
-      'five columns': `${header}0,1,R,1,1\n`,
-      'blank line': `${header}\n0,1,R,1\n`,
-      'not a number': `${header}0,0x10,R,1\n`,
-      'a fraction': `${header}0.5,1,R,1\n`,
-      'negative n': `${header}0,1,R,-3\n`,
-      'n of 0': `${header}0,1,R,0\n`,
-      'unknown op': `${header}0,1,X,1\n`,
-      't decreases': `${header}5,1,R,1\n4,1,R,1\n`,
-      'vpn too large': `${header}0,${2 ** 36},R,1\n`,
-      'n too large': `${header}0,1,R,${2 ** 31}\n`,
-      't too large': `${header}99999999999999999999,1,R,1\n`,
-      'ELF file': '\x7fELF\x02\x01\x01',
-      'events file': 't,event,addr,len,prot,kind,offset,name\n',
-      'long line': `${header}${'1'.repeat(70_000)}`,
-    };
     const failures: Record<string, string> = {};
-    for (const [name, contents] of Object.entries(files)) {
+    for (const [name, contents] of Object.entries(badFiles())) {
       failures[name] = await failureOf(() => read(contents));
     }
     failures['no such file'] = await failureOf(() => readPageTrace('missing.csv'));
@@ -197,3 +165,39 @@ describe('readPageTrace', () => {
     );
   });
 });
+
+/** Files that cannot be a page trace, by what is wrong with them. */
+function badFiles(): Readonly<Record<string, string | Uint8Array>> {
+  const gzip = gzipSync(GOOD);
+  const zstd = zstdCompressSync(GOOD);
+  const damaged = Buffer.from(gzip);
+  damaged[gzip.length - 6]! ^= 0xff;
+  const header = 't,vpn,op,n\n';
+  return {
+    'empty file': '',
+    'empty gzip': gzipSync(''),
+    'no header': '0,1,R,1\n',
+    'no rows': header,
+    'only fetches': `${header}0,1,I,1\n`,
+    'gzip cut': gzip.subarray(0, gzip.length - 9),
+    'gzip damaged': damaged,
+    'zstd cut': zstd.subarray(0, zstd.length - 9),
+    'zstd with a tail': Buffer.concat([zstd, Buffer.from('tail')]),
+    bzip2: Buffer.from('BZh91AY&SY'),
+    'three columns': `${header}0,1,R\n`,
+    'five columns': `${header}0,1,R,1,1\n`,
+    'blank line': `${header}\n0,1,R,1\n`,
+    'not a number': `${header}0,0x10,R,1\n`,
+    'a fraction': `${header}0.5,1,R,1\n`,
+    'negative n': `${header}0,1,R,-3\n`,
+    'n of 0': `${header}0,1,R,0\n`,
+    'unknown op': `${header}0,1,X,1\n`,
+    't decreases': `${header}5,1,R,1\n4,1,R,1\n`,
+    'vpn too large': `${header}0,${2 ** 36},R,1\n`,
+    'n too large': `${header}0,1,R,${2 ** 31}\n`,
+    't too large': `${header}99999999999999999999,1,R,1\n`,
+    'ELF file': '\x7fELF\x02\x01\x01',
+    'events file': 't,event,addr,len,prot,kind,offset,name\n',
+    'long line': `${header}${'1'.repeat(70_000)}`,
+  };
+}
