@@ -110,7 +110,7 @@ describe('readCore', () => {
           await outcomeOf(() => readCore(path));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

@@ -106,7 +106,7 @@ describe('readEvents', () => {
           await outcomeOf(() => readEvents(path));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 });

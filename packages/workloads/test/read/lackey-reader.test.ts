@@ -104,7 +104,7 @@ describe('readLackey', () => {
           await outcomeOf(() => readLackey(path, { ops: 'all' }));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 });

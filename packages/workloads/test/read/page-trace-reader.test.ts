@@ -161,7 +161,7 @@ describe('readPageTrace', () => {
           await outcomeOf(() => openTrace(path, { ops: 'all' }));
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 });

@@ -74,7 +74,7 @@ describe('readSizes', () => {
           await outcomeOf(() => readSizes(path));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 });
