@@ -11,3 +11,5 @@ export {
   type InterruptCounts,
   LOW_THRESHOLD_VECTOR,
 } from './device/threshold-interrupts.js';
+export { cxlCompression } from './driver/compression.js';
+export { cxlSysram, type DriverOptions } from './driver/sysram.js';

@@ -1,1 +1,10 @@
-export {};
+export { checkFlags, flagMistake } from './flags.js';
+export {
+  callbackNames,
+  NodePrivate,
+  type NodePrivateInfo,
+  type NodePrivateOps,
+  NodePrivateToken,
+} from './node-private.js';
+export { nodePrivate } from './plugin.js';
+export { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';

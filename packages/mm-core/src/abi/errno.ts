@@ -1,4 +1,7 @@
-/** Error numbers of Linux (include/uapi/asm-generic/errno-base.h): inside the mm a failure is `-errno`. */
+/**
+ * Error numbers of Linux (include/uapi/asm-generic/errno-base.h): inside the mm a failure is
+ * `-errno`.
+ */
 export const EPERM = 1;
 export const ENOENT = 2;
 export const EIO = 5;

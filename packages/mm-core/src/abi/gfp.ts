@@ -1,6 +1,6 @@
 /**
- * Allocation flags. The names are the kernel's (include/linux/gfp_types.h); the bit positions are ours, except
- * that `__GFP_PRIVATE` has the bit 0x200 that RFC v4 patch 02 gives it.
+ * Allocation flags. The names are the kernel's (include/linux/gfp_types.h); the bit positions are
+ * ours, except that `__GFP_PRIVATE` has the bit 0x200 that RFC v4 patch 02 gives it.
  */
 export const __GFP_HIGHMEM = 0x02;
 export const __GFP_MOVABLE = 0x08;

@@ -1,4 +1,7 @@
-/** Protection and mapping flags (include/uapi/asm-generic/mman-common.h) and vma flags (include/linux/mm.h). */
+/**
+ * Protection and mapping flags (include/uapi/asm-generic/mman-common.h) and vma flags
+ * (include/linux/mm.h).
+ */
 export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;

@@ -1,4 +1,7 @@
-/** Node states (include/linux/nodemask.h); N_MEMORY and N_MEMORY_PRIVATE exclude each other (RFC v4 patch 01). */
+/**
+ * Node states (include/linux/nodemask.h); N_MEMORY and N_MEMORY_PRIVATE exclude each other (RFC v4
+ * patch 01).
+ */
 export const N_POSSIBLE = 0;
 export const N_ONLINE = 1;
 export const N_MEMORY = 2;

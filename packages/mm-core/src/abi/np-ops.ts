@@ -1,4 +1,7 @@
-/** Opt-in flags of a private node (RFC v4, include/linux/node_private.h; which patch adds each is in the table). */
+/**
+ * Opt-in flags of a private node (RFC v4, include/linux/node_private.h; which patch adds each is in
+ * the table).
+ */
 export const NP_OPS_MIGRATION = 1 << 0;
 export const NP_OPS_MEMPOLICY = 1 << 1;
 export const NP_OPS_DEMOTION = 1 << 2;
@@ -7,7 +10,9 @@ export const NP_OPS_RECLAIM = 1 << 4;
 export const NP_OPS_NUMA_BALANCING = 1 << 5;
 export const NP_OPS_COMPACTION = 1 << 6;
 export const NP_OPS_LONGTERM_PIN = 1 << 7;
-/** Composite: both bits must be present (patch 17; the cover letter says otherwise: divergence D1). */
+/**
+ * Composite: both bits must be present (patch 17; the cover letter says otherwise: divergence D1).
+ */
 export const NP_OPS_OOM_ELIGIBLE = NP_OPS_RECLAIM | NP_OPS_DEMOTION;
 
 /** What a flag means and what it obliges, as `node_private_set_ops` checks it. */

@@ -20,7 +20,10 @@ export const PG_head = 1 << 13;
 /** Later page of such a folio. */
 export const PG_tail = 1 << 14;
 export const PG_anon = 1 << 15;
-/** The one mapping of this anonymous page may write without a copy (PageAnonExclusive; kept per page). */
+/**
+ * The one mapping of this anonymous page may write without a copy (PageAnonExclusive; kept per
+ * page).
+ */
 export const PG_anon_exclusive = 1 << 16;
 /** Not managed by the buddy allocator: the shared zero page, memory of an offline block. */
 export const PG_reserved = 1 << 17;

@@ -1,8 +1,10 @@
 /**
- * Page-table entries. An entry is two columns: `bits` (flags, type, node) and `value` (a pfn when present, otherwise
- * what the type says: a swap slot, the pfn under migration, a plugin's payload). `bits === 0` is the empty entry.
+ * Page-table entries. An entry is two columns: `bits` (flags, type, node) and `value` (a pfn when
+ * present, otherwise what the type says: a swap slot, the pfn under migration, a plugin's payload).
+ * `bits === 0` is the empty entry.
  *
- * Bits 24..29 hold the node of a present page, so that the access engine can charge the right latency from the entry alone.
+ * Bits 24..29 hold the node of a present page, so that the access engine can charge the right
+ * latency from the entry alone.
  */
 export const PTE_PRESENT = 1 << 0;
 export const PTE_WRITE = 1 << 1;
@@ -18,7 +20,8 @@ export const PTE_SWP_EXCLUSIVE = 1 << 6;
 /**
  * Two bits of the access engine, no hardware has them: cleared whenever an entry is set.
  * CHECKED: the contents behind the entry were compared with the shadow memory since it was set.
- * WRITTEN: a store went through the entry since it was set, so the contents already have a fresh identity.
+ * WRITTEN: a store went through the entry since it was set, so the contents already have a fresh
+ *          identity.
  */
 export const PTE_CHECKED = 1 << 8;
 export const PTE_WRITTEN = 1 << 9;

@@ -1,4 +1,7 @@
-/** Zone types, lowest first (include/linux/mmzone.h:enum zone_type); ZONE_DEVICE is a plugin's matter. */
+/**
+ * Zone types, lowest first (include/linux/mmzone.h:enum zone_type); ZONE_DEVICE is a plugin's
+ * matter.
+ */
 export const ZONE_DMA = 0;
 export const ZONE_DMA32 = 1;
 export const ZONE_NORMAL = 2;

@@ -8,7 +8,9 @@ export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
-/** An invariant of the model does not hold: a bug in mm-lab or in a plugin, never a user's mistake. */
+/**
+ * An invariant of the model does not hold: a bug in mm-lab or in a plugin, never a user's mistake.
+ */
 export class AssertionError extends Error {
   override readonly name = 'AssertionError';
 }

@@ -28,9 +28,10 @@ class Entry implements ScheduledEvent {
 const PENDING_MAX = 1 << 20;
 
 /**
- * The simulated clock, in nanoseconds, and its event queue (a binary heap; equal times fire in the order of
- * scheduling). Whoever does work advances the clock; events that fall due on the way fire at their own time.
- * Events fire one after the other, never inside one another: a handler that takes time schedules its next step.
+ * The simulated clock, in nanoseconds, and its event queue (a binary heap; equal times fire in the
+ * order of scheduling). Whoever does work advances the clock; events that fall due on the way fire
+ * at their own time. Events fire one after the other, never inside one another: a handler that
+ * takes time schedules its next step.
  */
 export class Clock {
   /** Simulated nanoseconds since the machine was built. */
@@ -54,8 +55,9 @@ export class Clock {
   }
 
   /**
-   * Moves the time forward by `ns`, firing what falls due. While an event is being handled the time of that actor
-   * is its own affair: nested calls only move `now`, and the events are left to the outer call.
+   * Moves the time forward by `ns`, firing what falls due. While an event is being handled the time
+   * of that actor is its own affair: nested calls only move `now`, and the events are left to the
+   * outer call.
    */
   advance(ns: number): void {
     const until = this.now + ns;

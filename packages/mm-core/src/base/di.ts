@@ -10,7 +10,9 @@ import {
 /** The only file that imports tsyringe and reflect-metadata. */
 export { inject, injectable };
 
-/** A service's name: a symbol, so that a service nobody bound throws instead of being made silently. */
+/**
+ * A service's name: a symbol, so that a service nobody bound throws instead of being made silently.
+ */
 export type Token<T> = symbol & { readonly __type?: T };
 
 /** Declares a token. The interface of the service has the same name and lives in the same file. */

@@ -1,9 +1,11 @@
 /**
- * Many doubly linked lists over one pair of columns: an element is an index (a pfn), a list is one more index
- * behind the elements (its head). Every operation is O(1) and allocates nothing.
+ * Many doubly linked lists over one pair of columns: an element is an index (a pfn), a list is one
+ * more index behind the elements (its head). Every operation is O(1) and allocates nothing.
  *
- * Invariant: `next[prev[i]] === i` for every linked element and head; an unlinked element has `next[i] === 0` and
- * `prev[i] === 0` (links are stored plus one, so that untouched column pages need no initialisation).
+ * Invariant: `next[prev[i]] === i` for every linked element and head; an unlinked element has
+ *            `next[i] === 0` and
+ * `prev[i] === 0` (links are stored plus one, so that untouched column pages need no
+ * initialisation).
  */
 export class IntrusiveLists {
   private readonly next: Int32Array;

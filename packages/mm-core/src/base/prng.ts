@@ -1,6 +1,6 @@
 /**
- * Seeded pseudo-random numbers: xoshiro128** seeded by splitmix32. The only source of chance in the lab, so that
- * one seed gives the same bytes out on every machine.
+ * Seeded pseudo-random numbers: xoshiro128** seeded by splitmix32. The only source of chance in the
+ * lab, so that one seed gives the same bytes out on every machine.
  *
  * @see Blackman and Vigna, "Scrambled Linear Pseudorandom Number Generators", 2021
  */
@@ -64,7 +64,9 @@ export class Prng {
     return value;
   }
 
-  /** An independent stream named by a number: for actors that must not disturb each other's chance. */
+  /**
+   * An independent stream named by a number: for actors that must not disturb each other's chance.
+   */
   fork(stream: number): Prng {
     return new Prng(Math.imul(this.seed ^ Math.imul(stream + 1, 0x9e3779b1), 0x85ebca6b));
   }

@@ -1,8 +1,8 @@
 import { errnoName } from '../abi/errno.js';
 
 /**
- * The error catalogue: everything that misuse at the edge can be told. `docs/errors.md` is generated from it.
- * Inside the mm nothing of this is thrown: there a failure is `-errno`.
+ * The error catalogue: everything that misuse at the edge can be told. `docs/errors.md` is
+ * generated from it. Inside the mm nothing of this is thrown: there a failure is `-errno`.
  */
 export const ERRORS = {
   MACHINE_NO_MEMORY: {

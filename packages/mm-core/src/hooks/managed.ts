@@ -20,9 +20,10 @@ export type OwnerColumn = Uint8Array;
 export const OwnerColumn = createToken<OwnerColumn>('OwnerColumn');
 
 /**
- * Every question the core may ask about special memory, and every dispatch to an owner: the helpers that the RFC puts in
- * mm/internal.h and include/linux/node_private.h, one each, with the absent case decided here. Nothing else reads the
- * owner column. The first argument of a question is the site that asks.
+ * Every question the core may ask about special memory, and every dispatch to an owner: the helpers
+ * that the RFC puts in mm/internal.h and include/linux/node_private.h, one each, with the absent
+ * case decided here. Nothing else reads the owner column. The first argument of a question is the
+ * site that asks.
  */
 export class Managed {
   private readonly owners: Owner[] = [];
@@ -52,7 +53,10 @@ export class Managed {
     this.ownerOfNode[nid] = owner;
   }
 
-  /** The owner of a private node, or null (`NODE_DATA(nid)->node_private`). Not a question about a folio: no site. */
+  /**
+   * The owner of a private node, or null (`NODE_DATA(nid)->node_private`). Not a question about a
+   * folio: no site.
+   */
   nodeOwner(nid: number): Owner | null {
     return this.ownerOfNode[nid] ?? null;
   }
@@ -68,7 +72,8 @@ export class Managed {
     return this.callsByHook;
   }
 
-  // Questions about folios ------------------------------------------------------------------------------------------
+  // Questions about folios
+  // ------------------------------------------------------------------------------------------
 
   /** Zone-device or private node (patch 05). */
   folio_is_private_managed(site: number, pfn: number): boolean {
@@ -93,13 +98,17 @@ export class Managed {
     return owner !== null && (owner.flags & NP_OPS_PROTECT_WRITE) !== 0;
   }
 
-  /** For a private node the flag decides alone (patch 20); null: the folio is ordinary, other rules apply. */
+  /**
+   * For a private node the flag decides alone (patch 20); null: the folio is ordinary, other rules
+   * apply.
+   */
   folio_managed_allows_longterm_pin(site: number, pfn: number): boolean | null {
     const owner = this.askFolio(site, pfn);
     return owner === null ? null : (owner.flags & NP_OPS_LONGTERM_PIN) !== 0;
   }
 
-  // Questions about nodes -------------------------------------------------------------------------------------------
+  // Questions about nodes
+  // -------------------------------------------------------------------------------------------
 
   /** The gate (patch 03): a private node only for requests that say so. */
   numa_zone_alloc_allowed(site: number, nid: number, gfp: number): boolean {
@@ -136,7 +145,8 @@ export class Managed {
     return this.node_private_has_flag(site, nid, NP_OPS_OOM_ELIGIBLE);
   }
 
-  // Dispatch --------------------------------------------------------------------------------------------------------
+  // Dispatch
+  // --------------------------------------------------------------------------------------------------------
 
   /** True if the owner took care of the folio (patch 10). */
   folio_managed_on_free(site: number, folio: number): boolean {

@@ -4,9 +4,9 @@ import type { Token } from '../base/di.js';
 export type ThresholdKind = 'low' | 'high';
 
 /**
- * A device that backs a range of pages and sees what the host does to them: every store (by a CPU, a copy, a zeroing)
- * and every page that is given up. Ordinary DRAM has none. What the device does behind its back it reports through
- * `DeviceBinding`. The core knows no more of a device than this.
+ * A device that backs a range of pages and sees what the host does to them: every store (by a CPU,
+ * a copy, a zeroing) and every page that is given up. Ordinary DRAM has none. What the device does
+ * behind its back it reports through `DeviceBinding`. The core knows no more of a device than this.
  */
 export interface MemoryDevice {
   readonly name: string;
@@ -46,8 +46,9 @@ export interface CompressingDevice extends MemoryDevice {
   /** Is what the page holds lost? */
   isPoisoned(pfn: number): boolean;
   /**
-   * Calls `handler` when usage crosses a threshold: 'low' = little real capacity is left (usage rose above the low
-   * mark), 'high' = enough again (usage fell below the high mark). The device's latency lies between.
+   * Calls `handler` when usage crosses a threshold: 'low' = little real capacity is left (usage
+   * rose above the low mark), 'high' = enough again (usage fell below the high mark). The device's
+   * latency lies between.
    */
   onThreshold(handler: (kind: ThresholdKind) => void): void;
   /** Bytes the page takes on the medium; 0 if nothing is stored. */
@@ -55,8 +56,8 @@ export interface CompressingDevice extends MemoryDevice {
 }
 
 /**
- * The token of the compressing device called `name`, the same symbol for every caller: a driver of another package
- * asks for the device by name and imports no backend.
+ * The token of the compressing device called `name`, the same symbol for every caller: a driver of
+ * another package asks for the device by name and imports no backend.
  */
 export function deviceToken(name: string): Token<CompressingDevice> {
   return Symbol.for(`mm-lab:device:${name}`) as Token<CompressingDevice>;

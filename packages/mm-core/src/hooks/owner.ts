@@ -6,16 +6,19 @@ import { ABSENT_OPS } from './table.js';
 export type OwnerKind = 'private-node' | 'page-map';
 
 /**
- * Kernel-internal migration only (a device-private or device-coherent page: try_to_migrate works, move_pages does not).
- * Stands beside the NP_OPS_* bits in `Owner.flags`.
+ * Kernel-internal migration only (a device-private or device-coherent page: try_to_migrate works,
+ * move_pages does not). Stands beside the NP_OPS_* bits in `Owner.flags`.
  */
 export const OWNER_KERNEL_MIGRATE = 1 << 16;
-/** The owner's pages never go on an LRU list (ZONE_DEVICE: the page map shares storage with the LRU linkage). */
+/**
+ * The owner's pages never go on an LRU list (ZONE_DEVICE: the page map shares storage with the LRU
+ * linkage).
+ */
 export const OWNER_NO_LRU = 1 << 17;
 
 /**
- * One owner of memory: a sealed ops table with every hook filled, and its opt-in flags. Shape and hooks are fixed; a
- * private node swaps the table at `set_ops` and `clear_ops`.
+ * One owner of memory: a sealed ops table with every hook filled, and its opt-in flags. Shape and
+ * hooks are fixed; a private node swaps the table at `set_ops` and `clear_ops`.
  */
 export class Owner {
   /** NP_OPS_* and OWNER_* bits. 0: nothing is opted in. */

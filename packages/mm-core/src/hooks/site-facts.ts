@@ -39,7 +39,10 @@ function site(
   return { service, patch, kernel, asks, hook };
 }
 
-/** Every site of the core. `Managed` is the only file that reads the owner column; each call names its site. */
+/**
+ * Every site of the core. `Managed` is the only file that reads the owner column; each call names
+ * its site.
+ */
 export const SITE_FACTS = {
   'page_alloc.get_page_from_freelist': site(
     'allocation gate',

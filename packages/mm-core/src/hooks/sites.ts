@@ -8,7 +8,10 @@ export interface SiteCount extends SiteFact {
   readonly managed: number;
 }
 
-/** Counters of the sites of one machine. A site's index is fixed, so that asking costs two increments. */
+/**
+ * Counters of the sites of one machine. A site's index is fixed, so that asking costs two
+ * increments.
+ */
 export class Sites {
   static readonly names = Object.keys(SITE_FACTS) as readonly SiteName[];
   private readonly askedBySite = new Float64Array(Sites.names.length);

@@ -1,6 +1,6 @@
 /**
- * One fault on its way (struct vm_fault). `slot` is the index of the entry in the page-table columns and `value`/`bits`
- * the entry as read under the page-table lock.
+ * One fault on its way (struct vm_fault). `slot` is the index of the entry in the page-table
+ * columns and `value`/`bits` the entry as read under the page-table lock.
  */
 export interface VmFault {
   readonly mmId: number;

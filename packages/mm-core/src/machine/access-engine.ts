@@ -65,7 +65,9 @@ export interface EngineParts {
   readonly tracepoints: Tracepoints;
 }
 
-/** Single accesses with faults, contents, shadow memory and time. The loop over hits is `runHits`. */
+/**
+ * Single accesses with faults, contents, shadow memory and time. The loop over hits is `runHits`.
+ */
 export class AccessEngine {
   readonly shadow = new Shadow();
   readonly latency = new LatencyHistogram();
@@ -93,7 +95,9 @@ export class AccessEngine {
     return slowest;
   }
 
-  /** Moves the clock and the histogram by what `runHits` added up. No event may be due in between. */
+  /**
+   * Moves the clock and the histogram by what `runHits` added up. No event may be due in between.
+   */
   settleHits(): void {
     const { clock } = this.parts;
     let ns = 0;
@@ -110,8 +114,8 @@ export class AccessEngine {
   }
 
   /**
-   * One access that may trap, repeated `n` times by the program: the first may fault, all are charged. A long row stops at
-   * the next event.
+   * One access that may trap, repeated `n` times by the program: the first may fault, all are
+   * charged. A long row stops at the next event.
    * @returns accesses done (0 if the task did not survive), and the result
    */
   access(mm: MmStruct, vpn: number, write: boolean, nid: number, n: number): Done {
@@ -186,7 +190,10 @@ export class AccessEngine {
     return true;
   }
 
-  /** A load hit poison: machine check, memory_failure, SIGBUS. The program goes on with a fresh page. */
+  /**
+   * A load hit poison: machine check, memory_failure, SIGBUS. The program goes on with a fresh
+   * page.
+   */
   private poison(slot: number): void {
     const { ptes, memoryFailure, zap, work, clock } = this.parts;
     memoryFailure.memoryFailure(ptes.value[slot]!, 0);
@@ -194,7 +201,9 @@ export class AccessEngine {
     clock.advance(work.take());
   }
 
-  /** Charges the access: its faults to the first, the line's latency to each, up to the next event. */
+  /**
+   * Charges the access: its faults to the first, the line's latency to each, up to the next event.
+   */
   private charge(slot: number, begin: number, faults: number, n: number): Done {
     const { clock, ptes } = this.parts;
     const lineNs = this.lineNs((ptes.bits[slot]! >>> PTE_NODE_SHIFT) & (MAX_NUMNODES - 1));

@@ -30,8 +30,8 @@ import { Machine } from './machine.js';
 import { bindServices } from './wiring.js';
 
 /**
- * Builds a machine: checks, wires, boots its online nodes, lets every plugin `probe`, and seals it. Afterwards the
- * container is not used again by the core.
+ * Builds a machine: checks, wires, boots its online nodes, lets every plugin `probe`, and seals it.
+ * Afterwards the container is not used again by the core.
  * @throws MmError for an impossible machine or a plugin that refuses
  */
 export function createMachine(config: MachineConfig, plugins: readonly Plugin[]): Machine {

@@ -1,8 +1,8 @@
 import type { PageData } from '../hooks/page-data.js';
 
 /**
- * Page contents when nobody cares about bytes: every stored page is the same incompressible page. A workload's plugin
- * binds real ones.
+ * Page contents when nobody cares about bytes: every stored page is the same incompressible page. A
+ * workload's plugin binds real ones.
  */
 export class IncompressibleData implements PageData {
   keyOf(): number {

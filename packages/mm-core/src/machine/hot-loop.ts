@@ -13,12 +13,15 @@ import {
 
 /** A load needs no help: present, and the contents were checked since the entry was set. */
 export const READ_HIT = PTE_PRESENT | PTE_CHECKED;
-/** A store needs no help: writable, dirty, and the contents have had a fresh identity since the entry was set. */
+/**
+ * A store needs no help: writable, dirty, and the contents have had a fresh identity since the
+ * entry was set.
+ */
 export const WRITE_HIT = PTE_PRESENT | PTE_WRITE | PTE_DIRTY | PTE_WRITTEN;
 
 /**
- * Runs rows [from, to) of a trace over page-table entries, setting accessed bits and adding each row's accesses to its
- * node. Stops at the first row that must trap.
+ * Runs rows [from, to) of a trace over page-table entries, setting accessed bits and adding each
+ * row's accesses to its node. Stops at the first row that must trap.
  *
  * @param ref per row (slot << 1) | isWrite, slots relative to `slotBase`
  * @param n accesses per row

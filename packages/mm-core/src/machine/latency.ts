@@ -2,7 +2,10 @@
 const BINS_PER_OCTAVE = 32;
 const BINS = 48 * BINS_PER_OCTAVE;
 
-/** A histogram of access latencies in nanoseconds, in logarithmic bins, weighted by number of accesses. */
+/**
+ * A histogram of access latencies in nanoseconds, in logarithmic bins, weighted by number of
+ * accesses.
+ */
 export class LatencyHistogram {
   private readonly bins = new Float64Array(BINS);
   private count = 0;
@@ -24,7 +27,9 @@ export class LatencyHistogram {
     return this.count === 0 ? 0 : this.sum / this.count;
   }
 
-  /** The latency that a share of the accesses does not exceed: centre of its bin. @param share 0..1 */
+  /**
+   * The latency that a share of the accesses does not exceed: centre of its bin. @param share 0..1
+   */
   percentile(share: number): number {
     const wanted = share * this.count;
     let seen = 0;

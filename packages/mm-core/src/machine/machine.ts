@@ -137,7 +137,10 @@ export class Machine {
     return engine;
   }
 
-  /** A new task with an empty address space. @param nid node of its CPU; default the first node with one */
+  /**
+   * A new task with an empty address space. @param nid node of its CPU; default the first node with
+   * one
+   */
   createTask(name: string, nid = this.nodes.inState(N_CPU)[0] ?? 0): Task {
     return new Task(this, this.mms.create(name), nid);
   }
@@ -176,7 +179,10 @@ export class Machine {
     return collectStats(this, this.services);
   }
 
-  /** Rechecks every invariant of the machine by a recount. @throws AssertionError that names the broken one */
+  /**
+   * Rechecks every invariant of the machine by a recount. @throws AssertionError that names the
+   * broken one
+   */
   verify(): void {
     verifyMachine(this);
   }

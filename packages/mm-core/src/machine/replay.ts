@@ -93,7 +93,10 @@ class Replay {
     return { rows, end: 'done' };
   }
 
-  /** Hits up to the next trap, address-space event or clock event. @returns true if it stopped without a trap */
+  /**
+   * Hits up to the next trap, address-space event or clock event. @returns true if it stopped
+   * without a trap
+   */
   private runFree(): boolean {
     if (this.rowDone > 0) return false;
     const limit = Math.min(this.trace.rows, this.events[this.eventNext]?.row ?? this.trace.rows);
@@ -156,7 +159,10 @@ class Replay {
     return 'ok';
   }
 
-  /** The trace touched what its events did not map (a kernel-made mapping, or a boundary in time): map the page. */
+  /**
+   * The trace touched what its events did not map (a kernel-made mapping, or a boundary in time):
+   * map the page.
+   */
   private mapMissing(vpn: number): void {
     const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_MAYREAD | VM_MAYWRITE;
     const { mm } = this.task;

@@ -18,8 +18,8 @@ export interface IntegrityCounts {
 }
 
 /**
- * The judge of every read. It knows who made each version of contents, so that a wrong one can be told apart: older data of
- * the same page is stale, another page's is a leak.
+ * The judge of every read. It knows who made each version of contents, so that a wrong one can be
+ * told apart: older data of the same page is stale, another page's is a leak.
  */
 export class Shadow {
   readonly counts: IntegrityCounts = {

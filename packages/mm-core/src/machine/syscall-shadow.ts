@@ -3,7 +3,10 @@ import { MADV_DONTNEED, VM_LOCKED } from '../abi/mman.js';
 import type { Ptes } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 
-/** What system calls do to the contents that a program may expect: kept apart from what the mm does to the pages. */
+/**
+ * What system calls do to the contents that a program may expect: kept apart from what the mm does
+ * to the pages.
+ */
 export class SyscallShadow {
   constructor(private readonly ptes: Ptes) {}
 
@@ -36,7 +39,9 @@ export class SyscallShadow {
     return mm.within(start, start + pages);
   }
 
-  /** MADV_DONTNEED drops the contents of the parts it reached: all of them, or none before an error. */
+  /**
+   * MADV_DONTNEED drops the contents of the parts it reached: all of them, or none before an error.
+   */
   afterAdvice(mmId: number, parts: readonly Vma[], advice: number, rc: number): void {
     if (advice !== MADV_DONTNEED) return;
     for (const part of parts) {

@@ -6,7 +6,8 @@ import type { Machine } from './machine.js';
 import { SyscallShadow } from './syscall-shadow.js';
 
 /**
- * A task: one CPU running in one address space. Its methods are the system calls and accesses of a program; ranges are in
+ * A task: one CPU running in one address space. Its methods are the system calls and accesses of a
+ *         program; ranges are in
  * virtual pages. Each moves the clock by what it cost. Failures are `-errno` as in the kernel.
  */
 export class Task {
@@ -43,7 +44,10 @@ export class Task {
     return this.access(vpn, true, n);
   }
 
-  /** mmap(MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS). @param prot PROT_* @param extra further VM_* flags */
+  /**
+   * mmap(MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS). @param prot PROT_* @param extra further VM_*
+   * flags
+   */
   mmap(start: number, pages: number, prot = PROT_READ | PROT_WRITE, extra = 0): number {
     const flags = vmFlags(prot) | VM_MAYREAD | VM_MAYWRITE | extra;
     return this.call(() => {

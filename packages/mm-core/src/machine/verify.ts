@@ -34,8 +34,8 @@ interface Recount {
 }
 
 /**
- * Rechecks a machine from scratch: buddy conservation, lists, mapcounts, references, reverse map, rss, swap slots. What it
- * does not check: contents (the shadow memory does) and times.
+ * Rechecks a machine from scratch: buddy conservation, lists, mapcounts, references, reverse map,
+ * rss, swap slots. What it does not check: contents (the shadow memory does) and times.
  */
 export function verifyMachine(machine: Machine): void {
   const { nodes } = machine;
@@ -143,7 +143,10 @@ function verifyFolios(machine: Machine, recount: Recount): void {
   }
 }
 
-/** References = mappings + swap cache + batch + isolation + pin + declared holders; every allocated folio has one. */
+/**
+ * References = mappings + swap cache + batch + isolation + pin + declared holders; every allocated
+ * folio has one.
+ */
 function verifyReferences(machine: Machine, folio: number, heldOutside: number): void {
   const { table } = machine;
   const count = table.refcount[folio]!;

@@ -32,7 +32,9 @@ import { WriteFault, WriteFaultToken } from '../mm/write-fault.js';
 import { Zap, ZapToken } from '../mm/zap.js';
 import { ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
 
-/** Binds the core's implementation of every service of mm/; a plugin's `register` may bind another. */
+/**
+ * Binds the core's implementation of every service of mm/; a plugin's `register` may bind another.
+ */
 export function bindServices(services: Services): void {
   services.bind(WorkToken, Work);
   services.bind(MmsToken, Mms);

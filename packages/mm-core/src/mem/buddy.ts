@@ -9,7 +9,10 @@ export function freeList(zone: Zone, order: number): number {
   return zone.index * ORDERS + order;
 }
 
-/** Gives `pages` from `base` to the allocator, largest aligned blocks first (memblock_free_all, online_pages). */
+/**
+ * Gives `pages` from `base` to the allocator, largest aligned blocks first (memblock_free_all,
+ * online_pages).
+ */
 export function addFreeRange(table: FolioTable, zone: Zone, base: number, pages: number): void {
   const block = 1 << MAX_PAGE_ORDER;
   const end = base + pages;
@@ -32,8 +35,9 @@ export function addFreeRange(table: FolioTable, zone: Zone, base: number, pages:
 }
 
 /**
- * Takes a block of `order` from the smallest list that has one; the lower half is handed out and the upper halves go to
- * the heads of the lists below (mm/page_alloc.c:__rmqueue_smallest, expand). Simplified: one migratetype.
+ * Takes a block of `order` from the smallest list that has one; the lower half is handed out and
+ * the upper halves go to the heads of the lists below (mm/page_alloc.c:__rmqueue_smallest, expand).
+ * Simplified: one migratetype.
  *
  * @returns the first pfn, or -1
  */

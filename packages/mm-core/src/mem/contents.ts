@@ -5,14 +5,17 @@ import { type FolioTable, VERSION_LOST, VERSION_ZERO } from './folio-table.js';
 import type { Nodes } from './nodes.js';
 
 /**
- * What pages hold. Contents have an identity (`version`, the machine-wide number of the store that made them) and a name of
- * bytes (`key`). Every change of a frame's contents goes through here, so that a device sees every store to its pages.
+ * What pages hold. Contents have an identity (`version`, the machine-wide number of the store that
+ * made them) and a name of bytes (`key`). Every change of a frame's contents goes through here, so
+ * that a device sees every store to its pages.
  */
 export class Contents {
   /** Progress of the program, 0..1: contents may drift with it. Set by the access engine. */
   progress = 0;
   private versionNext = 1;
-  /** Told when a frame changed without a store through the page table (poison, a device's doing). */
+  /**
+   * Told when a frame changed without a store through the page table (poison, a device's doing).
+   */
   onChangedBehind: (pfn: number) => void = () => undefined;
 
   constructor(
@@ -29,8 +32,8 @@ export class Contents {
   }
 
   /**
-   * Somebody is about to read a frame that was stored to since its contents were last named: name the bytes of the last
-   * store now. The identity stays.
+   * Somebody is about to read a frame that was stored to since its contents were last named: name
+   * the bytes of the last store now. The identity stays.
    */
   settle(pfn: number, vpn: number): void {
     const version = this.table.version[pfn]!;

@@ -12,11 +12,13 @@ export const VERSION_LOST = -1;
 export const VERSION_ZERO = 0;
 
 /**
- * The memory map as columns by pfn (struct page and struct folio). The columns are sized for every page the machine can
- * ever have and are committed by the host only where they are touched, so free memory costs nothing.
+ * The memory map as columns by pfn (struct page and struct folio). The columns are sized for every
+ * page the machine can ever have and are committed by the host only where they are touched, so free
+ * memory costs nothing.
  *
- * A folio of order k starts at a multiple of 2^k. `order` is set on each of its pages, everything that is per folio
- * (refcount, links, LRU flags) stands at its first page; mapcount, rmap and contents are per page.
+ * A folio of order k starts at a multiple of 2^k. `order` is set on each of its pages, everything
+ * that is per folio (refcount, links, LRU flags) stands at its first page; mapcount, rmap and
+ * contents are per page.
  */
 export class FolioTable {
   /** PG_* bits. */
@@ -28,11 +30,16 @@ export class FolioTable {
   /** Owner byte: 0 ordinary memory. Read only by `Managed`. */
   readonly owner: Uint8Array;
   readonly order: Uint8Array;
-  /** Index of the zone in `Nodes.zones`, plus one, by block of the largest order; 0 = no such page. */
+  /**
+   * Index of the zone in `Nodes.zones`, plus one, by block of the largest order; 0 = no such page.
+   */
   readonly zoneOfBlock: Uint16Array;
   /** Reverse map: 0 none, slot + 1 of the only entry, or -(list + 1); see `Rmap`. */
   readonly rmap: Int32Array;
-  /** Identity of the contents: VERSION_ZERO, VERSION_LOST, or the number of the store that made them. */
+  /**
+   * Identity of the contents: VERSION_ZERO, VERSION_LOST, or the number of the store that made
+   * them.
+   */
   readonly version: Int32Array;
   /** Name of the bytes (`PageData`); 0 = zeroes. */
   readonly key: Int32Array;

@@ -1,7 +1,9 @@
 import type { MemoryDevice } from '../hooks/memory-device.js';
 import type { Zone } from './zone.js';
 
-/** kswapd of a node: a thread that sleeps until it is woken (kernel state of struct pglist_data). */
+/**
+ * kswapd of a node: a thread that sleeps until it is woken (kernel state of struct pglist_data).
+ */
 export interface KswapdState {
   /** Is there a thread? Private nodes have none until their service starts it. */
   running: boolean;

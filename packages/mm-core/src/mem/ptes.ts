@@ -5,10 +5,11 @@ import { createToken } from '../base/di.js';
 export const LEAF_SHIFT = 9;
 
 /**
- * The page tables of every address space in one pool of leaves of 512 entries. An entry is a slot in three columns:
- * `bits` and `value` (see abi/pte.ts), and `shadow`, the contents that the virtual page must hold, which only the access
- * engine and the system calls write. Slots never move; the columns may be replaced when the pool grows, so take
- * them from here after every slow path. Leaves are not freed before their address space goes.
+ * The page tables of every address space in one pool of leaves of 512 entries. An entry is a slot
+ * in three columns: `bits` and `value` (see abi/pte.ts), and `shadow`, the contents that the
+ * virtual page must hold, which only the access engine and the system calls write. Slots never
+ * move; the columns may be replaced when the pool grows, so take them from here after every slow
+ * path. Leaves are not freed before their address space goes.
  */
 export class Ptes {
   bits: Int32Array;
@@ -43,8 +44,8 @@ export class Ptes {
   }
 
   /**
-   * Makes the leaves of `regions` (vpn >> 9) one after the other, so that the i-th region's leaf is the first plus i.
-   * None of them may exist.
+   * Makes the leaves of `regions` (vpn >> 9) one after the other, so that the i-th region's leaf is
+   * the first plus i. None of them may exist.
    * @returns the first leaf
    */
   reserve(mmId: number, regions: ArrayLike<number>): number {
@@ -66,7 +67,10 @@ export class Ptes {
     return [...(this.byMm.get(mmId) ?? [])].sort((a, b) => a[0] - b[0]);
   }
 
-  /** Calls `visit` with the slot and vpn of every non-empty entry in [start, end); the visit may change the entry. */
+  /**
+   * Calls `visit` with the slot and vpn of every non-empty entry in [start, end); the visit may
+   * change the entry.
+   */
   walk(mmId: number, start: number, end: number, visit: (slot: number, vpn: number) => void): void {
     for (const [region, leaf] of this.regions(mmId)) {
       const first = region * PTRS_PER_PTE;

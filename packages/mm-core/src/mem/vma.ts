@@ -1,8 +1,9 @@
 import { VM_READ, VM_WRITE } from '../abi/mman.js';
 
 /**
- * What a program asked for in [start, end) (struct vm_area_struct); what is materialised of it stands in the page table.
- * Invariant between the two: every non-empty entry of an address space lies inside one of its vmas.
+ * What a program asked for in [start, end) (struct vm_area_struct); what is materialised of it
+ * stands in the page table. Invariant between the two: every non-empty entry of an address space
+ * lies inside one of its vmas.
  */
 export interface Vma {
   /** First virtual page. */
@@ -60,7 +61,10 @@ export class MmStruct {
     return at >= end;
   }
 
-  /** Replaces what stands in [start, end) by `parts`, splitting and merging at the edges (vma_merge, split_vma). */
+  /**
+   * Replaces what stands in [start, end) by `parts`, splitting and merging at the edges (vma_merge,
+   * split_vma).
+   */
   replace(start: number, end: number, parts: readonly Vma[]): void {
     const before = this.vmas.filter((vma) => vma.end <= start);
     const after = this.vmas.filter((vma) => vma.start >= end);

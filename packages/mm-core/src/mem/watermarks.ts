@@ -21,7 +21,10 @@ export function calculateMinFreeKbytes(lowmemPages: number): number {
   return Math.min(262144, Math.max(128, Math.floor(Math.sqrt(16 * kbytes))));
 }
 
-/** Recomputes the marks and reserves of every zone (setup_per_zone_wmarks, setup_per_zone_lowmem_reserve). */
+/**
+ * Recomputes the marks and reserves of every zone (setup_per_zone_wmarks,
+ * setup_per_zone_lowmem_reserve).
+ */
 export function setupPerZoneWmarks(
   nodes: Nodes,
   managed: Managed,
@@ -46,7 +49,9 @@ export function setupPerZoneWmarks(
   }
 }
 
-/** Zone i keeps reserve[j] pages from requests that could use the higher zone j of the same node. */
+/**
+ * Zone i keeps reserve[j] pages from requests that could use the higher zone j of the same node.
+ */
 function setupLowmemReserve(pgdat: Pgdat): void {
   for (const zone of pgdat.zones) {
     const ratio = LOWMEM_RESERVE_RATIO[zone.type]!;

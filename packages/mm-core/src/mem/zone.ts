@@ -10,7 +10,10 @@ import {
 /** Free lists per zone. */
 export const ORDERS = MAX_PAGE_ORDER + 1;
 
-/** One zone of one node (struct zone): a run of pfns with its own free lists and watermarks. All sizes are pages. */
+/**
+ * One zone of one node (struct zone): a run of pfns with its own free lists and watermarks. All
+ * sizes are pages.
+ */
 export class Zone {
   /** Pages given to the buddy allocator; grows and shrinks by hotplug. */
   managedPages = 0;
@@ -26,7 +29,10 @@ export class Zone {
   boosted = false;
   /** lowmem_reserve by the highest zone type of the request. */
   readonly lowmemReserve = [0, 0, 0, 0];
-  /** Blocks of the largest order never handed out yet: [untouchedStart, untouchedEnd), kept out of the columns. */
+  /**
+   * Blocks of the largest order never handed out yet: [untouchedStart, untouchedEnd), kept out of
+   * the columns.
+   */
   untouchedStart = 0;
   untouchedEnd = 0;
 
@@ -49,7 +55,10 @@ export class Zone {
     return this.watermark[mark]! + this.watermarkBoost;
   }
 
-  /** Would `order` free pages leave the zone above `mark`? (mm/page_alloc.c:__zone_watermark_ok, order 0 exact) */
+  /**
+   * Would `order` free pages leave the zone above `mark`? (mm/page_alloc.c:__zone_watermark_ok,
+   * order 0 exact)
+   */
   watermarkOk(order: number, mark: number, highestZone: number): boolean {
     const unusable = (1 << order) - 1;
     if (this.freePages - unusable <= mark + this.lowmemReserve[highestZone]!) return false;

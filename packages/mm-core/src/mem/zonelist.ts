@@ -9,8 +9,9 @@ import type { Zone } from './zone.js';
 const PENALTY_FOR_NODE_WITH_CPUS = 1;
 
 /**
- * Rebuilds every node's zonelists, in node order so that ties rotate (mm/page_alloc.c:build_zonelists). A private node
- * stands in its own lists only: FALLBACK = itself, then every N_MEMORY node nearest first (RFC v4 patch 04).
+ * Rebuilds every node's zonelists, in node order so that ties rotate
+ * (mm/page_alloc.c:build_zonelists). A private node stands in its own lists only: FALLBACK =
+ * itself, then every N_MEMORY node nearest first (RFC v4 patch 04).
  */
 export function buildAllZonelists(nodes: Nodes, managed: Managed): void {
   const site = Sites.index('page_alloc.build_zonelists');
@@ -40,7 +41,9 @@ function nodeOrder(nodes: Nodes, local: Pgdat, load: number[]): number[] {
   return order;
 }
 
-/** The candidate of least score: the local node, else nearest, CPU-less and less loaded nodes first. */
+/**
+ * The candidate of least score: the local node, else nearest, CPU-less and less loaded nodes first.
+ */
 export function nextBestNode(
   nodes: Nodes,
   local: number,

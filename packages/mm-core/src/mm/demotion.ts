@@ -41,8 +41,9 @@ export class Demotion {
   }
 
   /**
-   * Moves isolated folios of `nid` down. Starting at the preferred target, private targets get the list through
-   * `migrate_to` until one takes something; the first ordinary target gets the rest by ordinary migration.
+   * Moves isolated folios of `nid` down. Starting at the preferred target, private targets get the
+   * list through `migrate_to` until one takes something; the first ordinary target gets the rest by
+   * ordinary migration.
    * @returns base pages moved; the others stay in the list
    */
   demoteFolioList(list: number[], nid: number): number {
@@ -66,7 +67,9 @@ export class Demotion {
     return moved + this.note(nid, target, before - this.pagesOf(list));
   }
 
-  /** THISNODE on the target first, then any allowed lower node; never reclaims (alloc_demote_folio). */
+  /**
+   * THISNODE on the target first, then any allowed lower node; never reclaims (alloc_demote_folio).
+   */
   private demoteToOrdinary(list: number[], target: number, mask: ReadonlySet<number>): void {
     const gfp = (GFP_HIGHUSER_MOVABLE & ~__GFP_DIRECT_RECLAIM) | GFP_NOWAIT | __GFP_NOMEMALLOC;
     this.migrate.migratePages(list, {

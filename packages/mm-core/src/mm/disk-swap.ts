@@ -13,8 +13,8 @@ export interface DiskSwapOptions {
 const DiskSwapOptions = createToken<DiskSwapOptions>('DiskSwapOptions');
 
 /**
- * Swap on an NVMe disk. Simplified: reads pay the device's latency one by one; writes are submitted and pay the kernel's
- * part, as write-back is not waited for.
+ * Swap on an NVMe disk. Simplified: reads pay the device's latency one by one; writes are submitted
+ * and pay the kernel's part, as write-back is not waited for.
  */
 @injectable()
 export class DiskSwap implements SwapBackend {

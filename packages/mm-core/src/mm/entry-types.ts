@@ -4,16 +4,22 @@ import { MmError } from '../hooks/errors.js';
 import type { VmFault } from '../hooks/vm-fault.js';
 
 /**
- * A kind of non-present entry that a plugin defines (as device-private entries are in Linux, include/linux/swapops.h).
- * `payload` is the entry's value column: what it names is the plugin's affair.
+ * A kind of non-present entry that a plugin defines (as device-private entries are in Linux,
+ * include/linux/swapops.h). `payload` is the entry's value column: what it names is the plugin's
+ * affair.
  */
 export interface EntryType {
   readonly name: string;
-  /** An access hit the entry; the page-table lock is held and must be released. @returns VM_FAULT_* */
+  /**
+   * An access hit the entry; the page-table lock is held and must be released. @returns VM_FAULT_*
+   */
   fault(vmf: VmFault): number;
   /** The entry goes (munmap, exit, MADV_DONTNEED); the core empties the slot afterwards. */
   zap(slot: number, payload: number): void;
-  /** fork copies the entry to a child; both name the same thing afterwards and neither may write without a fault. */
+  /**
+   * fork copies the entry to a child; both name the same thing afterwards and neither may write
+   * without a fault.
+   */
   fork(parentSlot: number, childSlot: number, payload: number): void;
   /** mremap moved the entry. */
   move(from: number, to: number, payload: number): void;

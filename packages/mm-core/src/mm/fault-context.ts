@@ -2,7 +2,10 @@ import { assert } from '../base/assert.js';
 import type { VmFault } from '../hooks/vm-fault.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 
-/** A fault as the handlers pass it on (struct vm_fault): made once per fault, with the page-table lock taken. */
+/**
+ * A fault as the handlers pass it on (struct vm_fault): made once per fault, with the page-table
+ * lock taken.
+ */
 export class FaultContext implements VmFault {
   private locked = true;
 

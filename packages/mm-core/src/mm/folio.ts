@@ -29,8 +29,10 @@ const PAGEVEC_SIZE = 31;
 /**
  * References of folios and their way on and off the LRU lists (mm/folio.c, formerly mm/swap.c).
  *
- * LRU state of a folio: off --add--> batched (PG_batched, one more reference) --drain--> listed (PG_lru)
- * --isolate--> isolated (PG_isolated, one more reference) --putback--> batched …; the last put from listed takes it off.
+ * LRU state of a folio: off --add--> batched (PG_batched, one more reference) --drain--> listed
+ * (PG_lru)
+ * --isolate--> isolated (PG_isolated, one more reference) --putback--> batched …; the last put from
+ * listed takes it off.
  */
 @injectable()
 export class Folios {
@@ -105,7 +107,10 @@ export class Folios {
     return true;
   }
 
-  /** Gives an isolated folio back to the LRU and drops the isolation's reference (folio_putback_lru). */
+  /**
+   * Gives an isolated folio back to the LRU and drops the isolation's reference
+   * (folio_putback_lru).
+   */
   putbackLru(folio: number): void {
     assert(this.table.has(folio, PG_isolated), 'only an isolated folio is put back');
     this.table.clear(folio, PG_isolated);
@@ -133,8 +138,8 @@ export class Folios {
   }
 
   /**
-   * Declares somebody outside the mm who holds frames, one reference for each time it names one (a driver, a pool).
-   * Without it `verify` would call such a reference leaked.
+   * Declares somebody outside the mm who holds frames, one reference for each time it names one (a
+   * driver, a pool). Without it `verify` would call such a reference leaked.
    */
   addHolder(holder: FrameHolder): void {
     this.holders.push(holder);

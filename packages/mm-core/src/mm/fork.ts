@@ -52,7 +52,9 @@ export class Fork {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /** Fills `child` with the parent's vmas and shares its pages copy-on-write. @returns 0 or -errno */
+  /**
+   * Fills `child` with the parent's vmas and shares its pages copy-on-write. @returns 0 or -errno
+   */
   dupMmap(parent: MmStruct, child: MmStruct, nid: number): number {
     this.folios.cpuNid = nid;
     const kept = parent.vmas.filter((vma) => (vma.flags & VM_DONTCOPY) === 0);
@@ -106,7 +108,9 @@ export class Fork {
     return 0;
   }
 
-  /** The child gets its own copy at once, the parent keeps its page exclusive (copy_present_page). */
+  /**
+   * The child gets its own copy at once, the parent keeps its page exclusive (copy_present_page).
+   */
   private copyPinned(pfn: number, to: number, bits: number, nid: number): number {
     const gfp = GFP_HIGHUSER_MOVABLE;
     const copy = this.pageAlloc.alloc({ gfp, order: 0, nid, nodemask: null });

@@ -19,7 +19,10 @@ import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 
 const ATTEMPTS_MAX = 8;
 
-/** Long-term pins (mm/gup.c, FOLL_PIN | FOLL_LONGTERM | FOLL_WRITE). Simplified: a flag instead of a count; writers only. */
+/**
+ * Long-term pins (mm/gup.c, FOLL_PIN | FOLL_LONGTERM | FOLL_WRITE). Simplified: a flag instead of a
+ * count; writers only.
+ */
 @injectable()
 export class Gup {
   private readonly site = Sites.index('mm.folio_is_longterm_pinnable');
@@ -35,7 +38,10 @@ export class Gup {
     @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
-  /** Pins one page for writing. @returns its pfn, -EFAULT, or -ENOMEM if it cannot leave an unpinnable place */
+  /**
+   * Pins one page for writing. @returns its pfn, -EFAULT, or -ENOMEM if it cannot leave an
+   * unpinnable place
+   */
   pinLongterm(mm: MmStruct, vpn: number, nid: number): number {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const pfn = this.faultIn(mm, vpn, nid);
@@ -73,14 +79,19 @@ export class Gup {
     return -EFAULT;
   }
 
-  /** For a private node the flag decides alone; elsewhere ZONE_MOVABLE is not pinnable (patch 20). */
+  /**
+   * For a private node the flag decides alone; elsewhere ZONE_MOVABLE is not pinnable (patch 20).
+   */
   private isPinnable(folio: number): boolean {
     const byOwner = this.managed.folio_managed_allows_longterm_pin(this.site, folio);
     if (byOwner !== null) return byOwner;
     return this.nodes.zoneOf(folio).type !== ZONE_MOVABLE;
   }
 
-  /** Migrates to a pinnable page: same node preferred, not movable (migrate_longterm_unpinnable_folios). */
+  /**
+   * Migrates to a pinnable page: same node preferred, not movable
+   * (migrate_longterm_unpinnable_folios).
+   */
   private moveAway(folio: number): boolean {
     this.folios.lruAddDrainAll();
     if (!this.folios.isolateLru(folio)) return false;

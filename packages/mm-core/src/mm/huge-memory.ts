@@ -15,8 +15,8 @@ import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 
 /**
- * Splitting of large folios (mm/huge_memory.c). Simplified: large folios are mapped by base entries only (as an mTHP is),
- * so there is no PMD to split first.
+ * Splitting of large folios (mm/huge_memory.c). Simplified: large folios are mapped by base entries
+ * only (as an mTHP is), so there is no PMD to split first.
  */
 @injectable()
 export class HugeMemory {
@@ -31,8 +31,9 @@ export class HugeMemory {
   ) {}
 
   /**
-   * Splits an isolated or listed folio into base pages (split_folio). Each mapped page keeps its mappings' references;
-   * unmapped pages keep one that the caller must put. The caller's own reference stays with the first page.
+   * Splits an isolated or listed folio into base pages (split_folio). Each mapped page keeps its
+   * mappings' references; unmapped pages keep one that the caller must put. The caller's own
+   * reference stays with the first page.
    * @returns the new folios (all but the first page), or null if somebody else holds the folio
    */
   splitFolio(folio: number): number[] | null {

@@ -22,15 +22,19 @@ interface Run {
   /** Pages of boost at the start, per zone: reclaimed first, without writing (balance_pgdat). */
   readonly boost: number[];
   readonly managedWatermarks: boolean;
+  /** The owner lets boosted passes swap. */
+  readonly maySwapBoosted: boolean;
   boosting: boolean;
   batches: Generator<void, void> | null;
 }
 
 /**
- * The background reclaimers (mm/vmscan.c:kswapd, balance_pgdat), one per node, as actors: woken through
- * `Pgdat.wakeKswapd`, each works a batch of 32 pages per event and sleeps for the time the batch cost.
+ * The background reclaimers (mm/vmscan.c:kswapd, balance_pgdat), one per node, as actors: woken
+ * through `Pgdat.wakeKswapd`, each works a batch of 32 pages per event and sleeps for the time the
+ * batch cost.
  *
- * State of a node's kswapd: stopped --start--> asleep --wake--> running (balance_pgdat, priority 12 to 1)
+ * State of a node's kswapd: stopped --start--> asleep --wake--> running (balance_pgdat, priority 12
+ * to 1)
  * --balanced or hopeless--> asleep.
  */
 @injectable()
@@ -93,14 +97,23 @@ export class Kswapd {
       reclaimer: 'kswapd',
       nrToReclaim: 0,
       priority: DEF_PRIORITY,
-      maySwap: !boosting || policy.may_swap,
+      maySwap: true,
       mayDemote: true,
       order: pgdat.kswapd.order,
       nrScanned: 0,
       nrReclaimed: 0,
     };
-    const managedWatermarks = policy.managed_watermarks;
-    this.step({ pgdat, sc, boost, managedWatermarks, boosting, batches: null });
+    const run: Run = {
+      pgdat,
+      sc,
+      boost,
+      managedWatermarks: policy.managed_watermarks,
+      maySwapBoosted: policy.may_swap,
+      boosting,
+      batches: null,
+    };
+    if (this.hasWork(run)) this.step(run);
+    else this.end(run);
   }
 
   /** One batch; then the actor sleeps for what it cost. */
@@ -123,6 +136,7 @@ export class Kswapd {
 
   private startPriority(run: Run): Generator<void, void> {
     const { pgdat, sc } = run;
+    sc.maySwap = !run.boosting || run.maySwapBoosted;
     sc.nrScanned = 0;
     sc.nrReclaimed = 0;
     sc.nrToReclaim = pgdat.zones
@@ -131,15 +145,27 @@ export class Kswapd {
     return this.reclaim.shrinkNode(pgdat, sc);
   }
 
-  /** @returns is there more to do? */
+  /**
+   * What the loop of balance_pgdat does after a pass: pays the boost off, and falls to the next
+   * priority unless the pass scanned enough and found something.
+   * @returns is there more to do?
+   */
   private nextPriority(run: Run): boolean {
     const { pgdat, sc } = run;
     if (sc.nrReclaimed > 0) pgdat.kswapd.failures = 0;
     run.boosting &&= !this.reduceBoost(run, sc.nrReclaimed);
-    if (this.balanced(pgdat) && !run.boosting) return false;
-    const enough = sc.nrScanned >= sc.nrToReclaim || sc.nrReclaimed >= sc.nrToReclaim;
-    if (!enough || sc.nrReclaimed === 0) sc.priority--;
-    return true;
+    if (sc.nrScanned < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
+    return this.hasWork(run);
+  }
+
+  /** A boosted run goes on while its node is balanced; a node that is not drops the boost first. */
+  private hasWork(run: Run): boolean {
+    const balanced = this.balanced(run.pgdat);
+    if (!balanced && run.boosting) {
+      run.boosting = false;
+      run.sc.priority = DEF_PRIORITY;
+    }
+    return !balanced || run.boosting;
   }
 
   /** What was reclaimed pays the boost off. @returns is it paid? */

@@ -33,7 +33,10 @@ export class Madvise {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /** @returns 0; -EINVAL for other advice or a locked area; -ENOMEM if there were holes (the rest is done) */
+  /**
+   * @returns 0; -EINVAL for other advice or a locked area; -ENOMEM if there were holes (the rest is
+   * done)
+   */
   madvise(mm: MmStruct, start: number, pages: number, advice: number): number {
     if (advice !== MADV_DONTNEED && advice !== MADV_COLD && advice !== MADV_PAGEOUT) return -EINVAL;
     if (pages < 0) return -EINVAL;

@@ -21,9 +21,10 @@ import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { type Mms, MmsToken } from './mms.js';
 
 /**
- * The only writer of page-table entries (set_pte, ptep_clear_flush and the rmap calls that always go with them). It keeps
- * three things in step: the entry, the page's mapcount and reverse map, and the rss of the address space. References are
- * the caller's: mapping a page hands one over, unmapping hands it back.
+ * The only writer of page-table entries (set_pte, ptep_clear_flush and the rmap calls that always
+ * go with them). It keeps three things in step: the entry, the page's mapcount and reverse map, and
+ * the rss of the address space. References are the caller's: mapping a page hands one over,
+ * unmapping hands it back.
  */
 @injectable()
 export class Mapping {
@@ -36,7 +37,10 @@ export class Mapping {
     @inject(MmsToken) private readonly mms: Mms,
   ) {}
 
-  /** Maps `pfn` at an empty or non-page entry; takes over one reference of the folio. @param bits PTE_* without node */
+  /**
+   * Maps `pfn` at an empty or non-page entry; takes over one reference of the folio. @param bits
+   * PTE_* without node
+   */
   map(slot: number, pfn: number, bits: number): void {
     assert(!pteMapsPage(this.ptes.bits[slot]!), 'the entry maps no page yet');
     this.write(slot, bits | (this.nodes.nidOf(pfn) << PTE_NODE_SHIFT), pfn);
@@ -55,15 +59,17 @@ export class Mapping {
   }
 
   /**
-   * Replaces a mapped page by a migration entry. The page stays in the reverse map, so that the entry is found again; the
-   * caller gets the mapping's reference.
+   * Replaces a mapped page by a migration entry. The page stays in the reverse map, so that the
+   * entry is found again; the caller gets the mapping's reference.
    */
   toMigration(slot: number, type: number, kept: number): void {
     const pfn = this.clearPage(slot);
     this.write(slot, (type << PTE_TYPE_SHIFT) | kept, pfn);
   }
 
-  /** Replaces a migration entry of `from` by a mapping of `to`; takes over one reference of `to`. */
+  /**
+   * Replaces a migration entry of `from` by a mapping of `to`; takes over one reference of `to`.
+   */
   fromMigration(slot: number, from: number, to: number, bits: number): void {
     assert(this.ptes.value[slot] === from, 'the migration entry names the source');
     this.rmap.remove(from, slot);
@@ -86,13 +92,17 @@ export class Mapping {
     this.mms.get(this.ptes.mmOf(slot)).rss += 1;
   }
 
-  /** Changes flags of an entry in place: protection, accessed, dirty. The page and the node stay. */
+  /**
+   * Changes flags of an entry in place: protection, accessed, dirty. The page and the node stay.
+   */
   change(slot: number, set: number, clear: number): void {
     const old = this.ptes.bits[slot]!;
     this.write(slot, (old & ~clear) | set, this.ptes.value[slot]!);
   }
 
-  /** Was the entry used since it was last asked (ptep_test_and_clear_young)? Nothing else changes. */
+  /**
+   * Was the entry used since it was last asked (ptep_test_and_clear_young)? Nothing else changes.
+   */
   testAndClearYoung(slot: number): boolean {
     const bits = this.ptes.bits[slot]!;
     this.ptes.bits[slot] = bits & ~PTE_ACCESSED;

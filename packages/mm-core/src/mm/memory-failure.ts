@@ -11,8 +11,8 @@ import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 
 /**
- * Poisoned pages (mm/memory-failure.c). The frame keeps a reference for ever, so it never returns to the buddy allocator;
- * its mappings become hwpoison entries and the next access raises SIGBUS.
+ * Poisoned pages (mm/memory-failure.c). The frame keeps a reference for ever, so it never returns
+ * to the buddy allocator; its mappings become hwpoison entries and the next access raises SIGBUS.
  */
 @injectable()
 export class MemoryFailure {
@@ -30,7 +30,10 @@ export class MemoryFailure {
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
   ) {}
 
-  /** @returns 0 handled; -EHWPOISON already poisoned; -EBUSY kernel or pinned page; -ENXIO no such page */
+  /**
+   * @returns 0 handled; -EHWPOISON already poisoned; -EBUSY kernel or pinned page; -ENXIO no such
+   * page
+   */
   memoryFailure(pfn: number, flags: number): number {
     if (!this.nodes.isValid(pfn)) return -ENXIO;
     if (this.table.has(pfn, PG_hwpoison)) return -EHWPOISON;

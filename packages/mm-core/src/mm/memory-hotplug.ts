@@ -24,8 +24,8 @@ import { Sysctl } from './sysctl.js';
 const OFFLINE_PASSES_MAX = 8;
 
 /**
- * Memory of whole nodes coming and going (mm/memory_hotplug.c:online_pages, offline_pages). Simplified: a node's range is
- * plugged as one block, into its one zone.
+ * Memory of whole nodes coming and going (mm/memory_hotplug.c:online_pages, offline_pages).
+ * Simplified: a node's range is plugged as one block, into its one zone.
  */
 @injectable()
 export class MemoryHotplug {
@@ -46,8 +46,8 @@ export class MemoryHotplug {
   ) {}
 
   /**
-   * Brings the range of a node online: N_MEMORY_PRIVATE if `pgdat.private`, without daemons; N_MEMORY with kswapd
-   * otherwise.
+   * Brings the range of a node online: N_MEMORY_PRIVATE if `pgdat.private`, without daemons;
+   * N_MEMORY with kswapd otherwise.
    * @param device what backs the range, or null for plain memory
    * @returns 0, -EINVAL for an unknown node, -EBUSY if it has memory already
    */
@@ -107,7 +107,10 @@ export class MemoryHotplug {
     buildAllZonelists(this.nodes, this.managed);
   }
 
-  /** Moves what may move to other nodes; a folio whose owner forbids it is skipped (the kernel warns once). */
+  /**
+   * Moves what may move to other nodes; a folio whose owner forbids it is skipped (the kernel warns
+   * once).
+   */
   private doMigrateRange(pgdat: Pgdat): void {
     const list: number[] = [];
     for (const zone of pgdat.zones) {

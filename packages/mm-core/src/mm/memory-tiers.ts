@@ -12,8 +12,9 @@ export const MEMTIER_ADISTANCE_DRAM = 576;
 const MEMTIER_CHUNK_BITS = 7;
 
 /**
- * Memory tiers and demotion targets (mm/memory-tiers.c). The abstract distance of a node is DRAM's times the ratio of its
- * latency to DRAM's, as the HMAT algorithm computes it from latencies alone (bandwidths are not modelled here).
+ * Memory tiers and demotion targets (mm/memory-tiers.c). The abstract distance of a node is DRAM's
+ * times the ratio of its latency to DRAM's, as the HMAT algorithm computes it from latencies alone
+ * (bandwidths are not modelled here).
  */
 @injectable()
 export class MemoryTiers {
@@ -46,7 +47,9 @@ export class MemoryTiers {
     return this.lowerByNode.get(nid) ?? new Set();
   }
 
-  /** The preferred target, or -1 (next_demotion_node): nearest of the next tier, first of equals. */
+  /**
+   * The preferred target, or -1 (next_demotion_node): nearest of the next tier, first of equals.
+   */
   nextDemotionNode(nid: number): number {
     return this.preferredByNode.get(nid)?.[0] ?? -1;
   }

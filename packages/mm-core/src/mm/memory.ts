@@ -167,7 +167,9 @@ export class Memory {
     return 0;
   }
 
-  /** Maps a fresh folio of `order` around the fault if nothing stands there yet (alloc_anon_folio). */
+  /**
+   * Maps a fresh folio of `order` around the fault if nothing stands there yet (alloc_anon_folio).
+   */
   private mapLarge(vmf: FaultContext, order: number): boolean {
     const pages = 1 << order;
     const first = Math.floor(vmf.vpn / pages) * pages;
@@ -199,7 +201,10 @@ export class Memory {
     return this.pageAlloc.alloc({ gfp: flags, order, nid, nodemask });
   }
 
-  /** The order a fault in a VM_HUGEPAGE area may use: the aligned range lies in the vma and is empty. */
+  /**
+   * The order a fault in a VM_HUGEPAGE area may use: the aligned range lies in the vma and is
+   * empty.
+   */
   private largeOrder(vmf: FaultContext): number {
     const order = this.sysctl.thp_order;
     if (order === 0 || (vmf.vma.flags & VM_HUGEPAGE) === 0) return 0;
@@ -212,7 +217,10 @@ export class Memory {
     return order;
   }
 
-  /** An entry that mprotect made inaccessible, in a vma that is accessible again (do_numa_page without a node to go to). */
+  /**
+   * An entry that mprotect made inaccessible, in a vma that is accessible again (do_numa_page
+   * without a node to go to).
+   */
   private makeAccessible(vmf: FaultContext): number {
     const accessible = (vmf.vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
     if (accessible) this.mapping.change(vmf.slot, PTE_PRESENT | PTE_ACCESSED, PTE_PROTNONE);

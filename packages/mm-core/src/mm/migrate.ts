@@ -60,13 +60,16 @@ interface Move {
 }
 
 /**
- * Moves isolated folios (mm/migrate.c:migrate_pages): unmap all with migration entries, copy, then restore the mappings.
+ * Moves isolated folios (mm/migrate.c:migrate_pages): unmap all with migration entries, copy, then
+ * restore the mappings.
  *
- * A folio on its way: mapped --tryToMigrate--> entries --copy--> copied --removeMigrationPtes--> mapped at the destination;
- * a failure before the copy restores the old mappings. While entries stand, both folios are locked and faulters wait.
+ * A folio on its way: mapped --tryToMigrate--> entries --copy--> copied --removeMigrationPtes-->
+ * mapped at the destination; a failure before the copy restores the old mappings. While entries
+ * stand, both folios are locked and faulters wait.
  *
- * A task migrates atomically and pays for it. A background actor takes time: its entries stand until the batch's cost has
- * passed, so tasks that touch the pages meanwhile really wait (`completionOf`).
+ * A task migrates atomically and pays for it. A background actor takes time: its entries stand
+ * until the batch's cost has passed, so tasks that touch the pages meanwhile really wait
+ * (`completionOf`).
  */
 @injectable()
 export class Migrate {
@@ -97,8 +100,8 @@ export class Migrate {
   }
 
   /**
-   * Moves what it can. Moved folios leave the list; the others stay isolated in it and are the caller's to put back.
-   * Counts pgmigrate_success and pgmigrate_fail in base pages.
+   * Moves what it can. Moved folios leave the list; the others stay isolated in it and are the
+   * caller's to put back. Counts pgmigrate_success and pgmigrate_fail in base pages.
    */
   migratePages(list: number[], request: MigrateRequest): MigrateResult {
     const moves: Move[] = [];
@@ -161,7 +164,10 @@ export class Migrate {
     return 0;
   }
 
-  /** Unmaps, checks that nobody else holds the folio, and copies (folio_migrate_mapping, folio_migrate_copy). */
+  /**
+   * Unmaps, checks that nobody else holds the folio, and copies (folio_migrate_mapping,
+   * folio_migrate_copy).
+   */
   private replace(src: number, dst: number): boolean {
     if (!this.rmapWalk.tryToMigrate(src)) return false;
     const expected = 1 + (this.table.has(src, PG_swapcache) ? 1 : 0);

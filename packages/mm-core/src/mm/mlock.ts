@@ -14,7 +14,10 @@ import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Memory, MemoryToken } from './memory.js';
 
-/** mlock and munlock (mm/mlock.c). Simplified: no limits, no mlock counts: the last munlock of a page by any mapper unlocks it. */
+/**
+ * mlock and munlock (mm/mlock.c). Simplified: no limits, no mlock counts: the last munlock of a
+ * page by any mapper unlocks it.
+ */
 @injectable()
 export class Mlock {
   private readonly site = Sites.index('mlock.mlock_pte_range');

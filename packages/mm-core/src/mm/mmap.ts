@@ -10,7 +10,10 @@ import { type Zap, ZapToken } from './zap.js';
 /** First virtual page behind the user's address space (TASK_SIZE). */
 export const TASK_SIZE_PAGES = 2 ** 35;
 
-/** Changes of the address space (mm/mmap.c, mm/vma.c, mm/mremap.c). Ranges are virtual pages; results 0 or -errno. */
+/**
+ * Changes of the address space (mm/mmap.c, mm/vma.c, mm/mremap.c). Ranges are virtual pages;
+ * results 0 or -errno.
+ */
 @injectable()
 export class Mmap {
   constructor(
@@ -38,7 +41,8 @@ export class Mmap {
   }
 
   /**
-   * mremap(MREMAP_MAYMOVE | MREMAP_FIXED) of one vma's range to `to`: shrinks, grows or moves. Frames do not change.
+   * mremap(MREMAP_MAYMOVE | MREMAP_FIXED) of one vma's range to `to`: shrinks, grows or moves.
+   * Frames do not change.
    */
   mremap(mm: MmStruct, from: number, pages: number, to: number, newPages: number): number {
     if (checkRange(from, pages) < 0 || checkRange(to, newPages) < 0) return -EINVAL;

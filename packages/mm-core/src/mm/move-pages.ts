@@ -14,7 +14,9 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 
-/** move_pages(2) by its kernel parts (mm/migrate.c:do_pages_move, do_pages_stat; RFC v4 patch 12). */
+/**
+ * move_pages(2) by its kernel parts (mm/migrate.c:do_pages_move, do_pages_stat; RFC v4 patch 12).
+ */
 @injectable()
 export class MovePages {
   private readonly addSite = Sites.index('migrate.__add_folio_for_migration');

@@ -38,7 +38,10 @@ export class Mprotect {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /** @param prot PROT_* @returns 0, -EINVAL, or -ENOMEM at the first hole (what lies before it is changed) */
+  /**
+   * @param prot PROT_* @returns 0, -EINVAL, or -ENOMEM at the first hole (what lies before it is
+   * changed)
+   */
   mprotect(mm: MmStruct, start: number, pages: number, prot: number): number {
     if (pages === 0) return 0;
     if (pages < 0 || (prot & ~PROT_MASK) !== 0) return -EINVAL;

@@ -12,8 +12,8 @@ import { ZoneAllocToken } from './zone-alloc.js';
 export type OomReaper = (mm: MmStruct) => void;
 
 /**
- * The OOM killer (mm/oom_kill.c). Simplified: points are rss + swap entries; no adjustments, no cgroups; the victim's
- * memory is reaped at once.
+ * The OOM killer (mm/oom_kill.c). Simplified: points are rss + swap entries; no adjustments, no
+ * cgroups; the victim's memory is reaped at once.
  */
 @injectable()
 export class OomKill {
@@ -48,7 +48,10 @@ export class OomKill {
     return this.victims.has(mmId);
   }
 
-  /** Zones that are not eligible make the kill a constrained one (constrained_alloc); here only counted. */
+  /**
+   * Zones that are not eligible make the kill a constrained one (constrained_alloc); here only
+   * counted.
+   */
   private countEligible(request: AllocRequest): number {
     return this.zoneAlloc
       .zonelist(request)

@@ -25,8 +25,8 @@ const MAX_RECLAIM_RETRIES = 16;
 const PAGE_ALLOC_COSTLY_ORDER = 3;
 
 /**
- * The page allocator (mm/page_alloc.c:__alloc_pages): the zonelist walk of `ZoneAlloc`, then direct reclaim, then the OOM
- * killer. Simplified: no compaction, no per-CPU lists, no cpusets yet.
+ * The page allocator (mm/page_alloc.c:__alloc_pages): the zonelist walk of `ZoneAlloc`, then direct
+ * reclaim, then the OOM killer. Simplified: no compaction, no per-CPU lists, no cpusets yet.
  */
 @injectable()
 export class PageAlloc {

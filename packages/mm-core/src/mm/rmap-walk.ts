@@ -29,7 +29,10 @@ import { type Mms, MmsToken } from './mms.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
-/** Everything that is done to all mappings of a folio (mm/rmap.c). The caller holds a reference of its own. */
+/**
+ * Everything that is done to all mappings of a folio (mm/rmap.c). The caller holds a reference of
+ * its own.
+ */
 @injectable()
 export class RmapWalk {
   private readonly migrateSite = Sites.index('rmap.try_to_migrate');
@@ -58,7 +61,8 @@ export class RmapWalk {
   }
 
   /**
-   * Replaces every mapping by a swap entry of the folio's slot (try_to_unmap). A page that is pinned keeps its mapping.
+   * Replaces every mapping by a swap entry of the folio's slot (try_to_unmap). A page that is
+   * pinned keeps its mapping.
    * @returns is the folio unmapped now?
    */
   tryToUnmap(folio: number): boolean {
@@ -90,8 +94,8 @@ export class RmapWalk {
   }
 
   /**
-   * Replaces every mapping by a migration entry (try_to_migrate). A pinned page and one whose owner does not allow it keep
-   * their mappings.
+   * Replaces every mapping by a migration entry (try_to_migrate). A pinned page and one whose owner
+   * does not allow it keep their mappings.
    * @returns is the folio unmapped now?
    */
   tryToMigrate(folio: number): boolean {
@@ -113,8 +117,9 @@ export class RmapWalk {
   }
 
   /**
-   * Puts mappings of `to` where migration entries of `from` stand (remove_migration_ptes). `to === from` undoes a failed
-   * migration. A protected destination gets no writable mapping (RFC v4 patch 15).
+   * Puts mappings of `to` where migration entries of `from` stand (remove_migration_ptes). `to ===
+   * from` undoes a failed migration. A protected destination gets no writable mapping (RFC v4 patch
+   * 15).
    */
   removeMigrationPtes(from: number, to: number): void {
     const pages = this.table.nrPages(from);
@@ -127,7 +132,9 @@ export class RmapWalk {
     }
   }
 
-  /** One TLB flush for a batch of unmapped slots: an IPI for each other CPU of the address spaces. */
+  /**
+   * One TLB flush for a batch of unmapped slots: an IPI for each other CPU of the address spaces.
+   */
   chargeFlush(slots: readonly number[]): void {
     if (slots.length === 0) return;
     let cpus = 1;

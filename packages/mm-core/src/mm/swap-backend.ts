@@ -2,8 +2,8 @@ import { ENOSPC } from '../abi/errno.js';
 import { createToken } from '../base/di.js';
 
 /**
- * Where swapped pages go. A backend keeps no contents of its own: which contents a slot holds is known by `Swap`; the
- * backend accounts space and time.
+ * Where swapped pages go. A backend keeps no contents of its own: which contents a slot holds is
+ * known by `Swap`; the backend accounts space and time.
  */
 export interface SwapBackend {
   readonly name: string;

@@ -23,7 +23,9 @@ import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
-/** A fault on a swap entry (mm/memory.c:do_swap_page). Simplified: no readahead, no large folios. */
+/**
+ * A fault on a swap entry (mm/memory.c:do_swap_page). Simplified: no readahead, no large folios.
+ */
 @injectable()
 export class SwapFault {
   private readonly pgmajfault = Vmstat.index('pgmajfault');
@@ -71,7 +73,10 @@ export class SwapFault {
     return VM_FAULT_MAJOR;
   }
 
-  /** Maps a folio of the swap cache in place of its entry; takes a reference of its own for the mapping. */
+  /**
+   * Maps a folio of the swap cache in place of its entry; takes a reference of its own for the
+   * mapping.
+   */
   private install(vmf: FaultContext, folio: number): void {
     const entry = vmf.value;
     const wasExclusive = (vmf.bits & PTE_SWP_EXCLUSIVE) !== 0;
@@ -94,7 +99,10 @@ export class SwapFault {
     if (vmf.write) this.table.set(folio, PG_dirty);
   }
 
-  /** The slot goes when the device is synchronous, more than half full, or the page is written (should_try_to_free_swap). */
+  /**
+   * The slot goes when the device is synchronous, more than half full, or the page is written
+   * (should_try_to_free_swap).
+   */
   private shouldTryToFree(writtenExclusive: boolean): boolean {
     return this.swap.synchronous || this.swap.isFull() || writtenExclusive;
   }

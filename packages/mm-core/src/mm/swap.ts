@@ -11,9 +11,9 @@ import { SwapBackend } from './swap-backend.js';
 import { type Work, WorkToken } from './work.js';
 
 /**
- * Swap slots and the swap cache (mm/swapfile.c, mm/swap_state.c). A slot is free, or used: by entries that name it
- * (`entries`), by a folio in the swap cache, or both. Simplified: one device, base pages only, no readahead; a write is
- * finished when it is charged.
+ * Swap slots and the swap cache (mm/swapfile.c, mm/swap_state.c). A slot is free, or used: by
+ * entries that name it (`entries`), by a folio in the swap cache, or both. Simplified: one device,
+ * base pages only, no readahead; a write is finished when it is charged.
  */
 @injectable()
 export class Swap {
@@ -64,7 +64,9 @@ export class Swap {
     return this.backend.synchronous;
   }
 
-  /** Gives a folio a slot and puts it in the swap cache with one more reference (folio_alloc_swap). */
+  /**
+   * Gives a folio a slot and puts it in the swap cache with one more reference (folio_alloc_swap).
+   */
   allocSlot(folio: number): number {
     if (!this.hasSpace()) return -ENOMEM;
     const slot = this.spare.pop() ?? this.untouched++;
@@ -88,7 +90,10 @@ export class Swap {
     return this.cached[slot]! - 1;
   }
 
-  /** A folio of the swap cache moved to another frame (folio_migrate_mapping); the reference moves too. */
+  /**
+   * A folio of the swap cache moved to another frame (folio_migrate_mapping); the reference moves
+   * too.
+   */
   replaceFolio(src: number, dst: number): void {
     const slot = this.slotOf(src);
     this.slotByFolio.delete(src);
@@ -151,7 +156,10 @@ export class Swap {
     if (tp.enabled) tp.emit(slot, this.work.soFar() - before);
   }
 
-  /** Keeps a folio that was just read in the swap cache, clean; takes a reference (swap_cache_add_folio). */
+  /**
+   * Keeps a folio that was just read in the swap cache, clean; takes a reference
+   * (swap_cache_add_folio).
+   */
   cacheFolio(slot: number, folio: number): void {
     assert(this.cached[slot] === 0, 'the slot has no folio in the cache');
     this.cached[slot] = folio + 1;
@@ -160,7 +168,10 @@ export class Swap {
     this.folios.get(folio);
   }
 
-  /** Takes a folio out of the swap cache if no entry needs the slot (folio_free_swap). @returns did it? */
+  /**
+   * Takes a folio out of the swap cache if no entry needs the slot (folio_free_swap). @returns did
+   * it?
+   */
   freeSwap(folio: number): boolean {
     if (this.entries[this.slotOf(folio)] !== 0) return false;
     this.deleteFromCache(folio);
@@ -168,7 +179,10 @@ export class Swap {
     return true;
   }
 
-  /** Takes a folio out of the swap cache; the slot stays while entries name it (delete_from_swap_cache). */
+  /**
+   * Takes a folio out of the swap cache; the slot stays while entries name it
+   * (delete_from_swap_cache).
+   */
   deleteFromCache(folio: number): void {
     const slot = this.slotOf(folio);
     this.slotByFolio.delete(folio);

@@ -1,6 +1,9 @@
 import { createToken } from '../base/di.js';
 
-/** The tunables of /proc/sys/vm and /sys/kernel/mm that this model has, with the kernel's names and defaults. */
+/**
+ * The tunables of /proc/sys/vm and /sys/kernel/mm that this model has, with the kernel's names and
+ * defaults.
+ */
 export interface Sysctl {
   /** 0..200, the weight of anonymous memory in reclaim. */
   swappiness: number;

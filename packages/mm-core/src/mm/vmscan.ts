@@ -23,9 +23,10 @@ import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
 
 /**
- * Reclaim of one node with the classic two lists (mm/vmscan.c:shrink_lruvec); a service, so that another policy can take
- * its place. The work is done in batches of 32 pages: a generator that yields after each, so that a background reclaimer
- * can spread them over time while a direct one runs them through.
+ * Reclaim of one node with the classic two lists (mm/vmscan.c:shrink_lruvec); a service, so that
+ * another policy can take its place. The work is done in batches of 32 pages: a generator that
+ * yields after each, so that a background reclaimer can spread them over time while a direct one
+ * runs them through.
  */
 export interface ReclaimPolicy {
   /** Scans the node at `sc.priority`; adds to `sc.nrScanned` and `sc.nrReclaimed`. */
@@ -33,7 +34,10 @@ export interface ReclaimPolicy {
 }
 export const ReclaimPolicy = createToken<ReclaimPolicy>('ReclaimPolicy');
 
-/** Active and inactive lists (mm/vmscan.c). Simplified: no memcg, no cgroup protection, no file pages yet. */
+/**
+ * Active and inactive lists (mm/vmscan.c). Simplified: no memcg, no cgroup protection, no file
+ * pages yet.
+ */
 @injectable()
 export class ClassicLru implements ReclaimPolicy {
   constructor(
@@ -74,7 +78,10 @@ export class ClassicLru implements ReclaimPolicy {
     if (tp.enabled) tp.emit(pgdat.nid, scanned, sc.nrReclaimed - reclaimedBefore, sc.priority);
   }
 
-  /** Pages to scan per list (get_scan_count); simplified: equal refault costs, so swappiness alone divides. */
+  /**
+   * Pages to scan per list (get_scan_count); simplified: equal refault costs, so swappiness alone
+   * divides.
+   */
   private getScanCount(nid: number, sc: ScanControl): number[] {
     const anon = this.canReclaimAnon(nid, sc) && this.sysctl.swappiness > 0;
     const file = this.lru.size(nid, LRU_INACTIVE_FILE) + this.lru.size(nid, LRU_ACTIVE_FILE);

@@ -1,9 +1,10 @@
 import { createToken } from '../base/di.js';
 
 /**
- * Time spent by whoever runs now: the current task inside a fault or system call, or an actor inside its event. Services
- * charge; the driver (access engine, actor) takes the sum and moves the clock. So a path is atomic in simulated time and
- * its cost comes after it; what lasts (a background migration) says so by an event of its own.
+ * Time spent by whoever runs now: the current task inside a fault or system call, or an actor
+ * inside its event. Services charge; the driver (access engine, actor) takes the sum and moves the
+ * clock. So a path is atomic in simulated time and its cost comes after it; what lasts (a
+ * background migration) says so by an event of its own.
  */
 export class Work {
   private sum = 0;

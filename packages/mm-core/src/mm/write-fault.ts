@@ -24,7 +24,10 @@ import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
-/** A store to a read-only entry of a private area (mm/memory.c:do_wp_page): reuse the page or copy it. */
+/**
+ * A store to a read-only entry of a private area (mm/memory.c:do_wp_page): reuse the page or copy
+ * it.
+ */
 @injectable()
 export class WriteFault {
   private readonly pgreuse = Vmstat.index('pgreuse');
@@ -59,7 +62,10 @@ export class WriteFault {
     return this.copy(vmf, special ? -1 : old);
   }
 
-  /** Is the faulter the only one who holds the folio (wp_can_reuse_anon_folio)? Large folios are copied here. */
+  /**
+   * Is the faulter the only one who holds the folio (wp_can_reuse_anon_folio)? Large folios are
+   * copied here.
+   */
   private canReuse(pfn: number): boolean {
     if (this.table.order[pfn]! > 0) return false;
     let extra = this.table.has(pfn, PG_batched) ? 1 : 0;
@@ -78,7 +84,10 @@ export class WriteFault {
     this.work.charge(this.cost.ns.wpReuse);
   }
 
-  /** Copies the page, or gives a fresh one for the zero page (wp_page_copy). @param old pfn held, or -1 */
+  /**
+   * Copies the page, or gives a fresh one for the zero page (wp_page_copy). @param old pfn held, or
+   * -1
+   */
   private copy(vmf: FaultContext, old: number): number {
     this.work.charge(this.cost.ns.cowFault);
     const choice = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);

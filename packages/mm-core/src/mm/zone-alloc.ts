@@ -43,8 +43,8 @@ export function gfpZone(gfp: number): number {
 }
 
 /**
- * The page allocator without its slow path: the zonelist walk with its gate, and the free. Reclaim and migration use
- * this one; everybody else uses `PageAlloc`, which adds direct reclaim.
+ * The page allocator without its slow path: the zonelist walk with its gate, and the free. Reclaim
+ * and migration use this one; everybody else uses `PageAlloc`, which adds direct reclaim.
  */
 @injectable()
 export class ZoneAlloc {
@@ -55,7 +55,10 @@ export class ZoneAlloc {
   private readonly numaForeign = Vmstat.index('numa_foreign');
   private readonly pgfree = Vmstat.index('pgfree');
   private readonly pgallocDma = Vmstat.index('pgalloc_dma');
-  /** Pages on private nodes given to requests without `__GFP_PRIVATE`: the gate's promise is that it stays 0. */
+  /**
+   * Pages on private nodes given to requests without `__GFP_PRIVATE`: the gate's promise is that it
+   * stays 0.
+   */
   leakedAllocations = 0;
 
   constructor(
@@ -68,7 +71,10 @@ export class ZoneAlloc {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /** First try at LOW, then at MIN with kswapd awake, then reserves for reclaimers. @returns first pfn or -1 */
+  /**
+   * First try at LOW, then at MIN with kswapd awake, then reserves for reclaimers. @returns first
+   * pfn or -1
+   */
   alloc(request: AllocRequest): number {
     const first = this.getPageFromFreelist(request, WMARK_LOW);
     if (first >= 0) return first;

@@ -26,12 +26,15 @@ const ZramOptions = createToken<ZramOptions>('ZramOptions');
 
 /** Objects above this many bytes are kept whole (zsmalloc's huge class). */
 const HUGE_CLASS_BYTES = 3264;
-/** Share of a pool page that zsmalloc fills: 1-2 % placement loss (cost model specification, 1.2). */
+/**
+ * Share of a pool page that zsmalloc fills: 1-2 % placement loss (cost model specification, 1.2).
+ */
 const PACKING = 0.985;
 
 /**
- * Compressed swap in memory (drivers/block/zram, mm/zsmalloc.c). The pool takes real pages of the CPU's node, so that
- * swapping out pays only for what it saves. Simplified: size classes are one fill factor.
+ * Compressed swap in memory (drivers/block/zram, mm/zsmalloc.c). The pool takes real pages of the
+ * CPU's node, so that swapping out pays only for what it saves. Simplified: size classes are one
+ * fill factor.
  */
 @injectable()
 export class Zram implements SwapBackend {

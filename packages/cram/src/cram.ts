@@ -1,0 +1,158 @@
+import {
+  createToken,
+  EBUSY,
+  EINVAL,
+  ENODEV,
+  type Folios,
+  FoliosToken,
+  inject,
+  injectable,
+  type Kswapd,
+  KswapdToken,
+  type MemoryTiers,
+  MemoryTiersToken,
+  N_MEMORY_PRIVATE,
+  type Nodes,
+  NodesToken,
+  NP_OPS_DEMOTION,
+  NP_OPS_MIGRATION,
+  NP_OPS_NUMA_BALANCING,
+  NP_OPS_PROTECT_WRITE,
+  NP_OPS_RECLAIM,
+  Tracepoints,
+  type ZoneAlloc,
+  ZoneAllocToken,
+} from '@mm-lab/mm-core';
+import { type NodePrivate, type NodePrivateOps, NodePrivateToken } from '@mm-lab/node-private';
+import { type CramEntry, CramEntryToken } from './entry.js';
+import { type CramFree, CramFreeToken, type FlushCallback } from './free.js';
+import { CRAM_PRESSURE_MAX, type CramNode } from './node.js';
+import { type CramPromotion, CramPromotionToken } from './promotion.js';
+
+/** The opt-ins of a CRAM node (mm/cram.c): not MEMPOLICY, COMPACTION or LONGTERM_PIN. */
+export const CRAM_FLAGS =
+  NP_OPS_MIGRATION |
+  NP_OPS_DEMOTION |
+  NP_OPS_NUMA_BALANCING |
+  NP_OPS_PROTECT_WRITE |
+  NP_OPS_RECLAIM;
+
+/**
+ * Compressed RAM as a service on private nodes (RFC v4 patch 23, mm/cram.c). Pages come in by
+ * demotion, mapped read-only; a store moves its folio back to DRAM; the driver says how full the
+ * device really is by one number, the pressure. CRAM knows no device: whoever registers a node
+ * does.
+ */
+@injectable()
+export class Cram {
+  private readonly byNode = new Map<number, { node: CramNode; ops: NodePrivateOps }>();
+
+  constructor(
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(NodePrivateToken) private readonly nodePrivate: NodePrivate,
+    @inject(CramEntryToken) private readonly entry: CramEntry,
+    @inject(CramPromotionToken) private readonly promotion: CramPromotion,
+    @inject(CramFreeToken) private readonly free: CramFree,
+    @inject(KswapdToken) private readonly kswapd: Kswapd,
+    @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
+    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
+  ) {}
+
+  /**
+   * Puts a private node under CRAM's care: sets its ops, starts its kswapd, makes it a demotion
+   * target.
+   * @param owner whose node it is; the same owner may register again
+   * @param flush how to scrub freed pages; null: CRAM zeroes them
+   * @returns 0; -EINVAL not a private node; -EBUSY another owner's; or the error of set_ops
+   */
+  cram_register_private_node(nid: number, owner: object, flush: FlushCallback | null): number {
+    const known = this.byNode.get(nid);
+    if (known !== undefined) return known.node.owner === owner ? 0 : -EBUSY;
+    if (!this.nodes.exists(nid) || !this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EINVAL;
+    const node: CramNode = { nid, owner, flush, pressure: 0, promotions: 0, refused: 0 };
+    const ops = this.opsOf(node);
+    const rc = this.nodePrivate.node_private_set_ops(nid, ops);
+    if (rc < 0) return rc;
+    this.byNode.set(nid, { node, ops });
+    this.kswapd.start(nid);
+    this.tiers.refresh();
+    return 0;
+  }
+
+  /**
+   * Takes a node out of CRAM's care. Pages may still be on it: from now on they are ordinary pages
+   * of a node without ops (the hazard of the posted teardown order: they can neither migrate nor
+   * are their writes caught).
+   * @returns 0; -EINVAL no such node; -ENODEV not registered
+   */
+  cram_unregister_private_node(nid: number): number {
+    if (!this.nodes.exists(nid)) return -EINVAL;
+    const known = this.byNode.get(nid);
+    if (known === undefined) return -ENODEV;
+    this.cram_clear_pressure(nid);
+    this.kswapd.stop(nid);
+    this.nodePrivate.node_private_clear_ops(nid, known.ops);
+    this.byNode.delete(nid);
+    this.tiers.refresh();
+    this.folios.lruAddDrainAll();
+    return 0;
+  }
+
+  /**
+   * How much of the node must be free, 0..1000: raises its watermarks by that share, so that kswapd
+   * evicts; at 1000 nothing may come in at all. Stays until it is changed. Unknown nodes are
+   * ignored.
+   */
+  cram_set_pressure(nid: number, pressure: number): void {
+    const node = this.byNode.get(nid)?.node;
+    if (node === undefined) return;
+    node.pressure = Math.min(CRAM_PRESSURE_MAX, Math.max(0, Math.trunc(pressure)));
+    const owner = this.nodePrivate.ownerOfNode(nid);
+    if (owner !== null) owner.migrationBlocked = node.pressure >= CRAM_PRESSURE_MAX;
+    const zone = this.nodes.pgdat(nid).zones.find((candidate) => candidate.managedPages > 0);
+    if (zone === undefined) return;
+    zone.watermarkBoost = Math.floor((zone.managedPages * node.pressure) / CRAM_PRESSURE_MAX);
+    zone.boosted = zone.watermarkBoost > 0;
+    if (zone.boosted) this.zoneAlloc.wakeupKswapd(nid, 0);
+    const tp = this.tracepoints.node_pressure;
+    if (tp.enabled) tp.emit(nid, node.pressure);
+  }
+
+  cram_clear_pressure(nid: number): void {
+    this.cram_set_pressure(nid, 0);
+  }
+
+  /** Pressure of a node; 0 if it is not CRAM's. */
+  pressureOf(nid: number): number {
+    return this.byNode.get(nid)?.node.pressure ?? 0;
+  }
+
+  /** Counters over all nodes. */
+  stats(): Readonly<Record<string, number>> {
+    const nodes = [...this.byNode.values()].map(({ node }) => node);
+    return {
+      'cram.promotions': nodes.reduce((sum, node) => sum + node.promotions, 0),
+      'cram.refused': nodes.reduce((sum, node) => sum + node.refused, 0),
+    };
+  }
+
+  private opsOf(node: CramNode): NodePrivateOps {
+    return {
+      flags: CRAM_FLAGS,
+      handle_fault: (folio, vmf) => this.promotion.handleFault(node, folio, vmf),
+      migrate_to: (folios, nid, mode, reason) => {
+        return this.entry.migrateTo(node, folios, { nid, mode, reason });
+      },
+      folio_migrate: () => undefined,
+      free_folio: (folio) => this.free.freeFolio(node, folio),
+      reclaim_policy: (_nid, policy) => {
+        policy.may_swap = true;
+        policy.may_writepage = true;
+        policy.managed_watermarks = true;
+      },
+    };
+  }
+}
+export const CramToken = createToken<Cram>('Cram');

@@ -1,0 +1,17 @@
+import type { FlushCallback } from './free.js';
+
+/** Largest pressure: the whole node must be free and nothing may come in. */
+export const CRAM_PRESSURE_MAX = 1000;
+
+/** What CRAM keeps of a node (mm/cram.c, struct cram_node). */
+export interface CramNode {
+  readonly nid: number;
+  readonly owner: object;
+  readonly flush: FlushCallback | null;
+  /** 0..CRAM_PRESSURE_MAX, as the driver last said. */
+  pressure: number;
+  /** Folios moved back to DRAM by a store. */
+  promotions: number;
+  /** Lists refused because of pressure. */
+  refused: number;
+}

@@ -1,0 +1,70 @@
+import {
+  __GFP_RETRY_MAYFAIL,
+  CostModel,
+  createToken,
+  type Folios,
+  FoliosToken,
+  type FolioTable,
+  FolioTableToken,
+  GFP_HIGHUSER_MOVABLE,
+  inject,
+  injectable,
+  MIGRATE_SYNC,
+  type Migrate,
+  MigrateToken,
+  MR_NUMA_MISPLACED,
+  type PageAlloc,
+  PageAllocToken,
+  VM_FAULT_RETRY,
+  type VmFault,
+  type Work,
+  WorkToken,
+} from '@mm-lab/mm-core';
+import type { CramNode } from './node.js';
+
+/**
+ * The way out by a store (mm/cram.c:cram_fault): the whole folio goes back to DRAM before the store
+ * is tried again.
+ */
+@injectable()
+export class CramPromotion {
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /**
+   * Isolating the folio under the page-table lock decides between CPUs that store to it; the loser
+   * faults again. The entry was read-only when it left, so the store takes a second, ordinary
+   * write-protect fault in DRAM.
+   * @returns 0 to try the store again, VM_FAULT_RETRY if DRAM had no room
+   */
+  handleFault(node: CramNode, folio: number, vmf: VmFault): number {
+    this.work.charge(this.cost.ns.trap);
+    if (!this.folios.isolateLru(folio)) {
+      vmf.unlock();
+      return 0;
+    }
+    vmf.unlock();
+    const list = [folio];
+    const order = this.table.order[folio] ?? 0;
+    const gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL;
+    this.migrate.migratePages(list, {
+      mode: MIGRATE_SYNC,
+      reason: MR_NUMA_MISPLACED,
+      newFolio: () => this.pageAlloc.alloc({ gfp, order, nid: vmf.nid, nodemask: null }),
+    });
+    if (list.length === 0) {
+      node.promotions++;
+      return 0;
+    }
+    this.folios.putbackLru(folio);
+    this.folios.lruAddDrain();
+    return VM_FAULT_RETRY;
+  }
+}
+export const CramPromotionToken = createToken<CramPromotion>('CramPromotion');

@@ -1,0 +1,155 @@
+import {
+  createToken,
+  EBUSY,
+  EINVAL,
+  ENODEV,
+  type HookName,
+  type HookOps,
+  inject,
+  injectable,
+  type Managed,
+  ManagedToken,
+  N_MEMORY,
+  N_MEMORY_PRIVATE,
+  N_POSSIBLE,
+  type Nodes,
+  NodesToken,
+  type Owner,
+} from '@mm-lab/mm-core';
+import { checkFlags } from './flags.js';
+
+/** Callbacks and opt-in flags of a private node (RFC v4, struct node_private_ops). */
+export interface NodePrivateOps extends Partial<HookOps> {
+  /** NP_OPS_* bits. */
+  readonly flags: number;
+}
+
+/**
+ * What a driver registers for a node (RFC v4, struct node_private). The driver owns it; it must
+ * stay valid until `node_private_unregister` has returned. The opaque `owner` of the RFC is the
+ * object itself.
+ */
+export interface NodePrivateInfo {
+  /** Whose node it is, for messages. */
+  readonly name: string;
+}
+
+interface Registration {
+  readonly np: NodePrivateInfo;
+  readonly owner: Owner;
+  ops: NodePrivateOps | null;
+}
+
+/**
+ * Registration of private nodes (RFC v4 patch 01, drivers/base/node.c). Names, order of checks and
+ * error codes are those of the posted code; where its text differs the code counts (divergence D3:
+ * set_ops overwrites what is there).
+ *
+ * none --register--> registered --online--> N_MEMORY_PRIVATE --set_ops--> serving, and back by
+ * clear_ops, offline, unregister. A callback needs no temporary reference here: nothing runs
+ * between its call and its return.
+ */
+@injectable()
+export class NodePrivate {
+  private readonly byNode = new Map<number, Registration>();
+  private readonly owners = new Map<number, Owner>();
+
+  constructor(
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(ManagedToken) private readonly managed: Managed,
+  ) {}
+
+  /**
+   * @returns 0; -EINVAL not a possible node; -EBUSY node has ordinary memory, or another driver's
+   */
+  node_private_register(nid: number, np: NodePrivateInfo): number {
+    if (!this.isPossible(nid)) return -EINVAL;
+    if (this.nodes.hasState(nid, N_MEMORY)) return -EBUSY;
+    const known = this.byNode.get(nid);
+    if (known !== undefined) return known.np === np ? 0 : -EBUSY;
+    const owner = this.ownerOf(nid, np.name);
+    owner.clear();
+    owner.migrationBlocked = false;
+    this.byNode.set(nid, { np, owner, ops: null });
+    this.managed.setNodeOwner(nid, owner);
+    this.nodes.pgdat(nid).private = true;
+    return 0;
+  }
+
+  /** @returns 0; -EBUSY while the node has memory online; 0 too if there is nothing to undo */
+  node_private_unregister(nid: number): number {
+    if (!this.byNode.has(nid)) return 0;
+    if (this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EBUSY;
+    this.byNode.delete(nid);
+    this.managed.setNodeOwner(nid, null);
+    this.nodes.pgdat(nid).private = false;
+    return 0;
+  }
+
+  /**
+   * Opts in. @returns 0; -EINVAL bad node or flags without what they oblige; -ENODEV nothing
+   * registered
+   */
+  node_private_set_ops(nid: number, ops: NodePrivateOps): number {
+    if (!this.isPossible(nid)) return -EINVAL;
+    const rc = checkFlags(ops);
+    if (rc < 0) return rc;
+    const known = this.byNode.get(nid);
+    if (known === undefined) return -ENODEV;
+    known.ops = ops;
+    known.owner.seal(ops, ops.flags);
+    return 0;
+  }
+
+  /**
+   * Opts out of everything. @returns 0; -EINVAL bad node or not the current ops; -ENODEV nothing
+   * registered
+   */
+  node_private_clear_ops(nid: number, ops: NodePrivateOps): number {
+    if (!this.isPossible(nid)) return -EINVAL;
+    const known = this.byNode.get(nid);
+    if (known === undefined) return -ENODEV;
+    if (known.ops !== ops) return -EINVAL;
+    known.ops = null;
+    known.owner.clear();
+    return 0;
+  }
+
+  /** The owner of a registered node: its flags and whether migration into it is blocked. */
+  ownerOfNode(nid: number): Owner | null {
+    return this.byNode.get(nid)?.owner ?? null;
+  }
+
+  /** Registered nodes, ascending (sysfs has_private_memory lists those that are online). */
+  registered(): number[] {
+    return [...this.byNode.keys()].sort((a, b) => a - b);
+  }
+
+  private isPossible(nid: number): boolean {
+    return this.nodes.exists(nid) && this.nodes.hasState(nid, N_POSSIBLE);
+  }
+
+  /** One owner byte per node for the life of the machine, whoever registers it. */
+  private ownerOf(nid: number, name: string): Owner {
+    const known = this.owners.get(nid);
+    if (known !== undefined) return known;
+    const made = this.managed.createOwner(name, 'private-node');
+    this.owners.set(nid, made);
+    return made;
+  }
+}
+export const NodePrivateToken = createToken<NodePrivate>('NodePrivate');
+
+/** Names of the callbacks that an ops object brings. */
+export function callbackNames(ops: NodePrivateOps): HookName[] {
+  const names: HookName[] = [
+    'free_folio',
+    'folio_split',
+    'migrate_to',
+    'folio_migrate',
+    'handle_fault',
+    'reclaim_policy',
+    'memory_failure',
+  ];
+  return names.filter((name) => ops[name] !== undefined);
+}
