@@ -1,1 +1,33 @@
-export {};
+export { compareExperiment } from './compare/compare-experiment.js';
+export type { CompareOptions } from './compare/compare-options.js';
+export { LAB_ERRORS, LabError, type LabErrorCode } from './error/lab-error.js';
+export { defineExperiment, mistakesOf } from './experiment/define-experiment.js';
+export type {
+  ClaimDefinition,
+  Experiment,
+  ExperimentDefinition,
+  ExperimentMachine,
+  MachineChange,
+  OracleConfig,
+  Params,
+  VariantContext,
+  VariantDefinition,
+} from './experiment/experiment.js';
+export type {
+  FigureChart,
+  FigureRunner,
+  Figures,
+  FigureTable,
+  Stats,
+} from './experiment/figures.js';
+export { ResultsView } from './experiment/results-view.js';
+export { type HookMap, hookMap, type MappedService, type MappedSite } from './hooks/hook-map.js';
+export type { ClaimResult, Results, VariantResult } from './results/results.js';
+export type {
+  ContentsSpec,
+  GeneratedTrace,
+  GeneratedWorkload,
+  PlayedWorkload,
+  TraceWorkload,
+  WorkloadSpec,
+} from './workload/workload-spec.js';

@@ -1,0 +1,138 @@
+import { NP_FLAG_FACTS } from '@mm-lab/mm-core';
+import type { Command } from 'commander';
+import { type HookMap, hookMap } from '../hooks/hook-map.js';
+import { count } from '../progress/count.js';
+import { readSites } from '../results/read-run.js';
+import type { SitesFile } from '../results/run-files.js';
+import { plainTable } from './terminal-table.js';
+
+const EXAMPLES = `
+Examples:
+  mm-lab hooks
+  mm-lab hooks --run runs/compressed-cxl-1-1      calls per site of that run, by variant
+  mm-lab hooks --json`;
+
+interface HooksOptions {
+  readonly json?: boolean;
+  readonly run?: string;
+}
+
+export function addHooksCommand(program: Command): void {
+  program
+    .command('hooks')
+    .description('every place in mm that asks about private memory, and the hooks it may end in')
+    .option('--run <dir>', 'show how often each place asked in a run, by variant')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', EXAMPLES)
+    .action(({ json, run }: HooksOptions) => {
+      const sites = run === undefined ? undefined : readSites(run);
+      const map = hookMap();
+      const text = json === true ? jsonOf(map, sites) : textOf(map, sites);
+      process.stdout.write(`${text}\n`);
+    });
+}
+
+function jsonOf(map: HookMap, sites: SitesFile | undefined): string {
+  return JSON.stringify(
+    { ...map, ...(sites === undefined ? {} : { run: sites.variants }) },
+    null,
+    2,
+  );
+}
+
+function textOf(map: HookMap, sites: SitesFile | undefined): string {
+  if (sites !== undefined) return [callsText(sites), '', hookCallsText(sites)].join('\n');
+  return [
+    `${map.siteCount} sites in ${map.functionCount} kernel functions ask whether a folio or node`,
+    `is special. The RFC's patches 02 to 22 change ${map.rfcEntries}, in ${map.rfcFunctions}`,
+    'distinct functions; services without a site here are not modelled.',
+    '',
+    servicesText(map),
+    '',
+    sitesText(map),
+    '',
+    hooksText(map),
+    '',
+    flagsText(),
+  ].join('\n');
+}
+
+function servicesText({ services, siteCount, rfcEntries }: HookMap): string {
+  const rows = services.map(({ service, rfc, sites }) => [
+    service,
+    String(sites.length),
+    String(rfc),
+  ]);
+  const total = ['total', String(siteCount), String(rfcEntries)];
+  return plainTable(['service', 'sites', 'RFC'], [...rows, total], ['left', 'right', 'right']);
+}
+
+function sitesText({ services }: HookMap): string {
+  const rows = services.flatMap(({ sites }) =>
+    sites.map(({ kernel, patch, asks, hook }) => [kernel, String(patch), asks, hook ?? '']),
+  );
+  return plainTable(['kernel function', 'patch', 'asks', 'hook'], rows, [
+    'left',
+    'right',
+    'left',
+    'left',
+  ]);
+}
+
+function hooksText({ hooks }: HookMap): string {
+  const rows = hooks.map(({ name, kind, context, absent, patch }) => [
+    name,
+    String(patch),
+    kind,
+    context,
+    absent,
+  ]);
+  const head = ['hook', 'patch', 'kind', 'context', 'without it'];
+  return plainTable(head, rows, ['left', 'right', 'left', 'left', 'left']);
+}
+
+function flagsText(): string {
+  const rows = NP_FLAG_FACTS.map(({ name, patch, grants }) => [name, String(patch), grants]);
+  return plainTable(['flag', 'patch', 'grants'], rows, ['left', 'right', 'left']);
+}
+
+/**
+ * Asked, and in parentheses how often the answer was yes. Sites that nobody reached are left out.
+ */
+function callsText({ variants }: SitesFile): string {
+  const names = variants[0]?.sites.map(({ name }) => name) ?? [];
+  const rows = names.flatMap((name) => {
+    const calls = variants.map(({ sites }) => sites.find((site) => site.name === name));
+    if (calls.every((call) => (call?.asked ?? 0) === 0)) return [];
+    return [[name, ...calls.map((call) => callText(call?.asked ?? 0, call?.managed ?? 0))]];
+  });
+  const head = ['site: asked (yes)', ...variants.map(({ name }) => name)];
+  return plainTable(
+    head,
+    rows,
+    head.map((_, index) => (index === 0 ? 'left' : 'right')),
+  );
+}
+
+/** Yes-answers summed over the sites that may end in each hook. */
+function hookCallsText({ variants }: SitesFile): string {
+  const hooks = [...new Set(variants.flatMap(({ sites }) => sites.map(({ hook }) => hook)))];
+  const rows = hooks.flatMap((hook) => {
+    if (hook === null) return [];
+    const calls = variants.map(({ sites }) =>
+      sites.filter((site) => site.hook === hook).reduce((sum, { managed }) => sum + managed, 0),
+    );
+    return [[hook, ...calls.map(count)]];
+  });
+  const head = ['hook: reached', ...variants.map(({ name }) => name)];
+  return plainTable(
+    head,
+    rows,
+    head.map((_, index) => (index === 0 ? 'left' : 'right')),
+  );
+}
+
+function callText(asked: number, yes: number): string {
+  if (asked === 0) return '–';
+  return yes === 0 ? count(asked) : `${count(asked)} (${count(yes)})`;
+}
