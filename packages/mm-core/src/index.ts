@@ -146,8 +146,10 @@ export {
   PTE_TYPE_PLUGIN_LAST,
   PTE_TYPE_SHIFT,
   PTE_TYPE_SWAP,
+  PTE_UNADDRESSABLE,
   PTE_WRITE,
   PTE_WRITTEN,
+  pteHoldsPage,
   pteMapsPage,
   pteType,
 } from './abi/pte.js';

@@ -16,6 +16,12 @@ export const PTE_PROTNONE = 1 << 4;
 export const PTE_SPECIAL = 1 << 5;
 /** A swap entry whose page was exclusive (pte_swp_exclusive). */
 export const PTE_SWP_EXCLUSIVE = 1 << 6;
+/**
+ * In a non-present entry of a plugin's type: `value` is the pfn of a page that the CPU can't
+ * address and that the entry maps all the same, with a reference, a mapcount, a place in the
+ * reverse map and rss (is_pfn_swap_entry). PTE_WRITE then says that the mapping was a writable one.
+ */
+export const PTE_UNADDRESSABLE = 1 << 7;
 
 /**
  * Two bits of the access engine, no hardware has them: cleared whenever an entry is set.
@@ -48,6 +54,11 @@ export function pteType(bits: number): number {
 /** Does the entry map a page (accessible or PROT_NONE)? */
 export function pteMapsPage(bits: number): boolean {
   return (bits & (PTE_PRESENT | PTE_PROTNONE)) !== 0;
+}
+
+/** Does the entry count as a mapping of a page, whether the CPU can use it or not? */
+export function pteHoldsPage(bits: number): boolean {
+  return (bits & (PTE_PRESENT | PTE_PROTNONE | PTE_UNADDRESSABLE)) !== 0;
 }
 
 /** Is it one of the three migration entries? */

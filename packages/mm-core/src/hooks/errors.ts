@@ -23,7 +23,7 @@ export const ERRORS = {
   },
   MACHINE_BAD_DISTANCES: {
     what: 'the distance matrix is impossible',
-    hint: 'give one row per node and one number per node in it; 10 on the diagonal, above 10 elsewhere',
+    hint: 'give one row per node, one number per node in it: 10 on the diagonal, more elsewhere',
   },
   MACHINE_BAD_OPTION: {
     what: 'a machine option is out of range',

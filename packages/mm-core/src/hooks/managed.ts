@@ -73,7 +73,6 @@ export class Managed {
   }
 
   // Questions about folios
-  // ------------------------------------------------------------------------------------------
 
   /** Zone-device or private node (patch 05). */
   folio_is_private_managed(site: number, pfn: number): boolean {
@@ -108,7 +107,6 @@ export class Managed {
   }
 
   // Questions about nodes
-  // -------------------------------------------------------------------------------------------
 
   /** The gate (patch 03): a private node only for requests that say so. */
   numa_zone_alloc_allowed(site: number, nid: number, gfp: number): boolean {
@@ -146,7 +144,6 @@ export class Managed {
   }
 
   // Dispatch
-  // --------------------------------------------------------------------------------------------------------
 
   /** True if the owner took care of the folio (patch 10). */
   folio_managed_on_free(site: number, folio: number): boolean {

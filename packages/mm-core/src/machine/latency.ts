@@ -8,13 +8,17 @@ const BINS = 48 * BINS_PER_OCTAVE;
  */
 export class LatencyHistogram {
   private readonly bins = new Float64Array(BINS);
+  /** Sum of the latencies in each bin: what falls in it is reported by its mean. */
+  private readonly sums = new Float64Array(BINS);
   private count = 0;
   private sum = 0;
 
   /** Adds `n` accesses of `ns` each. */
   add(ns: number, n: number): void {
     if (n <= 0) return;
-    this.bins[binOf(ns)]! += n;
+    const bin = binOf(ns);
+    this.bins[bin]! += n;
+    this.sums[bin]! += ns * n;
     this.count += n;
     this.sum += ns * n;
   }
@@ -35,7 +39,7 @@ export class LatencyHistogram {
     let seen = 0;
     for (let bin = 0; bin < BINS; bin++) {
       seen += this.bins[bin]!;
-      if (seen >= wanted && seen > 0) return centreOf(bin);
+      if (seen >= wanted && seen > 0) return this.meanOf(bin);
     }
     return 0;
   }
@@ -44,17 +48,17 @@ export class LatencyHistogram {
   entries(): [ns: number, accesses: number][] {
     const list: [number, number][] = [];
     this.bins.forEach((accesses, bin) => {
-      if (accesses > 0) list.push([centreOf(bin), accesses]);
+      if (accesses > 0) list.push([this.meanOf(bin), accesses]);
     });
     return list;
+  }
+
+  private meanOf(bin: number): number {
+    return this.sums[bin]! / this.bins[bin]!;
   }
 }
 
 function binOf(ns: number): number {
   const bin = Math.round(Math.log2(Math.max(1, ns)) * BINS_PER_OCTAVE);
   return Math.min(BINS - 1, bin);
-}
-
-function centreOf(bin: number): number {
-  return 2 ** (bin / BINS_PER_OCTAVE);
 }

@@ -14,7 +14,9 @@ import {
   PTE_NODE_MASK,
   PTE_NODE_SHIFT,
   PTE_SPECIAL,
+  PTE_TYPE_PLUGIN_FIRST,
   PTE_TYPE_SWAP,
+  PTE_UNADDRESSABLE,
   PTE_WRITE,
   pteMapsPage,
   pteType,
@@ -101,6 +103,12 @@ function countEntry(machine: Machine, slot: number, bits: number, recount: Recou
     return true;
   }
   const type = pteType(bits);
+  if ((bits & PTE_UNADDRESSABLE) !== 0) {
+    assert(type >= PTE_TYPE_PLUGIN_FIRST, `entry of page ${value} has a plugin's type`);
+    bump(recount.mapcount, value);
+    bump(recount.rmap, value);
+    return true;
+  }
   if (isMigrationType(type)) {
     bump(recount.rmap, value);
     return true;
@@ -130,6 +138,9 @@ function verifyFolios(machine: Machine, recount: Recount): void {
   const { table, rmap } = machine;
   const held = machine.folios.heldOutside();
   const batched = new Set([...machine.folios.batched().values()].flat());
+  for (const pfn of recount.rmap.keys()) {
+    assert(table.refcount[table.head(pfn)]! > 0, `page ${pfn} named by an entry is in use`);
+  }
   for (const zone of machine.nodes.zones) {
     for (const pfn of allocatedPages(machine, zone)) {
       const mapped = recount.mapcount.get(pfn) ?? 0;
@@ -161,10 +172,14 @@ function verifyReferences(machine: Machine, folio: number, heldOutside: number):
   assert(count > 0, `folio ${folio} is allocated and has a reference`);
 }
 
+/** Pages in use; a zone that the buddy allocator has nothing of may be used by a plugin's own. */
 function* allocatedPages(machine: Machine, zone: Zone): IterableIterator<number> {
   const { table } = machine;
   const end = zone.base + zone.spannedPages;
-  if (zone.managedPages === 0) return;
+  if (zone.managedPages === 0) {
+    for (let pfn = zone.base; pfn < end; pfn++) if (table.refcount[pfn]! > 0) yield pfn;
+    return;
+  }
   for (let pfn = zone.base; pfn < end; ) {
     if (pfn >= zone.untouchedStart && pfn < zone.untouchedEnd) {
       pfn = zone.untouchedEnd;

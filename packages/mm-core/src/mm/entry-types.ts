@@ -6,7 +6,9 @@ import type { VmFault } from '../hooks/vm-fault.js';
 /**
  * A kind of non-present entry that a plugin defines (as device-private entries are in Linux,
  * include/linux/swapops.h). `payload` is the entry's value column: what it names is the plugin's
- * affair.
+ * affair, unless the entry has PTE_UNADDRESSABLE: then it is a pfn that the entry maps, and the
+ * core keeps references, mapcount, reverse map and rss as it does for a present entry: zap, fork
+ * and mprotect need nothing of the plugin, and migration entries take their place and give it back.
  */
 export interface EntryType {
   readonly name: string;

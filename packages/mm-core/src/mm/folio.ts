@@ -118,6 +118,17 @@ export class Folios {
     this.put(folio);
   }
 
+  /**
+   * Gives an isolated folio back straight to its list, not through a batch
+   * (mm/vmscan.c:move_folios_to_lru).
+   */
+  moveToLru(folio: number): void {
+    assert(this.table.has(folio, PG_isolated), 'only an isolated folio is put back');
+    this.table.clear(folio, PG_isolated);
+    if (this.table.refcount[folio]! > 1) this.link(folio);
+    this.put(folio);
+  }
+
   /** Drops the isolation and its reference of a folio that is done with. */
   dropIsolated(folio: number): void {
     assert(this.table.has(folio, PG_isolated), 'only an isolated folio is dropped');

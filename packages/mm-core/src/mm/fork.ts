@@ -19,6 +19,7 @@ import {
   PTE_TYPE_MIGRATION_READ,
   PTE_TYPE_SHIFT,
   PTE_TYPE_SWAP,
+  PTE_UNADDRESSABLE,
   PTE_WRITE,
   pteMapsPage,
   pteType,
@@ -86,10 +87,19 @@ export class Fork {
     } else if (type === PTE_TYPE_HWPOISON) {
       this.mapping.setEntry(to, type, value);
     } else {
-      this.mapping.setEntry(to, type, value, bits & ENTRY_FLAGS);
+      if ((bits & PTE_UNADDRESSABLE) !== 0) this.copyUnaddressable(from, to, type, value);
+      else this.mapping.setEntry(to, type, value, bits & ENTRY_FLAGS);
       this.entryTypes.get(type)?.fork(from, to, value);
     }
     return 0;
+  }
+
+  /** Shared like a present page, but never taken for pinned (copy_nonpresent_pte). */
+  private copyUnaddressable(from: number, to: number, type: number, pfn: number): void {
+    this.table.clear(pfn, PG_anon_exclusive);
+    this.mapping.change(from, 0, PTE_WRITE);
+    this.folios.get(this.table.head(pfn));
+    this.mapping.map(to, pfn, (type << PTE_TYPE_SHIFT) | PTE_UNADDRESSABLE);
   }
 
   private copyPresent(from: number, to: number, bits: number, nid: number): number {

@@ -8,6 +8,7 @@ import {
   PTE_SPECIAL,
   PTE_TYPE_SHIFT,
   PTE_WRITTEN,
+  pteHoldsPage,
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
@@ -42,7 +43,7 @@ export class Mapping {
    * PTE_* without node
    */
   map(slot: number, pfn: number, bits: number): void {
-    assert(!pteMapsPage(this.ptes.bits[slot]!), 'the entry maps no page yet');
+    assert(!pteHoldsPage(this.ptes.bits[slot]!), 'the entry maps no page yet');
     this.write(slot, bits | (this.nodes.nidOf(pfn) << PTE_NODE_SHIFT), pfn);
     this.table.mapcount[pfn]! += 1;
     this.rmap.add(pfn, slot);
@@ -111,7 +112,7 @@ export class Mapping {
 
   /** Writes a non-present entry, or empties one that maps no page. */
   setEntry(slot: number, type: number, payload: number, flags = 0): void {
-    assert(!pteMapsPage(this.ptes.bits[slot]!), 'the entry maps no page');
+    assert(!pteHoldsPage(this.ptes.bits[slot]!), 'the entry maps no page');
     this.write(slot, type === 0 ? flags : (type << PTE_TYPE_SHIFT) | flags, payload);
   }
 
@@ -129,14 +130,14 @@ export class Mapping {
   }
 
   private inRmap(bits: number): boolean {
-    if (pteMapsPage(bits)) return (bits & PTE_SPECIAL) === 0;
+    if (pteHoldsPage(bits)) return (bits & PTE_SPECIAL) === 0;
     return isMigrationType(pteType(bits));
   }
 
   /** The page behind an entry loses one mapping; what the entry's stores left is named. */
   private clearPage(slot: number): number {
     const bits = this.ptes.bits[slot]!;
-    assert(pteMapsPage(bits) && (bits & PTE_SPECIAL) === 0, 'the entry maps a page');
+    assert(pteHoldsPage(bits) && (bits & PTE_SPECIAL) === 0, 'the entry maps a page');
     const pfn = this.ptes.value[slot]!;
     assert(this.table.mapcount[pfn]! > 0, 'a mapped page has a mapcount');
     if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(slot));

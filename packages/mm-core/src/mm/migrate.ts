@@ -139,6 +139,20 @@ export class Migrate {
     else then();
   }
 
+  /**
+   * Lets the migration entries of `folios` stand for `ns`, then runs `restore`: who touches them
+   * meanwhile waits. For the batches of background actors, a driver's own ones included.
+   */
+  hold(folios: readonly number[], ns: number, restore: () => void): void {
+    const until = this.clock.now + ns;
+    for (const folio of folios) this.inflight.set(folio, until);
+    this.clock.after(ns, () => {
+      for (const folio of folios) this.inflight.delete(folio);
+      restore();
+      if (!this.busy()) for (const then of this.waiting.splice(0)) then();
+    });
+  }
+
   private unmapAndCopy(src: number, request: MigrateRequest, moves: Move[]): number {
     assert(this.table.has(src, PG_isolated), 'only isolated folios migrate');
     if (this.table.refcount[src] === 1 && !this.table.has(src, PG_swapcache)) {
@@ -197,20 +211,13 @@ export class Migrate {
       for (const move of moves) this.restore(move);
       return;
     }
-    const delay = this.work.soFar();
-    for (const { src, dst } of moves) {
-      this.inflight.set(src, this.clock.now + delay);
-      this.inflight.set(dst, this.clock.now + delay);
-      this.destinations.add(dst);
-    }
-    this.clock.after(delay, () => {
+    for (const { dst } of moves) this.destinations.add(dst);
+    const folios = moves.flatMap(({ src, dst }) => [src, dst]);
+    this.hold(folios, this.work.soFar(), () => {
       for (const move of moves) {
-        this.inflight.delete(move.src);
-        this.inflight.delete(move.dst);
         this.destinations.delete(move.dst);
         this.restore(move);
       }
-      if (!this.busy()) for (const then of this.waiting.splice(0)) then();
     });
   }
 

@@ -7,6 +7,7 @@ import {
   PTE_SPECIAL,
   PTE_TYPE_MIGRATION_READ_EXCLUSIVE,
   PTE_TYPE_MIGRATION_WRITE,
+  PTE_UNADDRESSABLE,
   PTE_WRITE,
   pteMapsPage,
   pteType,
@@ -91,8 +92,12 @@ export class Mprotect {
     return !this.managed.folio_managed_wrprotect(this.site, this.table.head(pfn));
   }
 
-  /** A writable migration entry becomes a readable exclusive one (change_softleaf_pte). */
+  /**
+   * A writable migration entry becomes a readable exclusive one, a writable entry of a plugin's a
+   * readable one, whatever the new protection is (change_softleaf_pte).
+   */
   private changeNonPresent(slot: number, bits: number): void {
+    if ((bits & PTE_UNADDRESSABLE) !== 0) this.mapping.change(slot, 0, PTE_WRITE);
     if (pteType(bits) !== PTE_TYPE_MIGRATION_WRITE) return;
     const pfn = this.ptes.value[slot]!;
     this.mapping.setEntry(slot, PTE_TYPE_MIGRATION_READ_EXCLUSIVE, pfn, bits & ENTRY_FLAGS);

@@ -13,6 +13,7 @@ import {
   PTE_TYPE_MIGRATION_WRITE,
   PTE_TYPE_SWAP,
   PTE_WRITE,
+  pteHoldsPage,
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
@@ -107,7 +108,7 @@ export class RmapWalk {
     for (let pfn = folio; pfn < end; pfn++) {
       for (const slot of this.rmap.slots(pfn)) {
         const bits = this.ptes.bits[slot]!;
-        if (!pteMapsPage(bits)) continue;
+        if (!pteHoldsPage(bits)) continue;
         this.mapping.toMigration(slot, this.migrationType(pfn, bits), bits & KEPT);
         this.folios.put(folio);
       }

@@ -55,7 +55,7 @@ export class ShrinkFolioList {
     const left = first.demote;
     if (left.length === 0) return first.reclaimed + demoted;
     if (sc.reclaimer === 'proactive') {
-      for (const folio of left) this.folios.putbackLru(folio);
+      for (const folio of left) this.folios.moveToLru(folio);
       return first.reclaimed + demoted;
     }
     const second = this.pass(left, sc, false, ignoreReferences);
@@ -81,7 +81,7 @@ export class ShrinkFolioList {
         this.folios.dropIsolated(folio);
       } else {
         if (verdict === 'activate') this.activate(folio);
-        this.folios.putbackLru(folio);
+        this.folios.moveToLru(folio);
       }
     }
     return { reclaimed, demote };

@@ -141,11 +141,10 @@ export class ClassicLru implements ReclaimPolicy {
       this.rmapWalk.folioReferenced(folio);
       this.table.clear(folio, PG_active);
       this.table.set(folio, PG_workingset);
-      this.folios.putbackLru(folio);
+      this.folios.moveToLru(folio);
       this.vmstat.count('pgdeactivate', this.table.nrPages(folio));
     }
     this.vmstat.count('pgrefill', taken.length);
-    this.folios.lruAddDrain();
   }
 
   /** Takes up to `batch` pages from the tail (isolate_lru_folios). */

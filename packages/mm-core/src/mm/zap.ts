@@ -1,4 +1,11 @@
-import { isMigrationType, PTE_SPECIAL, PTE_TYPE_SWAP, pteMapsPage, pteType } from '../abi/pte.js';
+import {
+  isMigrationType,
+  PTE_SPECIAL,
+  PTE_TYPE_SWAP,
+  pteHoldsPage,
+  pteMapsPage,
+  pteType,
+} from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
@@ -57,7 +64,8 @@ export class Zap {
       return;
     }
     this.entryTypes.get(type)?.zap(slot, value);
-    this.mapping.setEntry(slot, 0, 0);
+    if (pteHoldsPage(bits)) this.present(slot, bits);
+    else this.mapping.setEntry(slot, 0, 0);
   }
 
   private present(slot: number, bits: number): void {
