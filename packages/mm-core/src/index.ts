@@ -376,6 +376,13 @@ export {
   ShrinkFolioList,
   ShrinkFolioListToken,
 } from './mm/shrink-folio-list.js';
+export {
+  SHRINK_STOP,
+  type ShrinkControl,
+  type Shrinker,
+  Shrinkers,
+  ShrinkersToken,
+} from './mm/shrinker.js';
 export { Swap, SwapToken } from './mm/swap.js';
 export { NoSwap, SwapBackend } from './mm/swap-backend.js';
 export { SwapFault, SwapFaultToken } from './mm/swap-fault.js';

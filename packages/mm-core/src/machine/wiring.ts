@@ -23,6 +23,7 @@ import { OomKill, OomKillToken } from '../mm/oom-kill.js';
 import { PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
 import { RmapWalk, RmapWalkToken } from '../mm/rmap-walk.js';
 import { ShrinkFolioList, ShrinkFolioListToken } from '../mm/shrink-folio-list.js';
+import { Shrinkers, ShrinkersToken } from '../mm/shrinker.js';
 import { Swap, SwapToken } from '../mm/swap.js';
 import { NoSwap, SwapBackend } from '../mm/swap-backend.js';
 import { SwapFault, SwapFaultToken } from '../mm/swap-fault.js';
@@ -49,6 +50,7 @@ export function bindServices(services: Services): void {
   services.bind(MemoryTiersToken, MemoryTiers);
   services.bind(DemotionToken, Demotion);
   services.bind(HugeMemoryToken, HugeMemory);
+  services.bind(ShrinkersToken, Shrinkers);
   services.bind(ShrinkFolioListToken, ShrinkFolioList);
   services.bind(ReclaimPolicy, ClassicLru);
   services.bind(KswapdToken, Kswapd);

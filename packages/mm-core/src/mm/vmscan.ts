@@ -18,6 +18,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { type ScanControl, SWAP_CLUSTER_MAX } from './scan-control.js';
 import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
+import { type Shrinkers, ShrinkersToken } from './shrinker.js';
 import { type Swap, SwapToken } from './swap.js';
 import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
@@ -46,6 +47,7 @@ export class ClassicLru implements ReclaimPolicy {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(ShrinkFolioListToken) private readonly shrinker: ShrinkFolioList,
+    @inject(ShrinkersToken) private readonly shrinkers: Shrinkers,
     @inject(DemotionToken) private readonly demotion: Demotion,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -73,6 +75,7 @@ export class ClassicLru implements ReclaimPolicy {
     if (this.canAgeAnon(pgdat.nid, sc) && this.inactiveIsLow(pgdat.nid, LRU_INACTIVE_ANON)) {
       this.shrinkActiveList(pgdat.nid, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX);
     }
+    yield* this.shrinkers.shrinkSlab(pgdat.nid, sc);
     const tp = this.tracepoints.mm_vmscan_shrink;
     const scanned = sc.nrScanned - scannedBefore;
     if (tp.enabled) tp.emit(pgdat.nid, scanned, sc.nrReclaimed - reclaimedBefore, sc.priority);
