@@ -2,4 +2,6 @@
 
 import { main } from './command/main.js';
 
-process.exitCode = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2));
+// After an error or Ctrl-C nothing that is still under way is worth waiting for.
+if (code !== 0) process.exit(code);

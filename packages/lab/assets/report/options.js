@@ -47,7 +47,6 @@ function line(theme, state, variant, data) {
     name: variant.name,
     data,
     showSymbol: false,
-    sampling: 'minmax',
     color,
     lineStyle: { width: variant.bound ? 1.5 : 2, type: dash },
     emphasis: { disabled: true },
@@ -72,7 +71,9 @@ function rate(variant, columns) {
       const column = variant.columns[name];
       if (column !== undefined) events += column[at] - column[at - 1];
     }
-    rates.push(seconds > 0 ? events / seconds : 0);
+    const isWhole = seconds * 1e9 > variant.intervalNs / 2;
+    // The last sample may come right after the one before: too short a stretch to speak of a rate.
+    rates.push(isWhole ? events / seconds : (rates.at(-1) ?? 0));
   }
   return rates.length === 0 ? [] : [rates[0], ...rates];
 }
@@ -180,7 +181,6 @@ function latency(theme, state) {
     }),
     series: having.map((variant) => ({
       ...line(theme, state, variant, tail(variant.latency)),
-      sampling: undefined,
       showSymbol: true,
       symbolSize: 1,
       emphasis: { disabled: false, scale: 6 },
@@ -200,7 +200,7 @@ function occupancy(theme, state, variant, peakPages) {
     ...base(theme),
     grid: { left: 4, right: 12, top: 10, bottom: 4, containLabel: true },
     tooltip: { ...base(theme).tooltip, valueFormatter: (value) => format.pages(value ?? 0) },
-    xAxis: xAxis(theme, state),
+    xAxis: { ...xAxis(theme, state), ...(state.axis === 'time' ? {} : { interval: 0.5 }) },
     yAxis: axis(theme, {
       type: 'value',
       min: 0,

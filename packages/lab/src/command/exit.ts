@@ -33,6 +33,8 @@ export function endingOf(error: unknown): Ending {
 /** Commander has printed help and version itself, and is silent about mistakes, which we print. */
 function endingOfCommander(error: CommanderError): Ending {
   if (error.exitCode === 0) return { text: '', code: EXIT.ok };
+  // A group of commands without a word for which: its help was printed.
+  if (error.code === 'commander.help') return { text: '', code: EXIT.usage };
   const text = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
   return { text: `mm-lab: ${text} (see mm-lab --help)`, code: EXIT.usage };
 }

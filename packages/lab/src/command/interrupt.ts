@@ -1,4 +1,5 @@
 import { LabError } from '../error/lab-error.js';
+import { EXIT } from './exit.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -11,7 +12,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const onSignal = () => {
-    release();
+    if (controller.signal.aborted) process.exit(EXIT.interrupted);
+    // We stay subscribed: whoever counts the listeners (the live display does) must not think that
+    // nobody minds the signal.
     controller.abort(new LabError('INTERRUPTED', 'interrupted'));
   };
   const release = () => {

@@ -1,4 +1,7 @@
+import { cxlCompressDevice, cxlCompression, cxlSysram } from '@mm-lab/backend-cxl-compress';
+import { cram } from '@mm-lab/cram';
 import { diskSwap, type Plugin, zramSwap } from '@mm-lab/mm-core';
+import { nodePrivate } from '@mm-lab/node-private';
 import type { MachineChange, OracleConfig } from '../experiment/experiment.js';
 import type { CompareSizes } from './compare-sizes.js';
 
@@ -28,11 +31,26 @@ function tiered({ dramPages, devicePages }: CompareSizes): MachineChange {
       { id: 0, pages: dramPages, cpus: CPUS },
       { id: DEVICE_NID, pages: devicePages, online: false, lineNs: FAR_LINE_NS },
     ],
+    sysctl: { demotion_enabled: true },
   };
 }
 
 function dramOnly(pages: number): MachineChange {
   return { nodes: [{ id: 0, pages, cpus: CPUS }] };
+}
+
+/** The same device for every driver. */
+function device({ devicePages, physicalBytes }: CompareSizes): Plugin {
+  return cxlCompressDevice({
+    logicalPages: devicePages,
+    capacityBytes: physicalBytes,
+    lineNs: FAR_LINE_NS,
+  });
+}
+
+/** What does not fit on the device either: without it the program would be killed instead. */
+function lastResort({ workloadPages }: CompareSizes): Plugin {
+  return diskSwap({ pages: workloadPages });
 }
 
 function roomy({ workloadPages }: CompareSizes): MachineChange {
@@ -47,16 +65,6 @@ export const BACKENDS = {
     machine: roomy,
     plugins: () => [],
   },
-  zram: {
-    title: 'DRAM, and compressed swap in DRAM',
-    machine: ({ dramPages }) => dramOnly(dramPages),
-    plugins: ({ devicePages }) => [zramSwap({ pages: devicePages, codec: 'lz4' })],
-  },
-  disk: {
-    title: 'DRAM, and swap on an NVMe disk',
-    machine: ({ dramPages }) => dramOnly(dramPages),
-    plugins: ({ devicePages }) => [diskSwap({ pages: devicePages })],
-  },
   oracle: {
     title: 'Placement that knows the trace',
     bound: true,
@@ -68,6 +76,32 @@ export const BACKENDS = {
       farLineNs: FAR_LINE_NS,
       copyNs: COPY_NS,
     }),
+  },
+  zram: {
+    title: 'DRAM, and compressed swap in DRAM',
+    machine: ({ dramPages }) => dramOnly(dramPages),
+    plugins: ({ workloadPages }) => [zramSwap({ pages: workloadPages, codec: 'lz4' })],
+  },
+  disk: {
+    title: 'DRAM, and swap on an NVMe disk',
+    machine: ({ dramPages }) => dramOnly(dramPages),
+    plugins: ({ workloadPages }) => [diskSwap({ pages: workloadPages })],
+  },
+  unguarded: {
+    title: 'The device as ordinary memory, disk swap behind it',
+    machine: tiered,
+    plugins: (sizes) => [device(sizes), cxlSysram({ nid: DEVICE_NID }), lastResort(sizes)],
+  },
+  cram: {
+    title: 'N_MEMORY_PRIVATE with CRAM, disk swap behind it',
+    machine: tiered,
+    plugins: (sizes) => [
+      nodePrivate(),
+      device(sizes),
+      cram(),
+      cxlCompression({ nid: DEVICE_NID }),
+      lastResort(sizes),
+    ],
   },
 } as const satisfies Readonly<Record<string, Backend>>;
 

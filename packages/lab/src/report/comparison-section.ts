@@ -55,5 +55,5 @@ function cellOf({ fact, text, standing, ratio }: Cell): Html {
 }
 
 function ratioText(ratio: number): string {
-  return `${ratio >= 100 ? Math.round(ratio) : Number(ratio.toPrecision(3))}×`;
+  return `${ratio >= 10 ? Number(ratio.toPrecision(3)) : ratio.toFixed(2)}×`;
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { chosenVariants } from '../experiment/chosen-variants.js';
 import { type VariantDefinition, workloadOf } from '../experiment/experiment.js';
 import type { Figures } from '../experiment/figures.js';
@@ -14,6 +15,9 @@ import { runInWorker } from './run-in-worker.js';
 import type { RunOptions } from './run-options.js';
 import type { VariantOutcome, VariantProgress } from './variant-outcome.js';
 
+const SETTLE_MS = 1000;
+const UNREF = { ref: false };
+
 /** Everything a run found, in the order of the experiment's variants. */
 export interface RunOutcome {
   readonly workload: LoadedWorkload;
@@ -28,15 +32,20 @@ export interface RunOutcome {
  * @throws LabError VARIANT_UNKNOWN, WORKLOAD_UNKNOWN, INTERRUPTED …; TraceError; what a
  *   variant threw
  */
-export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
-  const { experiment, signal, params } = options;
+export async function runExperiment(given: RunOptions): Promise<RunOutcome> {
+  const stop = new AbortController();
+  const options = { ...given, signal: AbortSignal.any([given.signal, stop.signal]) };
+  const { experiment, params } = options;
   const variants = chosenVariants(experiment, options.variants);
   const workloads = new WorkloadCache(options);
   const outcomes = new Map<string, VariantOutcome>();
   let figures: Figures | undefined;
   const limiter = new Limiter(availableParallelism());
   const groups = [
-    { parallel: 1, tasks: [workloadTask(workloads, workloadOf(experiment, params))] },
+    {
+      parallel: 1,
+      tasks: [workloadTask(workloads, workloadOf(experiment, params), options.signal)],
+    },
     {
       parallel: availableParallelism(),
       tasks: variants.map((variant) => variantTask(options, { variant, workloads, outcomes })),
@@ -54,17 +63,18 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     };
     groups.push({ parallel: 1, tasks: [task] });
   }
-  await Promise.race([options.display(groups), rejectionOf(signal)]);
+  await untilFirstError(options.display(groups), options.signal, stop);
   const spec = workloadOf(experiment, params);
   const workload = await workloads.get(spec);
   return { workload, spec, outcomes: inOrder(variants, outcomes), figures };
 }
 
-function workloadTask(workloads: WorkloadCache, spec: WorkloadSpec): Task {
+function workloadTask(workloads: WorkloadCache, spec: WorkloadSpec, signal: AbortSignal): Task {
   return {
     title: 'trace' in spec ? `trace ${spec.trace}` : `workload ${spec.generator}`,
     run: async (report) => {
-      const { trace } = await workloads.get(spec, ({ share }) => report(progressBar(share)));
+      const loading = workloads.get(spec, ({ share }) => report(progressBar(share)));
+      const { trace } = await Promise.race([loading, rejectionOf(signal)]);
       const { rows, accesses, pages } = trace;
       return `${count(rows)} rows, ${count(accesses)} accesses, ${count(pages)} pages`;
     },
@@ -112,7 +122,23 @@ function inOrder(
   return variants.flatMap(({ name }) => outcomes.get(name) ?? []);
 }
 
-/** Never resolves; rejects when the user interrupts. */
+/** The first variant that fails, and Ctrl-C, stop the workers of all the others. */
+async function untilFirstError(
+  shown: Promise<void>,
+  signal: AbortSignal,
+  stop: AbortController,
+): Promise<void> {
+  try {
+    await Promise.race([shown, rejectionOf(signal)]);
+  } catch (error) {
+    stop.abort(error);
+    // The display ends when its tasks have: it may have hidden the cursor.
+    await Promise.race([shown.catch(() => undefined), setTimeout(SETTLE_MS, undefined, UNREF)]);
+    throw error;
+  }
+}
+
+/** Never resolves; rejects when the signal is aborted. */
 function rejectionOf(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     if (signal.aborted) reject(signal.reason);

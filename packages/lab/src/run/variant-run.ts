@@ -27,6 +27,9 @@ import { type LoadedWorkload, pageDataOf, playedOf } from '../workload/loaded-wo
 import { pricedPlacement } from './priced-placement.js';
 import type { VariantOutcome, VariantProgress } from './variant-outcome.js';
 
+/** The time series know how far the program was to this part of the whole. */
+const PROGRESS_STEPS = 1000;
+
 /** One variant at one point, in this thread. */
 export interface VariantInput {
   readonly experiment: Experiment;
@@ -86,6 +89,7 @@ function play(machine: Machine, config: MachineConfig, input: VariantInput): Pla
   recorder.start();
   const replayed = replay(machine, task, trace, {
     events: replayEvents(input.workload),
+    progressRows: Math.ceil(trace.rows / PROGRESS_STEPS),
     onProgress: (rowNow) => {
       row = rowNow;
       input.onProgress({ row, rows: trace.rows, now: machine.clock.now });
