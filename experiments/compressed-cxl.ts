@@ -68,8 +68,14 @@ export default defineExperiment({
     },
     {
       name: 'cram',
-      title: 'N_MEMORY_PRIVATE and CRAM',
-      plugins: () => [nodePrivate(), cram(), device(), cxlCompression({ nid: 1 }), disk()],
+      title: 'N_MEMORY_PRIVATE and CRAM, its free hook mended',
+      plugins: () => [
+        nodePrivate({ reclaimFrees: 'mended' }),
+        cram(),
+        device(),
+        cxlCompression({ nid: 1 }),
+        disk(),
+      ],
     },
     {
       name: 'zone-device',

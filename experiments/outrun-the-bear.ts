@@ -62,8 +62,14 @@ export default defineExperiment({
     },
     {
       name: 'cram',
-      title: 'N_MEMORY_PRIVATE and CRAM',
-      plugins: () => [nodePrivate(), cram(), device(), cxlCompression({ nid: 1 }), disk()],
+      title: 'N_MEMORY_PRIVATE and CRAM, its free hook mended',
+      plugins: () => [
+        nodePrivate({ reclaimFrees: 'mended' }),
+        cram(),
+        device(),
+        cxlCompression({ nid: 1 }),
+        disk(),
+      ],
     },
     {
       name: 'zone-device',
@@ -123,8 +129,7 @@ async function findTheBear(runner: FigureRunner): Promise<Figures> {
       'unguarded.share_lost': lost,
       'guarded.overflow_events': sum('device.overflow_events', ['cram', 'zone-device']),
       'guarded.lost_pages': sum('integrity.lost_pages', ['cram', 'zone-device']),
-      stale_or_leaked:
-        sum('integrity.stale_reads', GUARDS) + sum('integrity.leaked_pages', GUARDS),
+      stale_or_leaked: sum('integrity.stale_reads', GUARDS) + sum('integrity.leaked_pages', GUARDS),
     },
     tables: [
       {

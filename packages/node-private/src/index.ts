@@ -6,5 +6,5 @@ export {
   type NodePrivateOps,
   NodePrivateToken,
 } from './node-private.js';
-export { nodePrivate } from './plugin.js';
+export { type NodePrivateOptions, nodePrivate } from './plugin.js';
 export { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';

@@ -1,17 +1,30 @@
-import type { Plugin } from '@mm-lab/mm-core';
+import { ManagedToken, type Plugin } from '@mm-lab/mm-core';
 import { NodePrivate, NodePrivateToken } from './node-private.js';
 import { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';
 
+/** Where the posted series can be mended. */
+export interface NodePrivateOptions {
+  /**
+   * Do frees made by reclaim call `free_folio`? `v4`: they do not (a kernel with the series swapped
+   * 767 pages out of a node and called the hook for none), so what a swapped-out page held stays on
+   * the device until its frame is used again. `mended`: they do.
+   */
+  readonly reclaimFrees?: 'v4' | 'mended';
+}
+
 /**
  * Plugin: N_MEMORY_PRIVATE. Binds the registration and hotplug services; a driver plugin then
- *         claims a node.
+ * claims a node.
  */
-export function nodePrivate(): Plugin {
+export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
   return {
     name: 'node-private',
     register(services) {
       services.bind(NodePrivateToken, NodePrivate);
       services.bind(PrivateHotplugToken, PrivateHotplug);
+    },
+    probe(services) {
+      services.get(ManagedToken).reclaimFreesHooked = options.reclaimFrees === 'mended';
     },
   };
 }

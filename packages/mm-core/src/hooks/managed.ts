@@ -26,6 +26,8 @@ export const OwnerColumn = createToken<OwnerColumn>('OwnerColumn');
  * site that asks.
  */
 export class Managed {
+  /** Mends RFC v4: frees made by reclaim reach `free_folio` too. */
+  reclaimFreesHooked = false;
   private readonly owners: Owner[] = [];
   private readonly ownerOfNode: (Owner | null)[] = new Array<Owner | null>(MAX_NUMNODES).fill(null);
   private readonly callsByHook = new Map<HookName, number>();
@@ -150,6 +152,14 @@ export class Managed {
     const owner = this.askFolio(site, folio);
     if (owner === null || !owner.has('free_folio')) return false;
     return this.call(owner, 'free_folio', () => owner.ops.free_folio(folio));
+  }
+
+  /**
+   * The same for a folio that reclaim frees in a batch of its own. The posted series has no hook
+   * there, so owners do not see these frees unless `reclaimFreesHooked` says otherwise.
+   */
+  folio_managed_on_reclaim_free(site: number, folio: number): boolean {
+    return this.reclaimFreesHooked && this.folio_managed_on_free(site, folio);
   }
 
   /** Tells the owner of a split: `fresh` is a new folio, or -1 for the original (patch 11). */

@@ -25,7 +25,7 @@ export interface SiteFact {
   readonly hook: HookName | null;
   /** The kernel function it stands for. */
   readonly kernel: string;
-  /** Patch of RFC v4. */
+  /** Patch of RFC v4; 0: a site that v4 lacks and an option adds. */
   readonly patch: number;
 }
 
@@ -74,6 +74,13 @@ export const SITE_FACTS = {
     10,
     'mm/swap.c:folios_put_refs',
     'folio_managed_on_free',
+    'free_folio',
+  ),
+  'vmscan.shrink_folio_list': site(
+    'free',
+    0,
+    'mm/vmscan.c:shrink_folio_list (free_unref_folios)',
+    'folio_managed_on_reclaim_free',
     'free_folio',
   ),
   'huge_memory.__folio_split': site(

@@ -1,4 +1,4 @@
-import { VM_READ, VM_WRITE } from '../abi/mman.js';
+import { VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
 
 /**
  * What a program asked for in [start, end) (struct vm_area_struct); what is materialised of it
@@ -87,9 +87,12 @@ export class MmStruct {
   }
 }
 
-/** May the vma be read (or written)? */
+/**
+ * May the vma be read (or written)? x86 has no write-only and no execute-only pages, so a load is
+ * allowed where anything is (arch/x86/mm/fault.c:access_error, vma_is_accessible).
+ */
 export function vmaAllows(vma: Vma, write: boolean): boolean {
-  return (vma.flags & (write ? VM_WRITE : VM_READ)) !== 0;
+  return (vma.flags & (write ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC)) !== 0;
 }
 
 function mergeNeighbours(vmas: readonly Vma[]): Vma[] {

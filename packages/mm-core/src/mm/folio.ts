@@ -38,6 +38,7 @@ const PAGEVEC_SIZE = 31;
 export class Folios {
   private readonly putSite = Sites.index('swap.__folio_put');
   private readonly batchSite = Sites.index('swap.folios_put_refs');
+  private readonly reclaimSite = Sites.index('vmscan.shrink_folio_list');
   private readonly culled = Vmstat.index('unevictable_pgs_culled');
   /** The folio_add_lru batch of each node's CPUs; simplified: one batch per node with CPUs. */
   private readonly batches = new Map<number, number[]>();
@@ -134,6 +135,19 @@ export class Folios {
     assert(this.table.has(folio, PG_isolated), 'only an isolated folio is dropped');
     this.table.clear(folio, PG_isolated);
     this.put(folio);
+  }
+
+  /**
+   * Frees an isolated folio that reclaim emptied; nobody else may hold it. This is not folio_put:
+   * reclaim gives its folios to the allocator itself (mm/vmscan.c:shrink_folio_list).
+   */
+  freeReclaimed(folio: number): void {
+    assert(this.table.has(folio, PG_isolated), 'only an isolated folio is freed by reclaim');
+    assert(this.table.refcount[folio] === 1, 'reclaim holds the only reference');
+    this.table.clear(folio, PG_isolated);
+    this.table.refcount[folio] = 0;
+    if (this.managed.folio_managed_on_reclaim_free(this.reclaimSite, folio)) return;
+    this.zoneAlloc.free(folio);
   }
 
   /** folio_trylock. */

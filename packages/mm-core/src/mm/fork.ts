@@ -108,7 +108,8 @@ export class Fork {
       return 0;
     }
     const pfn = this.ptes.value[from]!;
-    if (this.table.has(pfn, PG_pinned) && this.table.has(pfn, PG_anon_exclusive)) {
+    const pinned = this.table.has(this.table.head(pfn), PG_pinned);
+    if (pinned && this.table.has(pfn, PG_anon_exclusive)) {
       return this.copyPinned(pfn, to, bits, nid);
     }
     this.table.clear(pfn, PG_anon_exclusive);

@@ -25,6 +25,8 @@ interface Run {
   /** The owner lets boosted passes swap. */
   readonly maySwapBoosted: boolean;
   boosting: boolean;
+  /** Pages that the whole run reclaimed. */
+  reclaimed: number;
   batches: Generator<void, void> | null;
 }
 
@@ -88,7 +90,10 @@ export class Kswapd {
   }
 
   private begin(pgdat: Pgdat): void {
-    if (!pgdat.kswapd.running) return;
+    if (!pgdat.kswapd.running) {
+      pgdat.kswapd.asleep = true;
+      return;
+    }
     this.vmstat.count('pageoutrun');
     const policy = this.managed.node_private_reclaim_policy(this.balanceSite, pgdat.nid);
     const boost = pgdat.zones.map((zone) => zone.watermarkBoost);
@@ -110,6 +115,7 @@ export class Kswapd {
       managedWatermarks: policy.managed_watermarks,
       maySwapBoosted: policy.may_swap,
       boosting,
+      reclaimed: 0,
       batches: null,
     };
     if (this.hasWork(run)) this.step(run);
@@ -151,8 +157,8 @@ export class Kswapd {
    * @returns is there more to do?
    */
   private nextPriority(run: Run): boolean {
-    const { pgdat, sc } = run;
-    if (sc.nrReclaimed > 0) pgdat.kswapd.failures = 0;
+    const { sc } = run;
+    run.reclaimed += sc.nrReclaimed;
     run.boosting &&= !this.reduceBoost(run, sc.nrReclaimed);
     if (sc.nrScanned < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
     return this.hasWork(run);
@@ -179,15 +185,24 @@ export class Kswapd {
     return run.boost.every((pages) => pages === 0);
   }
 
+  /**
+   * A run is over. A node that is not balanced gets another one at once, unless 16 runs in a row
+   * found nothing (kswapd_try_to_sleep, prepare_kswapd_sleep).
+   */
   private end(run: Run): void {
-    const { pgdat, sc } = run;
+    const { pgdat } = run;
+    const state = pgdat.kswapd;
     if (!run.managedWatermarks) {
       for (const zone of pgdat.zones) zone.watermarkBoost = 0;
     }
-    if (sc.priority < 1 && !this.balanced(pgdat)) pgdat.kswapd.failures++;
-    else pgdat.kswapd.failures = 0;
-    pgdat.kswapd.order = 0;
-    pgdat.kswapd.asleep = true;
+    const balanced = this.balanced(pgdat);
+    state.failures = balanced || run.reclaimed > 0 ? 0 : state.failures + 1;
+    if (!balanced && state.failures < MAX_RECLAIM_RETRIES && state.running) {
+      this.clock.after(this.cost.ns.kswapdWake, () => this.begin(pgdat));
+      return;
+    }
+    state.order = 0;
+    state.asleep = true;
     const tp = this.tracepoints.mm_vmscan_kswapd_sleep;
     if (tp.enabled) tp.emit(pgdat.nid);
   }

@@ -1,5 +1,5 @@
 import { EBUSY, EHWPOISON, ENXIO } from '../abi/errno.js';
-import { PG_buddy, PG_hwpoison, PG_lru, PG_pinned } from '../abi/page-flags.js';
+import { PG_buddy, PG_dirty, PG_hwpoison, PG_pinned, PG_swapcache } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
@@ -9,6 +9,7 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
+import { type Swap, SwapToken } from './swap.js';
 
 /**
  * Poisoned pages (mm/memory-failure.c). The frame keeps a reference for ever, so it never returns
@@ -25,6 +26,7 @@ export class MemoryFailure {
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
+    @inject(SwapToken) private readonly swap: Swap,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
@@ -47,18 +49,30 @@ export class MemoryFailure {
     return rc;
   }
 
+  /**
+   * A clean page of the swap cache leaves it, so that others read their slot again
+   * (me_swapcache_clean); a dirty one stays, for them to find the poison (me_swapcache_dirty).
+   */
   private handle(pfn: number): number {
     if (this.table.refcount[this.table.head(pfn)] === 0) return -EBUSY;
     if (this.table.has(pfn, PG_buddy | PG_pinned)) return -EBUSY;
     this.folios.lruAddDrainAll();
     const folio = this.table.head(pfn);
-    if (this.table.order[folio]! > 0) {
-      const fresh = this.table.has(folio, PG_lru) ? this.huge.splitFolio(folio) : null;
-      if (fresh === null) return -EBUSY;
-    }
-    if (!this.folios.isolateLru(pfn)) return -EBUSY;
+    if (!this.folios.isolateLru(folio)) return -EBUSY;
+    if (this.table.order[folio]! > 0 && !this.split(folio, pfn)) return -EBUSY;
     this.rmapWalk.unmapPoisoned(pfn);
+    const slotIsGood = this.table.has(pfn, PG_swapcache) && !this.table.has(pfn, PG_dirty);
+    if (slotIsGood) this.swap.deleteFromCache(pfn);
     return 0;
+  }
+
+  /** Splits an isolated large folio and keeps only the poisoned page of it isolated. */
+  private split(folio: number, poisoned: number): boolean {
+    const fresh = this.huge.splitFolio(folio);
+    for (const part of [folio, ...(fresh ?? [])]) {
+      if (fresh === null || part !== poisoned) this.folios.putbackLru(part);
+    }
+    return fresh !== null;
   }
 }
 export const MemoryFailureToken = createToken<MemoryFailure>('MemoryFailure');

@@ -1,5 +1,5 @@
 import { EBUSY, EINVAL } from '../abi/errno.js';
-import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
+import { __GFP_RETRY_MAYFAIL, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_MEMORY_HOTPLUG } from '../abi/migrate.js';
 import { N_MEMORY, N_MEMORY_PRIVATE, N_ONLINE } from '../abi/node-states.js';
 import { PG_buddy, PG_hwpoison, PG_isolated, PG_lru, PG_tail } from '../abi/page-flags.js';
@@ -74,6 +74,7 @@ export class MemoryHotplug {
   offlinePages(nid: number): number {
     const pgdat = this.nodes.pgdat(nid);
     if (pgdat.managedPages() === 0) return -EINVAL;
+    if (this.isLastMemory(nid)) return -EBUSY;
     const isPrivate = this.managed.node_is_private(this.offlineSite, nid);
     const state = isPrivate ? N_MEMORY_PRIVATE : N_MEMORY;
     this.nodes.clearState(nid, state);
@@ -94,6 +95,12 @@ export class MemoryHotplug {
     this.nodes.clearState(nid, N_ONLINE);
     this.rebuild();
     return 0;
+  }
+
+  /** The last ordinary memory holds the kernel, which this model does not place. */
+  private isLastMemory(nid: number): boolean {
+    const nodes = this.nodes.inState(N_MEMORY);
+    return nodes.length === 1 && nodes[0] === nid;
   }
 
   /** Zonelists, marks and tiers after a node changed. */
@@ -129,7 +136,7 @@ export class MemoryHotplug {
         reason: MR_MEMORY_HOTPLUG,
         newFolio: (src) => {
           const order = this.table.order[src]!;
-          return this.pageAlloc.alloc({ gfp: GFP_HIGHUSER_MOVABLE, order, nid: target, nodemask });
+          return this.pageAlloc.alloc({ gfp: OFFLINE_GFP, order, nid: target, nodemask });
         },
       });
     }
@@ -137,6 +144,9 @@ export class MemoryHotplug {
   }
 }
 export const MemoryHotplugToken = createToken<MemoryHotplug>('MemoryHotplug');
+
+/** Evacuation kills nobody: it fails (mm/memory_hotplug.c:do_migrate_range). */
+const OFFLINE_GFP = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL;
 
 const NOT_MOVABLE = PG_buddy | PG_tail | PG_isolated | PG_hwpoison;
 

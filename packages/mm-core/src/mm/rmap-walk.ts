@@ -62,8 +62,8 @@ export class RmapWalk {
   }
 
   /**
-   * Replaces every mapping by a swap entry of the folio's slot (try_to_unmap). A page that is
-   * pinned keeps its mapping.
+   * Replaces every mapping by a swap entry of the folio's slot (try_to_unmap); the exclusive bit
+   * moves from the page to the entry. A page that is pinned keeps its mapping.
    * @returns is the folio unmapped now?
    */
   tryToUnmap(folio: number): boolean {
@@ -78,6 +78,7 @@ export class RmapWalk {
       this.mms.get(this.ptes.mmOf(slot)).swapents += 1;
       this.folios.put(folio);
     }
+    this.table.clear(folio, PG_anon_exclusive);
     this.chargeFlush(slots);
     return true;
   }

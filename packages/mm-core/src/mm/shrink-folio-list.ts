@@ -78,7 +78,7 @@ export class ShrinkFolioList {
         demote.push(folio);
       } else if (verdict === 'free') {
         reclaimed += this.table.nrPages(folio);
-        this.folios.dropIsolated(folio);
+        this.folios.freeReclaimed(folio);
       } else {
         if (verdict === 'activate') this.activate(folio);
         this.folios.moveToLru(folio);

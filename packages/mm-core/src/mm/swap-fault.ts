@@ -4,11 +4,12 @@ import {
   PG_anon,
   PG_anon_exclusive,
   PG_dirty,
+  PG_hwpoison,
   PG_swapbacked,
   PG_swapcache,
 } from '../abi/page-flags.js';
 import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWP_EXCLUSIVE, PTE_WRITE } from '../abi/pte.js';
-import { VM_FAULT_MAJOR, VM_FAULT_OOM } from '../abi/vm-fault.js';
+import { VM_FAULT_HWPOISON, VM_FAULT_MAJOR, VM_FAULT_OOM } from '../abi/vm-fault.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -48,6 +49,7 @@ export class SwapFault {
     const entry = vmf.value;
     const cached = this.swap.folioOf(entry);
     if (cached >= 0) {
+      if (this.table.has(cached, PG_hwpoison)) return VM_FAULT_HWPOISON;
       this.folios.get(cached);
       this.work.charge(this.cost.ns.swapInKernel);
       this.install(vmf, cached);

@@ -1,0 +1,170 @@
+import { EBUSY, EINVAL, ENODEV, ENOSPC, PROT_READ, PROT_WRITE, type Task } from '@mm-lab/mm-core';
+import { expect, test } from 'vitest';
+import { CRAM_FLAGS } from '../src/index.js';
+import { type CramMachine, DEVICE, DRAM, machineOf } from './support.js';
+
+/** A task with `pages` written pages, of which the first `there` were moved to the node. */
+function taskOn(made: CramMachine, pages: number, there: number): Task {
+  const task = made.machine.createTask('t');
+  task.mmap(0, pages);
+  for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
+  task.movePages(
+    Array.from({ length: there }, (_, vpn) => vpn),
+    DEVICE,
+  );
+  made.machine.verify();
+  return task;
+}
+
+test('registration has the error codes and flags of the posted code', () => {
+  const { cram, owner, machine } = machineOf({ register: false });
+  expect({
+    'ordinary node': cram.cram_register_private_node(DRAM, owner, null),
+    'no such node': cram.cram_register_private_node(7, owner, null),
+    first: cram.cram_register_private_node(DEVICE, owner, null),
+    'same owner': cram.cram_register_private_node(DEVICE, owner, null),
+    'other owner': cram.cram_register_private_node(DEVICE, {}, null),
+    unregister: cram.cram_unregister_private_node(DEVICE),
+    'unregister again': cram.cram_unregister_private_node(DEVICE),
+    'unregister nowhere': cram.cram_unregister_private_node(7),
+  }).toEqual({
+    'ordinary node': -EINVAL,
+    'no such node': -EINVAL,
+    first: 0,
+    'same owner': 0,
+    'other owner': -EBUSY,
+    unregister: 0,
+    'unregister again': -ENODEV,
+    'unregister nowhere': -EINVAL,
+  });
+  expect(CRAM_FLAGS).toBe(0x3d);
+  machine.verify();
+});
+
+test('a page arrives read-only and a store brings it back with two faults and one copy', () => {
+  const made = machineOf();
+  const task = taskOn(made, 8, 4);
+  expect(task.where([0, 3, 4])).toEqual([DEVICE, DEVICE, DRAM]);
+  const before = made.machine.stats();
+  expect(task.write(0)).toBe('ok');
+  const after = made.machine.stats();
+  const grew = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
+  expect({
+    where: task.where([0]),
+    faults: grew('fault.minor'),
+    writeProtect: grew('fault.write_protect'),
+    promotions: grew('cram.promotions'),
+    moved: grew('vmstat.pgmigrate_success'),
+  }).toEqual({ where: [DRAM], faults: 2, writeProtect: 1, promotions: 1, moved: 1 });
+  made.machine.verify();
+});
+
+test('a read of a page on the node takes no fault', () => {
+  const made = machineOf();
+  const task = taskOn(made, 8, 4);
+  const before = made.machine.vmstat().pgfault;
+  for (let vpn = 0; vpn < 4; vpn++) expect(task.read(vpn)).toBe('ok');
+  expect(made.machine.vmstat().pgfault).toBe(before);
+  expect(task.where([0, 1, 2, 3])).toEqual([DEVICE, DEVICE, DEVICE, DEVICE]);
+});
+
+test('mprotect back to writable leaves the fence up: the store still faults (X12)', () => {
+  const made = machineOf();
+  const task = taskOn(made, 8, 4);
+  task.mprotect(0, 8, PROT_READ);
+  task.mprotect(0, 8, PROT_READ | PROT_WRITE);
+  const before = made.machine.vmstat().pgfault;
+  task.write(0);
+  const fenced = made.machine.vmstat().pgfault - before;
+  task.write(7);
+  const ordinary = made.machine.vmstat().pgfault - before - fenced;
+  expect({ fenced, ordinary }).toEqual({ fenced: 2, ordinary: 0 });
+});
+
+test('a child’s store promotes the shared page and copies from there', () => {
+  const made = machineOf();
+  const task = taskOn(made, 4, 4);
+  const child = task.fork('child');
+  if (typeof child === 'number') throw new Error('fork failed');
+  child.write(1);
+  expect({ parent: task.where([1]), child: child.where([1]) }).toEqual({
+    parent: [DRAM],
+    child: [DRAM],
+  });
+  task.read(1);
+  child.read(1);
+  made.machine.verify();
+  expect(made.machine.engine.shadow.counts.staleReads).toBe(0);
+});
+
+test('full pressure refuses entry with -ENOSPC; without swap what is there stays', () => {
+  const made = machineOf();
+  const task = taskOn(made, 64, 32);
+  made.cram.cram_set_pressure(DEVICE, 5000);
+  expect(made.cram.pressureOf(DEVICE)).toBe(1000);
+  expect(task.movePages([40, 41], DEVICE).rc).toBe(-ENOSPC);
+  made.machine.clock.advance(1e9);
+  expect(made.machine.usedPages(DEVICE)).toBe(32);
+  made.cram.cram_clear_pressure(DEVICE);
+  expect(task.movePages([40, 41], DEVICE).rc).toBe(0);
+  made.machine.verify();
+});
+
+test('pressure drives the node to the share that must be free, by swap, and stays until changed', () => {
+  const left: Record<number, number> = {};
+  for (const pressure of [250, 500, 999, 1000]) {
+    const made = machineOf({ dramPages: 2048, devicePages: 2048, swapPages: 4096 });
+    taskOn(made, 1250, 1200);
+    made.cram.cram_set_pressure(DEVICE, pressure);
+    made.machine.clock.advance(10e9);
+    made.machine.verify();
+    left[pressure] = made.machine.usedPages(DEVICE);
+  }
+  expect(left).toMatchInlineSnapshot(`
+    {
+      "1000": 1,
+      "250": 1200,
+      "500": 699,
+      "999": 1,
+    }
+  `);
+});
+
+test('freed pages are scrubbed; those that reclaim frees are not, unless that is mended', () => {
+  const calls = (reclaimFrees: 'v4' | 'mended'): object => {
+    const made = machineOf({ dramPages: 2048, swapPages: 4096, reclaimFrees });
+    const task = taskOn(made, 600, 512);
+    task.munmap(0, 100);
+    const hooked = made.machine.managed.hookCalls().get('free_folio') ?? 0;
+    made.cram.cram_set_pressure(DEVICE, 1000);
+    made.machine.clock.advance(10e9);
+    made.machine.verify();
+    return {
+      byUnmap: hooked,
+      byReclaim: (made.machine.managed.hookCalls().get('free_folio') ?? 0) - hooked,
+      swapped: made.machine.stats()['swap.out'],
+    };
+  };
+  expect({ v4: calls('v4'), mended: calls('mended') }).toEqual({
+    v4: { byUnmap: 100, byReclaim: 0, swapped: 411 },
+    mended: { byUnmap: 100, byReclaim: 411, swapped: 411 },
+  });
+});
+
+test('unregistering with pages there strands them: they cannot migrate and stores go through', () => {
+  const made = machineOf();
+  const task = taskOn(made, 8, 4);
+  made.cram.cram_unregister_private_node(DEVICE);
+  const before = made.machine.vmstat().pgfault;
+  task.write(0);
+  expect({
+    where: task.where([0]),
+    faults: made.machine.vmstat().pgfault - before,
+    remove: made.hotplug.offline_and_remove_private_memory(DEVICE),
+  }).toEqual({ where: [-2], faults: 1, remove: -EBUSY });
+  made.machine.verify();
+  made.cram.cram_register_private_node(DEVICE, made.owner, null);
+  expect(made.hotplug.offline_and_remove_private_memory(DEVICE)).toBe(0);
+  expect(made.machine.usedPages(DEVICE)).toBe(0);
+  made.machine.verify();
+});

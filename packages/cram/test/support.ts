@@ -1,0 +1,65 @@
+import {
+  createMachine,
+  type Machine,
+  type MachineConfig,
+  type Plugin,
+  zramSwap,
+} from '@mm-lab/mm-core';
+import { nodePrivate, type PrivateHotplug, PrivateHotplugToken } from '@mm-lab/node-private';
+import { type Cram, CramToken, cram } from '../src/index.js';
+
+export const DRAM = 0;
+export const DEVICE = 1;
+
+/** A machine whose node 1 is CRAM's, without a device behind it. */
+export interface CramMachine {
+  readonly machine: Machine;
+  readonly cram: Cram;
+  readonly hotplug: PrivateHotplug;
+  readonly owner: object;
+}
+
+/** Sizes and swap of the machine. */
+export interface CramOptions {
+  readonly dramPages?: number;
+  readonly devicePages?: number;
+  readonly swapPages?: number;
+  readonly register?: boolean;
+  readonly reclaimFrees?: 'v4' | 'mended';
+  readonly sysctl?: MachineConfig['sysctl'];
+}
+
+/** The level's helper: a private node with CRAM registered on it. */
+export function machineOf(options: CramOptions = {}): CramMachine {
+  const found: { cram?: Cram; hotplug?: PrivateHotplug } = {};
+  const owner = { name: 'test' };
+  const driver: Plugin = {
+    name: 'driver',
+    probe(services) {
+      found.cram = services.get(CramToken);
+      found.hotplug = services.get(PrivateHotplugToken);
+      found.hotplug.add_private_memory_driver_managed(DEVICE, { name: 'test' }, null);
+      if (options.register !== false) found.cram.cram_register_private_node(DEVICE, owner, null);
+    },
+  };
+  const swap = options.swapPages ?? 0;
+  const machine = createMachine(
+    {
+      seed: 1,
+      nodes: [
+        { id: DRAM, pages: options.dramPages ?? 1024, cpus: 1 },
+        { id: DEVICE, pages: options.devicePages ?? 1024, online: false, lineNs: 250 },
+      ],
+      sysctl: { demotion_enabled: true, ...options.sysctl },
+    },
+    [
+      nodePrivate({ reclaimFrees: options.reclaimFrees ?? 'v4' }),
+      cram(),
+      driver,
+      ...(swap > 0 ? [zramSwap({ pages: swap, codec: 'lz4' })] : []),
+    ],
+  );
+  const { cram: service, hotplug } = found;
+  if (service === undefined || hotplug === undefined) throw new Error('the driver did not probe');
+  return { machine, cram: service, hotplug, owner };
+}

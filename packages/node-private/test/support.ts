@@ -1,0 +1,49 @@
+import { createMachine, type Machine, type Plugin } from '@mm-lab/mm-core';
+import {
+  type NodePrivate,
+  NodePrivateToken,
+  nodePrivate,
+  type PrivateHotplug,
+  PrivateHotplugToken,
+} from '../src/index.js';
+
+/** A machine with DRAM on node 0, ordinary slow memory on node 1 and two pluggable nodes. */
+export interface PrivateMachine {
+  readonly machine: Machine;
+  readonly nodes: NodePrivate;
+  readonly hotplug: PrivateHotplug;
+}
+
+/** The level's helper: builds the machine and hands out its private-node services. */
+export function machineOf(seed = 1): PrivateMachine {
+  const found: { nodes?: NodePrivate; hotplug?: PrivateHotplug } = {};
+  const peek: Plugin = {
+    name: 'peek',
+    probe(services) {
+      found.nodes = services.get(NodePrivateToken);
+      found.hotplug = services.get(PrivateHotplugToken);
+    },
+  };
+  const machine = createMachine(
+    {
+      seed,
+      nodes: [
+        { id: 0, pages: 1024, cpus: 1 },
+        { id: 1, pages: 1024, lineNs: 200 },
+        { id: 2, pages: 1024, online: false, lineNs: 300 },
+        { id: 3, pages: 1024, online: false, lineNs: 300 },
+      ],
+      distances: [
+        [10, 20, 25, 30],
+        [20, 10, 30, 25],
+        [25, 30, 10, 20],
+        [30, 25, 20, 10],
+      ],
+      sysctl: { demotion_enabled: true },
+    },
+    [nodePrivate(), peek],
+  );
+  const { nodes, hotplug } = found;
+  if (nodes === undefined || hotplug === undefined) throw new Error('the plugin bound no services');
+  return { machine, nodes, hotplug };
+}
