@@ -34,9 +34,8 @@ const SysramToken = createToken<Sysram>('Sysram');
 
 /**
  * Plugin: plugs the device's memory as ordinary N_MEMORY of its node, as drivers/cxl's sysram
- *         regions do by default.
- * Nobody looks at how full the device really is: this is what a compressing device is without a
- * service like CRAM.
+ * regions do by default. Nobody looks at how full the device really is: this is what a compressing
+ * device is without a service like CRAM.
  */
 export function cxlSysram(options: DriverOptions): Plugin {
   const name = 'cxl-sysram';

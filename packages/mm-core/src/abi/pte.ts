@@ -24,10 +24,9 @@ export const PTE_SWP_EXCLUSIVE = 1 << 6;
 export const PTE_UNADDRESSABLE = 1 << 7;
 
 /**
- * Two bits of the access engine, no hardware has them: cleared whenever an entry is set.
- * CHECKED: the contents behind the entry were compared with the shadow memory since it was set.
- * WRITTEN: a store went through the entry since it was set, so the contents already have a fresh
- *          identity.
+ * Two bits of the access engine, no hardware has them: cleared whenever an entry is set. CHECKED:
+ * the contents behind the entry were compared with the shadow memory since it was set. WRITTEN: a
+ * store went through the entry since it was set, so the contents already have a fresh identity.
  */
 export const PTE_CHECKED = 1 << 8;
 export const PTE_WRITTEN = 1 << 9;

@@ -2,8 +2,7 @@ import type { Services } from '../base/di.js';
 
 /**
  * A plugin: an object with a name, returned by a function of its options. The array of an
- *           experiment is the whole
- * configuration; the name is in every error.
+ * experiment is the whole configuration; the name is in every error.
  */
 export interface Plugin {
   readonly name: string;

@@ -7,8 +7,8 @@ import { SyscallShadow } from './syscall-shadow.js';
 
 /**
  * A task: one CPU running in one address space. Its methods are the system calls and accesses of a
- *         program; ranges are in
- * virtual pages. Each moves the clock by what it cost. Failures are `-errno` as in the kernel.
+ * program; ranges are in virtual pages. Each moves the clock by what it cost. Failures are `-errno`
+ * as in the kernel.
  */
 export class Task {
   alive = true;

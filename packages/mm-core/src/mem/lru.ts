@@ -22,9 +22,8 @@ export function lruOf(flags: number): number {
 
 /**
  * The five LRU lists of each node. Only linkage and sizes live here; which folio goes where is
- * decided in mm/.
- * Invariant: a folio is linked here exactly when PG_lru is set, on the list that `lruOf(flags)`
- *            says.
+ * decided in mm/. Invariant: a folio is linked here exactly when PG_lru is set, on the list that
+ * `lruOf(flags)` says.
  */
 export class LruLists {
   /** Pages on each list, by nid * NR_LRU_LISTS + list. */

@@ -4,9 +4,9 @@ import type { FolioTable } from './folio-table.js';
 
 /**
  * Reverse map: the page-table slots that refer to a page, by a present entry or by a migration
- *              entry. Simplified against
- * Linux, which finds them through anon_vma and i_mmap trees and may visit vmas that turn out not to
- * map the page: here the set is exact, so an rmap walk costs what it finds.
+ * entry. Simplified against Linux, which finds them through anon_vma and i_mmap trees and may visit
+ * vmas that turn out not to map the page: here the set is exact, so an rmap walk costs what it
+ * finds.
  */
 export class Rmap {
   private readonly lists: (number[] | null)[] = [];
