@@ -1,0 +1,164 @@
+import { expect, test } from 'vitest';
+import { VM_HUGEPAGE } from '../../src/abi/mman.js';
+import { diskSwap, MADV_PAGEOUT, PG_hwpoison, PROT_READ, PROT_WRITE } from '../../src/index.js';
+import { entriesOf, entryOf, machineOf, pfnOf, wrongContents } from '../machine-of.js';
+import { refusingSwap } from '../refusing-swap.js';
+
+const RW = PROT_READ | PROT_WRITE;
+
+test('a poisoned frame is taken out of use and its mapping becomes a hwpoison entry', () => {
+  const machine = machineOf();
+  const task = machine.createTask('t');
+  task.mmap(0, 4);
+  task.write(0);
+  const pfn = pfnOf(machine, task, 0);
+  const free = machine.nodes.pgdat(0).freePages();
+  expect({
+    rc: machine.memoryFailure.memoryFailure(pfn, 0),
+    again: machine.memoryFailure.memoryFailure(pfn, 0),
+    none: machine.memoryFailure.memoryFailure(1 << 20, 0),
+    entry: entryOf(machine, task, 0),
+    poisoned: [...machine.memoryFailure.poisoned].length,
+    freed: machine.nodes.pgdat(0).freePages() - free,
+  }).toMatchInlineSnapshot(`
+    {
+      "again": -133,
+      "entry": "hwpoison",
+      "freed": 0,
+      "none": -6,
+      "poisoned": 1,
+      "rc": 0,
+    }
+  `);
+  machine.verify();
+});
+
+test('the next access loses the page and goes on with a fresh one', () => {
+  const machine = machineOf();
+  const task = machine.createTask('t');
+  task.mmap(0, 1);
+  task.write(0);
+  machine.memoryFailure.memoryFailure(pfnOf(machine, task, 0), 0);
+  expect([task.read(0), entryOf(machine, task, 0), wrongContents(machine)]).toMatchInlineSnapshot(`
+    [
+      "ok",
+      "ro zero",
+      1,
+    ]
+  `);
+  machine.verify();
+});
+
+test('of a large folio only the poisoned page goes, and pages mapped nowhere are freed', () => {
+  const machine = machineOf({ sysctl: { thp_order: 2 } });
+  const task = machine.createTask('t');
+  task.mmap(0, 4, RW, VM_HUGEPAGE);
+  task.write(0);
+  const folio = pfnOf(machine, task, 0);
+  task.munmap(3, 1);
+  const rc = machine.memoryFailure.memoryFailure(folio + 2, 0);
+  machine.folios.lruAddDrainAll();
+  expect({
+    rc,
+    entries: entriesOf(machine, task, 0, 4),
+    poisoned: [0, 1, 2, 3].map((at) => machine.table.has(folio + at, PG_hwpoison)),
+    references: [0, 1, 2, 3].map((at) => machine.table.refcount[folio + at]),
+    used: machine.usedPages(0),
+  }).toMatchInlineSnapshot(`
+    {
+      "entries": [
+        "rw dirty exclusive @0",
+        "rw dirty exclusive @0",
+        "hwpoison",
+        "none",
+      ],
+      "poisoned": [
+        false,
+        false,
+        true,
+        false,
+      ],
+      "rc": 0,
+      "references": [
+        1,
+        1,
+        1,
+        0,
+      ],
+      "used": 3,
+    }
+  `);
+  machine.verify();
+});
+
+test('a clean page of the swap cache is read again from its slot by the others', () => {
+  const machine = machineOf({ plugins: [diskSwap({ pages: 16 })] });
+  const task = machine.createTask('t');
+  task.mmap(0, 1);
+  task.write(0);
+  task.madvise(0, 1, MADV_PAGEOUT);
+  const child = task.fork('child');
+  if (typeof child === 'number') throw new Error('fork');
+  task.read(0);
+  const rc = machine.memoryFailure.memoryFailure(pfnOf(machine, task, 0), 0);
+  expect({
+    rc,
+    parent: entryOf(machine, task, 0),
+    child: [child.read(0), entryOf(machine, child, 0)],
+    wrong: wrongContents(machine),
+  }).toMatchInlineSnapshot(`
+    {
+      "child": [
+        "ok",
+        "rw exclusive @0",
+      ],
+      "parent": "hwpoison",
+      "rc": 0,
+      "wrong": 0,
+    }
+  `);
+  machine.verify();
+});
+
+test('a dirty page of the swap cache is the only copy: a fault on its slot finds the poison', () => {
+  const machine = machineOf({ plugins: [refusingSwap(16)] });
+  const task = machine.createTask('t');
+  task.mmap(0, 1);
+  task.write(0);
+  const pfn = pfnOf(machine, task, 0);
+  task.madvise(0, 1, MADV_PAGEOUT);
+  expect({
+    before: entryOf(machine, task, 0),
+    rc: machine.memoryFailure.memoryFailure(pfn, 0),
+    read: task.read(0),
+    after: entryOf(machine, task, 0),
+    lost: machine.engine.shadow.counts.lostPages,
+  }).toMatchInlineSnapshot(`
+    {
+      "after": "ro zero",
+      "before": "swap exclusive",
+      "lost": 1,
+      "rc": 0,
+      "read": "ok",
+    }
+  `);
+  machine.verify();
+});
+
+test('a pinned page is not handled', () => {
+  const machine = machineOf();
+  const task = machine.createTask('t');
+  task.mmap(0, 1);
+  const pfn = task.pinLongterm(0);
+  expect([
+    machine.memoryFailure.memoryFailure(pfn, 0),
+    machine.table.has(pfn, PG_hwpoison),
+    entryOf(machine, task, 0),
+  ]).toMatchInlineSnapshot(`
+    [
+      -16,
+      false,
+      "rw dirty exclusive @0",
+    ]
+  `);
+});

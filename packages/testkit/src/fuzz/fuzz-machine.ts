@@ -1,0 +1,111 @@
+import { createMachine, type NodeConfig, type Plugin, Prng } from '@mm-lab/mm-core';
+import { ADDRESS_SPACE_OPERATIONS } from './address-space-operations.js';
+import { auditMachine } from './invariants.js';
+import { MEMORY_OPERATIONS } from './memory-operations.js';
+import type { FuzzOperation } from './operation.js';
+import { randomConfig, randomNodes, randomSwap } from './random-machine.js';
+import { Swarm } from './swarm.js';
+import { FuzzWorld } from './world.js';
+
+/** Operations in the log of a failure. */
+const LOG_LINES = 12;
+/** Where the programs' memory lies. */
+const BASES = [0, 4096, 2 ** 20 + 7, 2 ** 34] as const;
+
+/** One run of the fuzzer. Equal options give equal runs. */
+export interface FuzzOptions {
+  readonly seed: number;
+  readonly steps: number;
+  /** Drivers and services of the machine; made anew for each run, as they belong to one machine. */
+  readonly plugins?: readonly Plugin[];
+  /** Nodes of the machine; default: random ones. */
+  readonly nodes?: readonly NodeConfig[];
+  /** Further operations, such as what the driver's users can ask of it. */
+  readonly operations?: readonly FuzzOperation[];
+  /** Names of built-in operations to leave out. */
+  readonly without?: readonly string[];
+  /** May the driver lose contents? Default no; stale and leaked contents never. */
+  readonly mayLose?: boolean;
+}
+
+/** What a run without a finding did. */
+export interface FuzzReport {
+  readonly seed: number;
+  readonly steps: number;
+  /** Accesses whose verdict and contents were compared with the model. */
+  readonly checks: number;
+  /** Steps by operation. */
+  readonly operations: Readonly<Record<string, number>>;
+  /** Counters of the machine at the end. */
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+/** A finding: replay it with the same options and `steps: step + 1`. */
+export class FuzzFailure extends Error {
+  override readonly name = 'FuzzFailure';
+
+  constructor(
+    readonly seed: number,
+    readonly step: number,
+    log: readonly string[],
+    cause: unknown,
+  ) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    const head = `seed ${seed}, step ${step}: ${what}`;
+    super([head, ...log.map((line) => `  ${line}`)].join('\n'), { cause });
+  }
+}
+
+/**
+ * Runs random operations on a random machine. After every step the whole machine is recounted, and
+ * every access is compared with an independent model of what the program may expect.
+ * @throws FuzzFailure at the first disagreement
+ */
+export function fuzzMachine(options: FuzzOptions): FuzzReport {
+  const random = new Prng(options.seed);
+  const world = buildWorld(options, random);
+  const without = new Set(options.without ?? []);
+  const known = [...ADDRESS_SPACE_OPERATIONS, ...MEMORY_OPERATIONS, ...(options.operations ?? [])];
+  const swarm = new Swarm(
+    random,
+    known.filter(({ name }) => !without.has(name)),
+  );
+  const counts = new Map<string, number>();
+  const log: string[] = [];
+  let step = 0;
+  try {
+    for (; step < options.steps; step++) {
+      const operation = swarm.draw();
+      counts.set(operation.name, (counts.get(operation.name) ?? 0) + 1);
+      runStep(world, operation, `${step} `, log);
+    }
+    world.sweep();
+    world.checkCounts();
+    auditMachine(world.machine);
+  } catch (cause) {
+    throw new FuzzFailure(options.seed, step, log, cause);
+  }
+  const operations = Object.fromEntries([...counts].sort());
+  const stats = world.machine.stats();
+  return { seed: options.seed, steps: step, checks: world.checks, operations, stats };
+}
+
+function buildWorld(options: FuzzOptions, random: Prng): FuzzWorld {
+  const nodes = options.nodes ?? randomNodes(random);
+  const given = options.plugins ?? [];
+  const names = new Set(given.map(({ name }) => name));
+  const swap = randomSwap(random).filter(({ name }) => !names.has(name));
+  const machine = createMachine(randomConfig(random, nodes), [...swap, ...given]);
+  const allow = { loses: options.mayLose ?? false };
+  return new FuzzWorld(machine, random, random.pick(BASES), allow);
+}
+
+function runStep(world: FuzzWorld, operation: FuzzOperation, prefix: string, log: string[]): void {
+  const model = world.anyModel();
+  log.push(`${prefix}task ${model.task.mm.id}: ${operation.name} …`);
+  if (log.length > LOG_LINES) log.shift();
+  log[log.length - 1] = `${prefix}task ${model.task.mm.id}: ${operation.run(world, model)}`;
+  world.bury();
+  world.checkCounts();
+  auditMachine(world.machine);
+}

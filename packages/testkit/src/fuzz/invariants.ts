@@ -1,0 +1,92 @@
+import {
+  assert,
+  isMigrationType,
+  type Machine,
+  type MmStruct,
+  NP_OPS_PROTECT_WRITE,
+  OWNER_NO_LRU,
+  PG_anon,
+  PG_anon_exclusive,
+  PG_batched,
+  PG_hwpoison,
+  PG_isolated,
+  PG_locked,
+  PG_lru,
+  PTE_SPECIAL,
+  PTE_SWP_EXCLUSIVE,
+  PTE_TYPE_SWAP,
+  PTE_WRITE,
+  pteMapsPage,
+  pteType,
+} from '@mm-lab/mm-core';
+
+const PGALLOC = ['pgalloc_dma', 'pgalloc_dma32', 'pgalloc_normal', 'pgalloc_movable'] as const;
+
+/**
+ * Invariants that `machine.verify()` leaves out because they are not about bookkeeping but about
+ * what mappings may mean: copy-on-write, fences, poison, LRU membership, and allocations against
+ * frees.
+ * @throws AssertionError that names the broken one
+ */
+export function auditMachine(machine: Machine): void {
+  for (const mm of machine.mms.all()) {
+    auditVmas(mm);
+    machine.ptes.walk(mm.id, 0, Infinity, (slot) => auditEntry(machine, slot));
+  }
+  auditAllocations(machine);
+  machine.verify();
+}
+
+function auditVmas(mm: MmStruct): void {
+  let end = 0;
+  for (const vma of mm.vmas) {
+    assert(vma.start < vma.end, `mm ${mm.id}: the area at ${vma.start} is not empty`);
+    assert(vma.start >= end, `mm ${mm.id}: the area at ${vma.start} overlaps none before it`);
+    end = vma.end;
+  }
+}
+
+function auditEntry(machine: Machine, slot: number): void {
+  const bits = machine.ptes.bits[slot]!;
+  if (pteMapsPage(bits)) {
+    if ((bits & PTE_SPECIAL) === 0) auditMapping(machine, slot, bits);
+    return;
+  }
+  const value = machine.ptes.value[slot]!;
+  const type = pteType(bits);
+  if (type === PTE_TYPE_SWAP && (bits & PTE_SWP_EXCLUSIVE) !== 0) {
+    assert(machine.swap.entryCount(value) === 1, `exclusive swap slot ${value} has one entry`);
+  }
+  if (isMigrationType(type)) {
+    assert(machine.migrate.completionOf(value) >= 0, `a migration entry of ${value} will end`);
+  }
+}
+
+function auditMapping(machine: Machine, slot: number, bits: number): void {
+  const { table, ptes, rmap, managed } = machine;
+  const pfn = ptes.value[slot]!;
+  const folio = table.head(pfn);
+  assert(!table.has(pfn, PG_hwpoison), `poisoned page ${pfn} is mapped nowhere`);
+  assert(table.has(folio, PG_anon), `mapped folio ${folio} is anonymous`);
+  const exclusive = table.has(pfn, PG_anon_exclusive);
+  const writable = (bits & PTE_WRITE) !== 0;
+  assert(!exclusive || rmap.count(pfn) === 1, `exclusive page ${pfn} has one mapping`);
+  assert(!writable || exclusive, `writable page ${pfn} is exclusive`);
+  const owner = managed.ownerOf(folio);
+  const fenced = owner !== null && (owner.flags & NP_OPS_PROTECT_WRITE) !== 0;
+  assert(!fenced || !writable, `fenced page ${pfn} is not writable`);
+  const onLru = table.has(folio, PG_lru | PG_batched | PG_isolated);
+  const noLru = owner !== null && (owner.flags & OWNER_NO_LRU) !== 0;
+  assert(onLru || noLru, `mapped folio ${folio} is on an LRU list or on its way`);
+  const locked = table.has(folio, PG_locked);
+  assert(!locked || machine.migrate.completionOf(folio) >= 0, `folio ${folio} is unlocked again`);
+}
+
+/** Every page that was handed out and not given back is in use. */
+function auditAllocations(machine: Machine): void {
+  let out = -machine.counters.read('pgfree');
+  for (const name of PGALLOC) out += machine.counters.read(name);
+  let used = 0;
+  for (const zone of machine.nodes.zones) used += zone.managedPages - zone.freePages;
+  assert(out === used, `pgalloc - pgfree is ${out}, pages in use are ${used}`);
+}

@@ -1,0 +1,163 @@
+import {
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  type Task,
+  VM_DONTCOPY,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_READ,
+  VM_WRITE,
+} from '@mm-lab/mm-core';
+
+/** Pages of address space that a fuzzed task uses. Below the model's limit of a stack. */
+export const WINDOW_PAGES = 1024;
+
+/** Stands for contents that nobody recorded: the next read tells. */
+export const UNKNOWN = -2;
+
+const VM_PROT_MASK = VM_READ | VM_WRITE | VM_EXEC;
+/** Set on every mapped page of the model. */
+const MAPPED = 2 ** 30;
+
+/**
+ * What one program may expect of its memory, kept apart from the machine: per page of a window its
+ * vma flags and the identity of what it stored last. It has no notion of frames, swap or migration,
+ * and no code of mm-core.
+ */
+export class TaskModel {
+  /** Contents a read must find; 0 = zeroes. */
+  readonly content = new Int32Array(WINDOW_PAGES);
+  /** The next access finds poison. */
+  readonly poisoned = new Uint8Array(WINDOW_PAGES);
+  /** Frame of each page that is pinned: it may not change under the program. */
+  readonly pinned = new Map<number, number>();
+  /**
+   * A fork cleared VM_LOCKED and left areas side by side that differ in nothing any more: what
+   * looks like one area may be several.
+   */
+  unmerged = false;
+  private readonly flags = new Int32Array(WINDOW_PAGES);
+
+  constructor(
+    readonly task: Task,
+    /** First virtual page of the window. */
+    readonly base: number,
+  ) {}
+
+  vpn(index: number): number {
+    return this.base + index;
+  }
+
+  isMapped(index: number): boolean {
+    return this.flags[index] !== 0;
+  }
+
+  isLocked(index: number): boolean {
+    return (this.flags[index]! & VM_LOCKED) !== 0;
+  }
+
+  /**
+   * Would a load or store be allowed, growing a stack if need be? x86 cannot forbid loads where it
+   * allows more.
+   */
+  allows(index: number, write: boolean): boolean {
+    this.growStack(index);
+    return (this.flags[index]! & (write ? VM_WRITE : VM_PROT_MASK)) !== 0;
+  }
+
+  map(start: number, count: number, prot: number, extra: number): void {
+    this.unmap(start, count);
+    this.flags.fill(MAPPED | protFlags(prot) | extra, start, start + count);
+  }
+
+  unmap(start: number, count: number): void {
+    this.flags.fill(0, start, start + count);
+    this.drop(start, count);
+  }
+
+  /** The contents of the range are zeroes from now on. */
+  drop(start: number, count: number): void {
+    this.content.fill(0, start, start + count);
+    this.poisoned.fill(0, start, start + count);
+    for (let at = start; at < start + count; at++) this.pinned.delete(at);
+  }
+
+  /** mprotect: up to the first hole. @returns was there none? */
+  protect(start: number, count: number, prot: number): boolean {
+    for (let at = start; at < start + count; at++) {
+      if (!this.isMapped(at)) return false;
+      this.flags[at] = (this.flags[at]! & ~VM_PROT_MASK) | protFlags(prot);
+    }
+    return true;
+  }
+
+  /** mlock or munlock of a range without holes. */
+  lock(start: number, count: number, flag: number): void {
+    for (let at = start; at < start + count; at++) {
+      this.flags[at] = (this.flags[at]! & ~VM_LOCKED) | flag;
+    }
+  }
+
+  covers(start: number, count: number): boolean {
+    for (let at = start; at < start + count; at++) if (!this.isMapped(at)) return false;
+    return true;
+  }
+
+  /** Is the range one vma? */
+  isOneVma(start: number, count: number): boolean {
+    const first = this.flags[start]!;
+    for (let at = start; at < start + count; at++) if (this.flags[at] !== first) return false;
+    return first !== 0;
+  }
+
+  /** mremap to another place. */
+  move(from: number, count: number, to: number, newCount: number): void {
+    const kept = Math.min(count, newCount);
+    const flags = this.flags[from]!;
+    const content = this.content.slice(from, from + kept);
+    const poisoned = this.poisoned.slice(from, from + kept);
+    const pinned = [...this.pinned].filter(([at]) => at >= from && at < from + kept);
+    this.unmap(to, newCount);
+    this.unmap(from, count);
+    this.flags.fill(flags, to, to + newCount);
+    this.content.set(content, to);
+    this.poisoned.set(poisoned, to);
+    for (const [at, pfn] of pinned) this.pinned.set(at - from + to, pfn);
+  }
+
+  /** mremap in place to more pages. */
+  grow(start: number, count: number, newCount: number): void {
+    this.flags.fill(this.flags[start]!, start + count, start + newCount);
+  }
+
+  /** What a child has at the fork. */
+  fork(child: Task): TaskModel {
+    const model = new TaskModel(child, this.base);
+    model.unmerged = this.unmerged || this.flags.some((flags) => (flags & VM_LOCKED) !== 0);
+    for (let at = 0; at < WINDOW_PAGES; at++) {
+      if ((this.flags[at]! & VM_DONTCOPY) !== 0) continue;
+      model.flags[at] = this.flags[at]! & ~VM_LOCKED;
+      model.content[at] = this.content[at]!;
+      model.poisoned[at] = this.poisoned[at]!;
+    }
+    return model;
+  }
+
+  private growStack(index: number): void {
+    if (this.isMapped(index)) return;
+    let above = index + 1;
+    while (above < WINDOW_PAGES && !this.isMapped(above)) above++;
+    if (above === WINDOW_PAGES || (this.flags[above]! & VM_GROWSDOWN) === 0) return;
+    this.flags.fill(this.flags[above]!, index, above);
+  }
+}
+
+function protFlags(prot: number): number {
+  return (
+    ((prot & PROT_READ) !== 0 ? VM_READ : 0) |
+    ((prot & PROT_WRITE) !== 0 ? VM_WRITE : 0) |
+    ((prot & PROT_EXEC) !== 0 ? VM_EXEC : 0)
+  );
+}

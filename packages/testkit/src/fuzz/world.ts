@@ -1,0 +1,203 @@
+import {
+  isMigrationType,
+  type Machine,
+  type Prng,
+  PTE_SPECIAL,
+  PTE_TYPE_SWAP,
+  pteMapsPage,
+  pteType,
+  VERSION_LOST,
+  VERSION_ZERO,
+} from '@mm-lab/mm-core';
+import { TaskModel, UNKNOWN, WINDOW_PAGES } from './task-model.js';
+
+/** Tasks alive at a time. */
+const TASKS_MAX = 4;
+
+/** What a driver under test is allowed to do. */
+export interface Allowances {
+  /** It may lose contents (it overflows, say). Stale and leaked contents are never allowed. */
+  readonly loses: boolean;
+}
+
+/** A page of a program. */
+export interface PageOf {
+  readonly model: TaskModel;
+  readonly index: number;
+}
+
+/**
+ * One fuzzed machine with the independent model of each of its programs. Operations act on the
+ * machine and on the model, and the world compares the two.
+ */
+export class FuzzWorld {
+  readonly models: TaskModel[] = [];
+  /** Kernel pages that the fuzzer itself holds, by first pfn. */
+  readonly held: number[] = [];
+  /** Pinned folios, by first pfn. */
+  readonly pins = new Set<number>();
+  /** Pages lost to injected poison so far. */
+  poisonSeen = 0;
+  /** Frames poisoned so far. */
+  poisonings = 0;
+  /** Reads and stores checked against the model. */
+  checks = 0;
+  private tasksMade = 0;
+
+  constructor(
+    readonly machine: Machine,
+    readonly random: Prng,
+    private readonly base: number,
+    private readonly allow: Allowances,
+  ) {
+    machine.folios.addHolder(() => this.held);
+  }
+
+  /** A live program; makes one if there is none. */
+  anyModel(): TaskModel {
+    if (this.models.length === 0) return this.spawn();
+    return this.random.pick(this.models);
+  }
+
+  mayFork(): boolean {
+    return this.models.length < TASKS_MAX;
+  }
+
+  /** A new program with nothing mapped. */
+  spawn(): TaskModel {
+    const nid = this.random.pick(this.cpuNodes());
+    const task = this.machine.createTask(`task${this.tasksMade++}`, nid);
+    const model = new TaskModel(task, this.base);
+    this.models.push(model);
+    return model;
+  }
+
+  cpuNodes(): number[] {
+    return [...this.machine.nodes.all()].filter(({ cpus }) => cpus > 0).map(({ nid }) => nid);
+  }
+
+  /** Programs that exited or were killed go. */
+  bury(): void {
+    for (const model of [...this.models]) {
+      if (this.machine.oom.isVictim(model.task.mm.id)) model.task.exit();
+      if (!model.task.alive) this.models.splice(this.models.indexOf(model), 1);
+    }
+  }
+
+  /** One access, its verdict and its contents compared with the model. */
+  access(model: TaskModel, index: number, write: boolean, n: number): void {
+    const allowed = model.allows(index, write);
+    const { counts } = this.machine.engine.shadow;
+    const lostBefore = counts.lostPages;
+    const result = model.task.access(model.vpn(index), write, n);
+    if (result === 'killed') {
+      if (model.poisoned[index] === 1) this.poisonSeen += counts.lostPages - lostBefore;
+      return;
+    }
+    this.checks++;
+    this.expect(result === (allowed ? 'ok' : 'SIGSEGV'), () => {
+      const what = write ? 'store to' : 'load of';
+      return `${what} page ${model.vpn(index)}: ${result}, allowed: ${allowed}`;
+    });
+    if (!allowed) return;
+    if (model.poisoned[index] === 1) {
+      model.poisoned[index] = 0;
+      model.content[index] = VERSION_ZERO;
+      this.poisonSeen++;
+    }
+    const found = this.contentOf(model, index);
+    if (write) this.noteStore(model, index, found);
+    else this.compare(model, index, found);
+  }
+
+  /** Identity of what a page holds now; UNKNOWN if an event took it away since the access. */
+  contentOf(model: TaskModel, index: number): number {
+    const { ptes, table } = this.machine;
+    const slot = ptes.find(model.task.mm.id, model.vpn(index));
+    const bits = slot < 0 ? 0 : ptes.bits[slot]!;
+    this.expect(bits !== 0, () => `page ${model.vpn(index)} has an entry after an access`);
+    if (!pteMapsPage(bits)) return UNKNOWN;
+    return (bits & PTE_SPECIAL) !== 0 ? VERSION_ZERO : table.version[ptes.value[slot]!]!;
+  }
+
+  /** Pages of programs whose entry names this frame, mapped or under migration. */
+  mappersOf(pfn: number): PageOf[] {
+    return this.pagesWith((bits, value) => {
+      const mapped = pteMapsPage(bits) && (bits & PTE_SPECIAL) === 0;
+      return value === pfn && (mapped || isMigrationType(pteType(bits)));
+    });
+  }
+
+  /** Pages of programs whose entry names this swap slot. */
+  swappedTo(swapSlot: number): PageOf[] {
+    return this.pagesWith((bits, value) => {
+      return value === swapSlot && !pteMapsPage(bits) && pteType(bits) === PTE_TYPE_SWAP;
+    });
+  }
+
+  /** Reads every page of every program once. */
+  sweep(): void {
+    for (const model of [...this.models]) {
+      for (let index = 0; index < WINDOW_PAGES && model.task.alive; index++) {
+        if (model.isMapped(index)) this.access(model, index, false, 1);
+      }
+    }
+    this.bury();
+  }
+
+  /** What the machine itself counted against what the fuzzer did to it. */
+  checkCounts(): void {
+    const { counts } = this.machine.engine.shadow;
+    this.expect(counts.staleReads === 0, () => `${counts.staleReads} stale reads`);
+    this.expect(counts.leakedPages === 0, () => `${counts.leakedPages} leaked pages`);
+    const lost = counts.lostPages - this.poisonSeen;
+    this.expect(this.allow.loses || lost === 0, () => `${lost} pages lost without poison`);
+    const leaked = this.machine.zoneAlloc.leakedAllocations;
+    this.expect(leaked === 0, () => `${leaked} pages of private nodes given to others`);
+    for (const model of this.models) this.checkPins(model);
+  }
+
+  expect(holds: boolean, message: () => string): void {
+    if (!holds) throw new Error(message());
+  }
+
+  private pagesWith(matches: (bits: number, value: number) => boolean): PageOf[] {
+    const { ptes } = this.machine;
+    const found: PageOf[] = [];
+    for (const model of this.models) {
+      for (let index = 0; index < WINDOW_PAGES; index++) {
+        const slot = ptes.find(model.task.mm.id, model.vpn(index));
+        const bits = slot < 0 ? 0 : ptes.bits[slot]!;
+        if (bits !== 0 && matches(bits, ptes.value[slot]!)) found.push({ model, index });
+      }
+    }
+    return found;
+  }
+
+  private noteStore(model: TaskModel, index: number, found: number): void {
+    const fresh = found === UNKNOWN || (found > 0 && found !== model.content[index]);
+    const lost = this.allow.loses && found === VERSION_LOST;
+    this.expect(fresh || lost, () => `a store to page ${model.vpn(index)} left ${found}`);
+    model.content[index] = lost ? UNKNOWN : found;
+  }
+
+  private compare(model: TaskModel, index: number, found: number): void {
+    if (found === UNKNOWN) return;
+    const expected = model.content[index]!;
+    const right = found === expected || expected === UNKNOWN;
+    const lost = this.allow.loses && (found === VERSION_ZERO || found === VERSION_LOST);
+    this.expect(right || lost, () => {
+      return `page ${model.vpn(index)} holds ${found}, the program stored ${expected}`;
+    });
+    model.content[index] = found;
+  }
+
+  private checkPins(model: TaskModel): void {
+    const { ptes } = this.machine;
+    for (const [index, pfn] of model.pinned) {
+      const slot = ptes.find(model.task.mm.id, model.vpn(index));
+      const same = slot >= 0 && pteMapsPage(ptes.bits[slot]!) && ptes.value[slot] === pfn;
+      this.expect(same, () => `pinned page ${model.vpn(index)} is still on frame ${pfn}`);
+    }
+  }
+}

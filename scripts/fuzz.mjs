@@ -1,0 +1,93 @@
+// Fuzzes the model for long: `node scripts/fuzz.mjs --steps 1000000 --seed 1`. Each seed is one
+// machine that takes `--run` steps; every step is verified. Runs built code (`pnpm build`).
+// `--only SEED` replays one seed. Ends at the first finding, which names its seed and step, or
+// with `--keep-going` counts them.
+
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({
+  options: {
+    steps: { type: 'string', default: '100000' },
+    seed: { type: 'string', default: '1' },
+    run: { type: 'string', default: '400' },
+    only: { type: 'string' },
+    'keep-going': { type: 'boolean', default: false },
+  },
+});
+const number = (name, least) => {
+  const value = Number(values[name]);
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  console.error(`fuzz: --${name} is a whole number of at least ${least}`);
+  process.exit(2);
+};
+const steps = number('steps', 1);
+const stepsPerRun = number('run', 1);
+const first = number('seed', 0);
+const { fuzzMachine, FuzzFailure } = await import('@mm-lab/testkit');
+
+const total = { steps: 0, runs: 0, checks: 0, findings: 0 };
+const operations = new Map();
+const events = new Map();
+const begin = performance.now();
+let shown = begin;
+
+if (values.only === undefined) {
+  for (let seed = first; total.steps < steps; seed++) one(seed);
+} else {
+  one(number('only', 0));
+}
+summary();
+process.exitCode = total.findings === 0 ? 0 : 1;
+
+function one(seed) {
+  try {
+    const report = fuzzMachine({ seed, steps: stepsPerRun });
+    total.checks += report.checks;
+    for (const [name, count] of Object.entries(report.operations)) add(operations, name, count);
+    for (const [name, count] of Object.entries(report.stats)) {
+      if (name.startsWith('vmstat.')) add(events, name.slice('vmstat.'.length), count);
+    }
+  } catch (failure) {
+    if (!(failure instanceof FuzzFailure)) throw failure;
+    total.findings++;
+    console.log(failure.message);
+    if (!values['keep-going']) {
+      console.log(failure.cause?.stack);
+      console.log(`replay: node scripts/fuzz.mjs --only ${seed} --run ${failure.step + 1}`);
+      process.exit(1);
+    }
+  }
+  total.steps += stepsPerRun;
+  total.runs++;
+  progress(seed);
+}
+
+function progress(seed) {
+  const now = performance.now();
+  if (now - shown < 2000) return;
+  shown = now;
+  const rate = Math.round(total.steps / ((now - begin) / 1000));
+  const share = ((100 * total.steps) / steps).toFixed(1);
+  const done = `${total.steps} of ${steps} steps (${share} %)`;
+  const line = `${done}, seed ${seed}, ${rate} steps/s, ${total.findings} findings`;
+  if (process.stdout.isTTY) process.stdout.write(`\r${line}\x1b[K`);
+  else if (Math.floor(now / 30_000) !== Math.floor((now - 2000) / 30_000)) console.log(line);
+}
+
+function summary() {
+  const seconds = (performance.now() - begin) / 1000;
+  if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
+  console.log(`${total.steps} steps in ${total.runs} runs, ${seconds.toFixed(0)} s`);
+  console.log(`${total.checks} accesses checked, ${total.findings} findings`);
+  console.log(`operations: ${list(operations)}`);
+  console.log(`events: ${list(events)}`);
+}
+
+function list(counts) {
+  const some = [...counts].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+  return some.map(([name, count]) => `${name} ${count}`).join(', ');
+}
+
+function add(counts, name, by) {
+  counts.set(name, (counts.get(name) ?? 0) + by);
+}
