@@ -38,15 +38,18 @@ const RUNS_FOLDER = 'runs';
  *
  * @returns the exit code: 1 if a claim does not hold
  */
-export async function execute(options: ExecuteOptions): Promise<number> {
+export function execute(options: ExecuteOptions): Promise<number> {
+  return withInterrupt((signal) => executeUntil(options, signal));
+}
+
+async function executeUntil(options: ExecuteOptions, signal: AbortSignal): Promise<number> {
   const experiment = await loadExperiment(options.ref);
   const seed = options.seed ?? experiment.seed;
   const params = paramsWith(experiment.params, options.params);
   const folder = RunFolder.create(targetOf(options.out, `${experiment.name}-${seed}`));
   try {
-    const run = await withInterrupt((signal) =>
-      runExperiment({ ...options, experiment, seed, params, display: displayFor(options), signal }),
-    );
+    const display = displayFor(options);
+    const run = await runExperiment({ ...options, experiment, seed, params, display, signal });
     const files = runFilesOf({ experiment, seed, params, run, commit: commitOfLab() });
     for (const [name, content] of Object.entries(files.contents)) folder.write(name, content);
     const path = folder.commit();

@@ -44,8 +44,9 @@ function textOf(map: HookMap, sites: SitesFile | undefined): string {
   if (sites !== undefined) return [callsText(sites), '', hookCallsText(sites)].join('\n');
   return [
     `${map.siteCount} sites in ${map.functionCount} kernel functions ask whether a folio or node`,
-    `is special. The RFC's patches 02 to 22 change ${map.rfcEntries}, in ${map.rfcFunctions}`,
-    'distinct functions; services without a site here are not modelled.',
+    'is special. RFC: existing functions that its patches 02 to 22 change, in all',
+    `${map.rfcEntries} entries, ${map.rfcFunctions} distinct. A service without a site here is not`,
+    'modelled yet.',
     '',
     servicesText(map),
     '',

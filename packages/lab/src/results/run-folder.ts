@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { LabError, messageOf } from '../error/lab-error.js';
 
@@ -14,6 +22,9 @@ const NUMBER_MAX = 100_000;
  * so that nothing half-written ever has the final name.
  */
 export class RunFolder {
+  /** Topmost folder above it that did not exist before. */
+  private madeParent: string | undefined;
+
   private constructor(
     private readonly target: RunTarget,
     private readonly temporary: string,
@@ -30,7 +41,7 @@ export class RunFolder {
     const temporary = join(dirname(final), `.${basename(final)}.${process.pid}.tmp`);
     const folder = new RunFolder(target, temporary);
     guarded(final, () => {
-      mkdirSync(dirname(final), { recursive: true });
+      folder.madeParent = mkdirSync(dirname(final), { recursive: true });
       rmSync(temporary, { recursive: true, force: true });
       mkdirSync(temporary);
     });
@@ -66,9 +77,13 @@ export class RunFolder {
     throw new LabError('OUTPUT_EXISTS', `${parent} has ${NUMBER_MAX} runs called ${stem}`);
   }
 
-  /** Removes what was written; does nothing after `commit`. */
+  /** Removes what was written, and folders made for it; does nothing after `commit`. */
   discard(): void {
     rmSync(this.temporary, { recursive: true, force: true });
+    if (this.madeParent === undefined) return;
+    for (let folder = dirname(this.temporary); ; folder = dirname(folder)) {
+      if (!removedEmpty(folder) || folder === this.madeParent) return;
+    }
   }
 }
 
@@ -82,6 +97,16 @@ export function replaceFile(path: string, content: string): void {
     });
   } finally {
     rmSync(temporary, { force: true });
+  }
+}
+
+function removedEmpty(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch {
+    // Somebody put something there: it stays.
+    return false;
   }
 }
 

@@ -144,7 +144,7 @@ export function formatStat({ unit }: Pick<StatFact, 'unit'>, value: number): str
   return count(value);
 }
 
-/** `98.4 ns`, `3.2 µs`, `1.25 ms`, `2.1 s`. */
+/** `98.4 ns`, `3.20 µs`, `1.25 ms`, `33.0 s`. */
 export function formatNs(ns: number): string {
   const units = ['ns', 'µs', 'ms', 's'];
   let value = ns;
@@ -153,5 +153,6 @@ export function formatNs(ns: number): string {
     value /= 1000;
     unit += 1;
   }
-  return `${Number(value.toPrecision(3))} ${units[unit]}`;
+  const digits = value === 0 || value >= 999.5 ? String(Math.round(value)) : value.toPrecision(3);
+  return `${digits} ${units[unit]}`;
 }

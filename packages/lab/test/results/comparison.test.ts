@@ -16,10 +16,10 @@ test('a terminal of 100 columns shows what fits, the most important first', () =
   expect(`\n${table}\n`).toMatchInlineSnapshot(`
     "
     variant      run time  × bound    mean      p99    p99.9  lost  overflow  major      wp  promoted
-    all-dram *        4 s     1.00  104 ns   250 ns     1 µs     0         0      0       0         0
+    all-dram *     4.00 s     1.00  104 ns   250 ns  1.00 µs     0         0      0       0         0
     oracle *       4.32 s     1.08  112 ns   270 ns  1.08 µs     0         0      0       0         0
-    zram            6.8 s     1.70  177 ns   425 ns   1.7 µs     0         0    9 k       0         0
-    disk           37.6 s     9.40  978 ns  2.35 µs   9.4 µs     0         0    9 k       0         0
+    zram           6.80 s     1.70  177 ns   425 ns  1.70 µs     0         0    9 k       0         0
+    disk           37.6 s     9.40  978 ns  2.35 µs  9.40 µs     0         0    9 k       0         0
     unguarded      4.84 s     1.21  126 ns   303 ns  1.21 µs    41        41      0       0     3.6 k
     cram           5.32 s     1.33  138 ns   333 ns  1.33 µs     0         0      0  2.16 k     4.2 k
     zone-device    6.08 s     1.52  158 ns   380 ns  1.52 µs     0         0      0       0    5.28 k
@@ -32,9 +32,9 @@ test('a narrow terminal gets fewer columns, never broken ones', () => {
   expect(`\n${table}\n`).toMatchInlineSnapshot(`
     "
     variant      run time  × bound    mean      p99
-    all-dram *        4 s     1.00  104 ns   250 ns
+    all-dram *     4.00 s     1.00  104 ns   250 ns
     oracle *       4.32 s     1.08  112 ns   270 ns
-    zram            6.8 s     1.70  177 ns   425 ns
+    zram           6.80 s     1.70  177 ns   425 ns
     disk           37.6 s     9.40  978 ns  2.35 µs
     unguarded      4.84 s     1.21  126 ns   303 ns
     cram           5.32 s     1.33  138 ns   333 ns

@@ -37,7 +37,7 @@ test('runs are numbered one after the other', () => {
 });
 
 test('what is discarded leaves nothing behind', () => {
-  const folder = RunFolder.create({ kind: 'given', path: join(parent, 'out') });
+  const folder = RunFolder.create({ kind: 'given', path: join(parent, 'a', 'b', 'out') });
   folder.write('results.json', '{}');
   folder.discard();
   expect(readdirSync(parent)).toEqual([]);
