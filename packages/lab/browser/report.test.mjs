@@ -142,6 +142,9 @@ test('prints on white, at the width of the paper, even from a dark screen', asyn
     axisShown: getComputedStyle(document.querySelector('.axis')).display,
   }));
   assert.deepEqual(look, { paper: 'rgb(255, 255, 255)', axisShown: 'none' });
+  for (const svg of await page.locator('.chart svg').all()) {
+    assert.match(await svg.getAttribute('viewBox'), /^0 0 \d+ \d+$/);
+  }
   const pdf = await page.pdf({ format: 'A4' });
   const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g) ?? [];
   assert.ok(pages.length >= 2 && pages.length <= 8, `${pages.length} pages`);

@@ -6,6 +6,8 @@ const data = JSON.parse(document.getElementById('data').textContent);
 const hiddenNames = new Set();
 const instances = new Map();
 const DATA_ROWS = 12;
+const PAPER_PLOT = { width: 670, height: 240 };
+const PAPER_PANEL = { width: 212, height: 110 };
 
 function state() {
   const axis = document.querySelector('input[name="axis"]:checked')?.value ?? 'progress';
@@ -16,7 +18,7 @@ function state() {
 function draw(element, option) {
   let chart = instances.get(element);
   if (chart === undefined) {
-    chart = echarts.init(element, null, { renderer: 'svg' });
+    chart = echarts.init(element, null, { renderer: 'svg', ...paperSizeOf(element) });
     instances.set(element, chart);
   }
   chart.setOption(option, { notMerge: true });
@@ -152,8 +154,42 @@ function spread(points) {
   );
 }
 
+/**
+ * As wide as its place on the screen. On paper drawn for one width and scaled to the page by the
+ * style: how wide a page is, the browser does not say.
+ */
 function resizeAll() {
-  for (const chart of instances.values()) chart.resize();
+  for (const [element, chart] of instances) {
+    chart.resize(paperSizeOf(element) ?? { width: 'auto', height: 'auto' });
+    setScaling(element.querySelector('svg'), chart);
+  }
+}
+
+function isPaper() {
+  return themes.printing.matches || globalThis.mmLab.forcePrint;
+}
+
+function paperSizeOf(element) {
+  if (!isPaper()) return undefined;
+  return element.classList.contains('panel-plot') ? PAPER_PANEL : PAPER_PLOT;
+}
+
+/** ECharts writes sizes into the elements it makes; for paper they give way to the page's width. */
+function setScaling(svg, chart) {
+  const onPaper = isPaper();
+  const [width, height] = [chart.getWidth(), chart.getHeight()];
+  const parent = svg.parentElement;
+  svg.style.position = onPaper ? 'static' : 'absolute';
+  parent.style.width = onPaper ? '100%' : `${width}px`;
+  parent.style.height = onPaper ? 'auto' : `${height}px`;
+  svg.setAttribute('width', onPaper ? '100%' : width);
+  if (onPaper) {
+    svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    svg.removeAttribute('height');
+  } else {
+    svg.removeAttribute('viewBox');
+    svg.setAttribute('height', height);
+  }
 }
 
 function listen() {
