@@ -6,6 +6,7 @@
 import {
   ENOSPC,
   FoliosToken,
+  FolioTableToken,
   GFP_PRIVATE,
   MemoryTiersToken,
   MigrateToken,
@@ -31,6 +32,7 @@ export function enduranceDriver({ nid, erasesMax }: EnduranceOptions): Plugin {
   return {
     name,
     probe(services) {
+      const table = services.get(FolioTableToken);
       const migrate = services.get(MigrateToken);
       const zoneAlloc = services.get(ZoneAllocToken);
       const folios = services.get(FoliosToken);
@@ -45,8 +47,10 @@ export function enduranceDriver({ nid, erasesMax }: EnduranceOptions): Plugin {
           folio_migrate() {},
           migrate_to(list, target, mode, reason) {
             if (erases >= erasesMax) return -ENOSPC;
-            const newFolio = (): number =>
-              zoneAlloc.alloc({ gfp: GFP_PRIVATE, order: 0, nid: target, nodemask: null });
+            const newFolio = (src: number): number => {
+              const order = table.order[src] ?? 0;
+              return zoneAlloc.alloc({ gfp: GFP_PRIVATE, order, nid: target, nodemask: null });
+            };
             const { rc } = migrate.migratePages(list, { newFolio, mode, reason });
             migrate.afterCompletion(() => folios.lruAddDrainAll());
             return rc;

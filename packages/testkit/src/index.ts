@@ -1,3 +1,8 @@
+export { driverChecks } from './driver/checks.js';
+export { describeDriver, type TestRunner } from './driver/describe-driver.js';
+export type { DriverCheck, DriverFault, DriverUnderTest } from './driver/driver-under-test.js';
+export { type Leak, type LeakSearch, leakSearch } from './driver/isolation.js';
+export { obligationMistakes } from './driver/obligations.js';
 export {
   FuzzFailure,
   type FuzzOptions,

@@ -167,6 +167,8 @@ export class Migrate {
       this.folios.unlock(src);
       return -ENOMEM;
     }
+    const fits = this.table.order[dst] === this.table.order[src];
+    assert(fits, 'newFolio makes a folio of the order of its source');
     if (!this.replace(src, dst)) {
       this.rmapWalk.removeMigrationPtes(src, src);
       this.folios.unlock(src);

@@ -1,4 +1,10 @@
-import { createMachine, type NodeConfig, type Plugin, Prng } from '@mm-lab/mm-core';
+import {
+  createMachine,
+  type MachineConfig,
+  type NodeConfig,
+  type Plugin,
+  Prng,
+} from '@mm-lab/mm-core';
 import { ADDRESS_SPACE_OPERATIONS } from './address-space-operations.js';
 import { auditMachine } from './invariants.js';
 import { MEMORY_OPERATIONS } from './memory-operations.js';
@@ -20,6 +26,8 @@ export interface FuzzOptions {
   readonly plugins?: readonly Plugin[];
   /** Nodes of the machine; default: random ones. */
   readonly nodes?: readonly NodeConfig[];
+  /** Tunables that are not left to chance. */
+  readonly sysctl?: MachineConfig['sysctl'];
   /** Further operations, such as what the driver's users can ask of it. */
   readonly operations?: readonly FuzzOperation[];
   /** Names of built-in operations to leave out. */
@@ -95,7 +103,9 @@ function buildWorld(options: FuzzOptions, random: Prng): FuzzWorld {
   const given = options.plugins ?? [];
   const names = new Set(given.map(({ name }) => name));
   const swap = randomSwap(random).filter(({ name }) => !names.has(name));
-  const machine = createMachine(randomConfig(random, nodes), [...swap, ...given]);
+  const drawn = randomConfig(random, nodes);
+  const config = { ...drawn, sysctl: { ...drawn.sysctl, ...options.sysctl } };
+  const machine = createMachine(config, [...swap, ...given]);
   const allow = { loses: options.mayLose ?? false };
   return new FuzzWorld(machine, random, random.pick(BASES), allow);
 }

@@ -1,0 +1,109 @@
+import { AssertionError, MmError } from '@mm-lab/mm-core';
+import { describe, expect, it, test } from 'vitest';
+import { describeDriver, driverChecks } from '../../src/index.js';
+import { type Sloppiness, sloppyDriver } from './sloppy-driver.js';
+
+describeDriver({ describe, it }, sloppyDriver('nothing'));
+
+/** Names of the checks that a driver does not pass, each with the first line of why. */
+function complaints(sloppiness: Sloppiness): string[] {
+  const failed: string[] = [];
+  for (const check of driverChecks(sloppyDriver(sloppiness))) {
+    try {
+      check.run();
+    } catch (cause) {
+      const expected = cause instanceof AssertionError || cause instanceof MmError;
+      const why = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+      failed.push(`${check.name}: ${expected ? '' : 'threw '}${why}`);
+    }
+  }
+  return failed;
+}
+
+describe('a driver that breaks a rule is told which', () => {
+  test('it forgets to undo its probe', () => {
+    expect(complaints('forgets remove')).toMatchInlineSnapshot(`
+      [
+        "remove undoes probe: pages that still have an owner: 800, expected 0",
+      ]
+    `);
+  });
+
+  test('it keeps freed pages', () => {
+    expect(complaints('keeps freed pages')).toMatchInlineSnapshot(`
+      [
+        "gives everything back when programs end: pages in use by node: {"0":0,"1":180}, expected {"0":0,"1":0}",
+        "remove undoes probe: a reference is taken through another one",
+        "remove with a live program loses nothing: folio 1024 is allocated and has a reference",
+        "fuzz seed 2: nothing is lost, stale, leaked or out of balance: threw seed 2, step 83: folio 1805 is allocated and has a reference",
+      ]
+    `);
+  });
+
+  test('it loses contents', () => {
+    expect(complaints('loses contents')).toMatchInlineSnapshot(`
+      [
+        "keeps contents through its memory and back: lost pages: 2, expected 0",
+        "keeps contents of large folios, whole or split: lost pages: 2, expected 0",
+        "remove with a live program loses nothing: lost pages: 49, expected 0",
+        "time and chance come from the machine alone: threw seed 78, step 150: page 4855 holds 0, the program stored 29",
+        "fuzz seed 2: nothing is lost, stale, leaked or out of balance: threw seed 2, step 63: page 17179870050 holds 0, the program stored 99",
+      ]
+    `);
+  });
+
+  test('it makes base pages for large folios', () => {
+    expect(complaints('forgets the order')).toMatchInlineSnapshot(`
+      [
+        "keeps contents of large folios, whole or split: sloppy: a plugin threw in migrate_to: newFolio makes a folio of the order of its source. This is a bug of the plugin: hooks answer -errno, they do not throw.",
+      ]
+    `);
+  });
+
+  test('it asks for chance elsewhere', () => {
+    expect(complaints('asks for chance')).toMatchInlineSnapshot(`
+      [
+        "time and chance come from the machine alone: sloppy: a plugin threw in migrate_to: Math.random was asked: take Clock and Prng of the machine instead. This is a bug of the plugin: hooks answer -errno, they do not throw.",
+      ]
+    `);
+  });
+
+  test('it throws in a hook', () => {
+    expect(complaints('throws').slice(0, 2)).toMatchInlineSnapshot(`
+      [
+        "remove with a live program loses nothing: sloppy: a plugin threw in folio_migrate: no such device. This is a bug of the plugin: hooks answer -errno, they do not throw.",
+      ]
+    `);
+  });
+
+  test('it opens the gate', () => {
+    expect(complaints('opens the gate').map(withoutNumbers)).toMatchInlineSnapshot(`
+      [
+        "nothing that did not ask lands on its memory: a leaked allocation: {"gfp":N,"order":N,"nid":N,"nodemask":",
+        "time and chance come from the machine alone: threw seed N, step N: N pages of private nodes given to others",
+        "fuzz seed N: nothing is lost, stale, leaked or out of balance: threw seed N, step N: N pages of private nodes ",
+      ]
+    `);
+  });
+
+  test('it has state outside the machine', () => {
+    expect(complaints('has a global').map(withoutNumbers)).toMatchInlineSnapshot(`
+      [
+        "two machines share nothing: a second machine ends with the figures of the first",
+      ]
+    `);
+  });
+
+  test('it has callbacks without the flag that stands for them', () => {
+    expect(complaints('acts without its flag')).toMatchInlineSnapshot(`
+      [
+        "opts in to what it has callbacks for, and has the callbacks it opts in to: flags and callbacks: ["sloppy: migrate_to without its flag","sloppy: folio_migrate without its flag"], expected []",
+      ]
+    `);
+  });
+});
+
+/** What is right of the colon without its figures. */
+function withoutNumbers(complaint: string): string {
+  return complaint.slice(0, 110).replaceAll(/\d+/g, 'N');
+}
