@@ -16,7 +16,7 @@ const BATCH_PAGES = 64;
 /** Pages on the driver's memory that are enough. */
 const PLACED_ENOUGH = 32;
 
-/** Pages on memory that has an owner and are in use. */
+/** Mapped pages on memory that has an owner or a device. */
 export function placedPages(machine: Machine): number {
   let placed = 0;
   for (const mm of machine.mms.all()) {
@@ -29,8 +29,7 @@ export function placedPages(machine: Machine): number {
 
 /**
  * Grows a program until some of its pages lie on the driver's memory, by demotion as it fills DRAM.
- * Its pages are 0 to the answer, all written.
- * @returns pages of the program
+ * @returns its pages, 0 and up, all written
  */
 export function writeUntilPlaced(machine: Machine, task: Task): number {
   const all = [...machine.nodes.all()].reduce((sum, pgdat) => sum + pgdat.managedPages(), 0);
@@ -47,19 +46,31 @@ export function writeUntilPlaced(machine: Machine, task: Task): number {
   return pages;
 }
 
-/** Reads every page of a program once. */
-export function readAll(task: Task, pages: number): void {
+/** Unmaps every other page of a program, so that the rest fits into less memory. */
+export function thinOut(task: Task, pages: number): number[] {
+  const left: number[] = [];
   for (let vpn = 0; vpn < pages; vpn++) {
+    if (vpn % 2 === 0) left.push(vpn);
+    else task.munmap(vpn, 1);
+  }
+  return left;
+}
+
+/** Reads every page of a program once. */
+export function readAll(task: Task, vpns: Iterable<number>): void {
+  for (const vpn of vpns) {
     const result = task.read(vpn);
     if (result !== 'ok') throw new Error(`a load of page ${vpn}: ${result}`);
   }
 }
 
-/** A page behind an owner's frame, or behind an entry that a plugin defined. */
+/** A page on an owned frame, on a device's, or behind an entry that a plugin defined. */
 function isPlaced(machine: Machine, slot: number): boolean {
   const bits = machine.ptes.bits[slot]!;
   if (!pteMapsPage(bits)) return isPluginEntry(bits);
-  return machine.managed.ownerOf(machine.ptes.value[slot]!) !== null;
+  const pfn = machine.ptes.value[slot]!;
+  if (machine.managed.ownerOf(pfn) !== null) return true;
+  return machine.nodes.pgdat(machine.nodes.nidOf(pfn)).device !== null;
 }
 
 function isPluginEntry(bits: number): boolean {
