@@ -1,4 +1,5 @@
 import { cxlCompressDevice, cxlCompression, cxlSysram } from '@mm-lab/backend-cxl-compress';
+import { zoneDeviceCompress } from '@mm-lab/backend-zone-device';
 import { cram } from '@mm-lab/cram';
 import { diskSwap, type Plugin, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
@@ -16,6 +17,7 @@ export interface Backend {
 
 const CPUS = 2;
 const DEVICE_NID = 1;
+const DEVICE_NAME = 'cxl0';
 /** Pages of DRAM that keep a machine in which everything fits above its watermarks. */
 const HEADROOM_PAGES = 2048;
 /** Latencies of a line, as in the cost table: local DRAM, and a compressed one on the device. */
@@ -42,6 +44,7 @@ function dramOnly(pages: number): MachineChange {
 /** The same device for every driver. */
 function device({ devicePages, physicalBytes }: CompareSizes): Plugin {
   return cxlCompressDevice({
+    name: DEVICE_NAME,
     logicalPages: devicePages,
     capacityBytes: physicalBytes,
     lineNs: FAR_LINE_NS,
@@ -90,7 +93,11 @@ export const BACKENDS = {
   unguarded: {
     title: 'The device as ordinary memory, disk swap behind it',
     machine: tiered,
-    plugins: (sizes) => [device(sizes), cxlSysram({ nid: DEVICE_NID }), lastResort(sizes)],
+    plugins: (sizes) => [
+      device(sizes),
+      cxlSysram({ device: DEVICE_NAME, nid: DEVICE_NID }),
+      lastResort(sizes),
+    ],
   },
   cram: {
     title: 'N_MEMORY_PRIVATE with CRAM, disk swap behind it',
@@ -99,7 +106,16 @@ export const BACKENDS = {
       nodePrivate(),
       device(sizes),
       cram(),
-      cxlCompression({ nid: DEVICE_NID }),
+      cxlCompression({ device: DEVICE_NAME, nid: DEVICE_NID }),
+      lastResort(sizes),
+    ],
+  },
+  'zone-device': {
+    title: 'ZONE_DEVICE with a driver of its own, disk swap behind it',
+    machine: tiered,
+    plugins: (sizes) => [
+      device(sizes),
+      zoneDeviceCompress({ device: DEVICE_NAME, nid: DEVICE_NID }),
       lastResort(sizes),
     ],
   },
