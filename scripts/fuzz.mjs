@@ -1,7 +1,7 @@
 // Fuzzes the model for long: `node scripts/fuzz.mjs --steps 1000000 --seed 1`. Each seed is one
 // machine that takes `--run` steps; every step is verified. Runs built code (`pnpm build`).
 // `--only SEED` replays one seed. Ends at the first finding, which names its seed and step, or
-// with `--keep-going` counts them.
+// with `--keep-going` counts them. `--driver cram` puts a driver on the machines.
 
 import { parseArgs } from 'node:util';
 
@@ -11,6 +11,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     run: { type: 'string', default: '400' },
     only: { type: 'string' },
+    driver: { type: 'string', default: 'none' },
     'keep-going': { type: 'boolean', default: false },
   },
 });
@@ -23,6 +24,12 @@ const number = (name, least) => {
 const steps = number('steps', 1);
 const stepsPerRun = number('run', 1);
 const first = number('seed', 0);
+const { DRIVERS } = await import('./lib/fuzz-drivers.mjs');
+const optionsOf = DRIVERS[values.driver];
+if (optionsOf === undefined) {
+  console.error(`fuzz: --driver is one of ${Object.keys(DRIVERS).join(', ')}`);
+  process.exit(2);
+}
 const { fuzzMachine, FuzzFailure } = await import('@mm-lab/testkit');
 
 const total = { steps: 0, runs: 0, checks: 0, findings: 0 };
@@ -41,7 +48,7 @@ process.exitCode = total.findings === 0 ? 0 : 1;
 
 function one(seed) {
   try {
-    const report = fuzzMachine({ seed, steps: stepsPerRun });
+    const report = fuzzMachine({ seed, steps: stepsPerRun, ...optionsOf(seed) });
     total.checks += report.checks;
     for (const [name, count] of Object.entries(report.operations)) add(operations, name, count);
     for (const [name, count] of Object.entries(report.stats)) {
@@ -53,7 +60,8 @@ function one(seed) {
     console.log(failure.message);
     if (!values['keep-going']) {
       console.log(failure.cause?.stack);
-      console.log(`replay: node scripts/fuzz.mjs --only ${seed} --run ${failure.step + 1}`);
+      const replay = `--only ${seed} --run ${failure.step + 1} --driver ${values.driver}`;
+      console.log(`replay: node scripts/fuzz.mjs ${replay}`);
       process.exit(1);
     }
   }

@@ -10,6 +10,12 @@ export interface NodePrivateOptions {
    * the device until its frame is used again. `mended`: they do.
    */
   readonly reclaimFrees?: 'v4' | 'mended';
+  /**
+   * Does a swap-in that finds its folio in the swap cache keep the mapping of a write-protected node
+   * read-only? `v4`: it does not. Demotion may leave a folio of the swap cache on the node, and
+   * do_swap_page is no site of the series (found by fuzzing this model). `mended`: it does.
+   */
+  readonly swapIn?: 'v4' | 'mended';
 }
 
 /**
@@ -24,7 +30,9 @@ export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
       services.bind(PrivateHotplugToken, PrivateHotplug);
     },
     probe(services) {
-      services.get(ManagedToken).reclaimFreesHooked = options.reclaimFrees === 'mended';
+      const managed = services.get(ManagedToken);
+      managed.reclaimFreesHooked = options.reclaimFrees === 'mended';
+      managed.swapInFenced = options.swapIn === 'mended';
     },
   };
 }

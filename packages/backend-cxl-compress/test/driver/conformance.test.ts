@@ -34,7 +34,13 @@ function device(interruptFaults: InterruptFaults = {}): Plugin {
 }
 
 function onCram(faults: InterruptFaults = {}): readonly Plugin[] {
-  return [data, device(faults), nodePrivate(), cram(), cxlCompression({ nid: 1 })];
+  return [
+    data,
+    device(faults),
+    nodePrivate({ swapIn: 'mended' }),
+    cram(),
+    cxlCompression({ nid: 1 }),
+  ];
 }
 
 describeDriver(

@@ -28,6 +28,8 @@ export const OwnerColumn = createToken<OwnerColumn>('OwnerColumn');
 export class Managed {
   /** Mends RFC v4: frees made by reclaim reach `free_folio` too. */
   reclaimFreesHooked = false;
+  /** Mends RFC v4: a swap-in from the swap cache heeds NP_OPS_PROTECT_WRITE too. */
+  swapInFenced = false;
   private readonly owners: Owner[] = [];
   private readonly ownerOfNode: (Owner | null)[] = new Array<Owner | null>(MAX_NUMNODES).fill(null);
   private readonly callsByHook = new Map<HookName, number>();
@@ -97,6 +99,15 @@ export class Managed {
   folio_managed_wrprotect(site: number, pfn: number): boolean {
     const owner = this.askFolio(site, pfn);
     return owner !== null && (owner.flags & NP_OPS_PROTECT_WRITE) !== 0;
+  }
+
+  /**
+   * The same for a folio that a swap-in finds in the swap cache, where demotion may have left it on
+   * a protected node. The posted series does not ask there and maps it writable, unless
+   * `swapInFenced` says otherwise.
+   */
+  folio_managed_swap_in_wrprotect(site: number, pfn: number): boolean {
+    return this.swapInFenced && this.folio_managed_wrprotect(site, pfn);
   }
 
   /**

@@ -172,6 +172,12 @@ export const SITE_FACTS = {
     'folio_managed_handle_fault',
     'handle_fault',
   ),
+  'memory.do_swap_page': site(
+    'write protect and fault',
+    0,
+    'mm/memory.c:do_swap_page',
+    'folio_managed_swap_in_wrprotect',
+  ),
   'vmscan.shrink_zones': site('reclaim', 16, 'mm/vmscan.c:shrink_zones', 'zone_reclaim_allowed'),
   'vmscan.wakeup_kswapd': site('reclaim', 16, 'mm/vmscan.c:wakeup_kswapd', 'zone_reclaim_allowed'),
   'vmscan.balance_pgdat': site(

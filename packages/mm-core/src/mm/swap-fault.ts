@@ -12,6 +12,8 @@ import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWP_EXCLUSIVE, PTE_WRITE } fr
 import { VM_FAULT_HWPOISON, VM_FAULT_MAJOR, VM_FAULT_OOM } from '../abi/vm-fault.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -29,6 +31,7 @@ import { type Work, WorkToken } from './work.js';
  */
 @injectable()
 export class SwapFault {
+  private readonly site = Sites.index('memory.do_swap_page');
   private readonly pgmajfault = Vmstat.index('pgmajfault');
 
   constructor(
@@ -39,6 +42,7 @@ export class SwapFault {
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(Mempolicy) private readonly mempolicy: Mempolicy,
+    @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -88,7 +92,8 @@ export class SwapFault {
     vmf.mm.swapents -= 1;
     const unshared = this.swap.entryCount(entry) === 1 && this.table.mapcount[folio] === 0;
     const exclusive = wasExclusive || unshared;
-    const mayWrite = (vmf.vma.flags & VM_WRITE) !== 0 && exclusive;
+    const fenced = this.managed.folio_managed_swap_in_wrprotect(this.site, folio);
+    const mayWrite = (vmf.vma.flags & VM_WRITE) !== 0 && exclusive && !fenced;
     const dirty = vmf.write && mayWrite ? PTE_DIRTY : 0;
     if (exclusive) this.table.set(folio, PG_anon_exclusive);
     this.mapping.map(
