@@ -40,6 +40,9 @@ export type AccessResult = 'ok' | 'SIGSEGV' | 'SIGBUS' | 'killed';
 /** Tries of one access before it counts as a livelock. */
 const TRIES_MAX = 100_000;
 
+/** Faults in a row for which there was neither memory nor anybody to kill: the kernel panics. */
+const STARVED_MAX = 16;
+
 /** Counts of the accesses of a machine. */
 export interface AccessCounts {
   /** Accesses that found their page at once. */
@@ -122,6 +125,7 @@ export class AccessEngine {
     const begin = this.parts.clock.now;
     const slot = this.parts.ptes.slot(mm.id, vpn);
     let faults = 0;
+    let starved = 0;
     for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
       if (this.finishIfMapped(slot, vpn, write)) {
         return this.charge(slot, begin, faults, n);
@@ -132,6 +136,8 @@ export class AccessEngine {
         const signal = this.onError(mm, slot, result);
         if (signal !== 'ok') return { done: 0, result: signal };
       }
+      if ((result & VM_FAULT_OOM) !== 0) starved++;
+      if (starved > STARVED_MAX) return { done: 0, result: 'killed' };
       if (this.parts.oom.isVictim(mm.id)) return { done: 0, result: 'killed' };
     }
     throw new MmError('ACCESS_LIVELOCK', { detail: `page ${vpn}, ${TRIES_MAX} tries` });
