@@ -75,8 +75,8 @@ export class AccessEngine {
   readonly shadow = new Shadow();
   readonly latency = new LatencyHistogram();
   readonly counts: AccessCounts = { hits: 0, faulted: 0, minor: 0, major: 0 };
-  /** Accesses by node since the last `settleHits`. */
-  readonly accessesByNode = new Float64Array(MAX_NUMNODES);
+  /** Accesses by node since the last `settleHits`: below 2^31 in all. */
+  readonly accessesByNode = new Int32Array(MAX_NUMNODES);
 
   constructor(private readonly parts: EngineParts) {}
 

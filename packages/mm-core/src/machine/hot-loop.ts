@@ -19,6 +19,9 @@ export const READ_HIT = PTE_PRESENT | PTE_CHECKED;
  */
 export const WRITE_HIT = PTE_PRESENT | PTE_WRITE | PTE_DIRTY | PTE_WRITTEN;
 
+/** Turns one into the other: which kind an access is cannot be predicted, so no branch asks. */
+const READ_OR_WRITE = READ_HIT ^ WRITE_HIT;
+
 /**
  * Runs rows [from, to) of a trace over page-table entries, setting accessed bits and adding each
  * row's accesses to its node. Stops at the first row that must trap.
@@ -26,7 +29,8 @@ export const WRITE_HIT = PTE_PRESENT | PTE_WRITE | PTE_DIRTY | PTE_WRITTEN;
  * @param ref per row (slot << 1) | isWrite, slots relative to `slotBase`
  * @param n accesses per row
  * @param bits the entries
- * @param accessesByNode adds up accesses per node id
+ * @param accessesByNode adds up accesses per node id; whoever calls bounds the sum, as int32 is what
+ *   keeps the chain from one row's sum to the next short
  * @returns the row that traps, or `to`
  */
 export function runHits(
@@ -34,7 +38,7 @@ export function runHits(
   n: Int32Array,
   bits: Int32Array,
   slotBase: number,
-  accessesByNode: Float64Array,
+  accessesByNode: Int32Array,
   from: number,
   to: number,
 ): number {
@@ -42,7 +46,7 @@ export function runHits(
     const access = ref[row]!;
     const slot = slotBase + (access >> 1);
     const entry = bits[slot]!;
-    const need = (access & 1) === 0 ? READ_HIT : WRITE_HIT;
+    const need = READ_HIT ^ (-(access & 1) & READ_OR_WRITE);
     if ((entry & need) !== need) return row;
     bits[slot] = entry | PTE_ACCESSED;
     accessesByNode[entry >>> PTE_NODE_SHIFT]! += n[row]!;

@@ -43,6 +43,8 @@ export interface ReplayResult {
 }
 
 const PROGRESS_ROWS = 1 << 14;
+/** Accesses of one run of the hot loop. */
+const ACCESSES_MAX = 2 ** 31 - 1;
 
 /** Runs a task through a trace. The task's address space must have no page tables yet. */
 export function replay(
@@ -119,11 +121,14 @@ class Replay {
     return this.row === to;
   }
 
-  /** Rows that surely end before the next event: at the slowest line they take no longer. */
+  /**
+   * Rows that surely end before the next event, at the slowest line, and whose accesses an int32 can
+   * count.
+   */
   private rowsUntilDeadline(limit: number): number {
     const { clock, engine } = this.machine;
-    const budget = (clock.deadline() - clock.now) / engine.lineNsMax();
-    if (budget === Infinity) return limit;
+    const untilEvent = (clock.deadline() - clock.now) / engine.lineNsMax();
+    const budget = Math.min(untilEvent, ACCESSES_MAX);
     const allowed = this.before[this.row]! + budget;
     let low = this.row;
     let high = limit;
