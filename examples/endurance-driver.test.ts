@@ -19,7 +19,7 @@ function machineWith(erasesMax: number): Machine {
   );
 }
 
-test('cold pages go to the part, every page given up is an erase, and remove takes all back', () => {
+test('cold pages go to the part, a page given up is an erase, remove takes all back', () => {
   const machine = machineWith(10_000);
   const task = machine.createTask('writer');
   task.mmap(0, 1500);

@@ -110,7 +110,7 @@ test('full pressure refuses entry with -ENOSPC; without swap what is there stays
   made.machine.verify();
 });
 
-test('pressure drives the node to the share that must be free, by swap, and stays until changed', () => {
+test('pressure frees its share of the node by swap, and stays until it is changed', () => {
   const left: Record<number, number> = {};
   for (const pressure of [250, 500, 999, 1000]) {
     const made = machineOf({ dramPages: 2048, devicePages: 2048, swapPages: 4096 });
@@ -151,7 +151,7 @@ test('freed pages are scrubbed; those that reclaim frees are not, unless that is
   });
 });
 
-test('unregistering with pages there strands them: they cannot migrate and stores go through', () => {
+test('unregistering strands the pages: they cannot migrate and stores go through', () => {
   const made = machineOf();
   const task = taskOn(made, 8, 4);
   made.cram.cram_unregister_private_node(DEVICE);

@@ -242,13 +242,7 @@ export {
   type EngineParts,
 } from './machine/access-engine.js';
 export { createMachine } from './machine/builder.js';
-export {
-  checkConfig,
-  distancesById,
-  type MachineConfig,
-  type NodeConfig,
-  nodeSpan,
-} from './machine/config.js';
+export type { MachineConfig, NodeConfig } from './machine/config.js';
 export { LatencyHistogram } from './machine/latency.js';
 export { Machine } from './machine/machine.js';
 export {
@@ -260,15 +254,6 @@ export {
 } from './machine/replay.js';
 export { type Integrity, type IntegrityCounts, Shadow } from './machine/shadow.js';
 export { Task } from './machine/task.js';
-export {
-  addFreeRange,
-  buddyinfo,
-  freeList,
-  freeOnePage,
-  isFreeBlock,
-  removeAllFree,
-  rmqueue,
-} from './mem/buddy.js';
 export { Contents, ContentsToken } from './mem/contents.js';
 export {
   FOLIO_TABLE_BYTES_PER_PAGE,
@@ -304,13 +289,8 @@ export { LEAF_SHIFT, Ptes, PtesToken } from './mem/ptes.js';
 export { Rmap, RmapToken } from './mem/rmap.js';
 export { MmStruct, type Vma, vmaAllows } from './mem/vma.js';
 export { Vmstat, VmstatToken } from './mem/vmstat.js';
-export {
-  calculateMinFreeKbytes,
-  setupPerZoneWmarks,
-  type WatermarkSysctls,
-} from './mem/watermarks.js';
+export type { WatermarkSysctls } from './mem/watermarks.js';
 export { ORDERS, Zone } from './mem/zone.js';
-export { buildAllZonelists, nextBestNode } from './mem/zonelist.js';
 export {
   type CopyEnd,
   type CopyRoute,
