@@ -1,4 +1,4 @@
-import { EBUSY, EINVAL } from '../abi/errno.js';
+import { EBUSY, EEXIST, EINVAL } from '../abi/errno.js';
 import { __GFP_RETRY_MAYFAIL, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_MEMORY_HOTPLUG } from '../abi/migrate.js';
 import { N_MEMORY, N_MEMORY_PRIVATE, N_ONLINE } from '../abi/node-states.js';
@@ -49,12 +49,15 @@ export class MemoryHotplug {
    * Brings the range of a node online: N_MEMORY_PRIVATE if `pgdat.private`, without daemons;
    * N_MEMORY with kswapd otherwise.
    * @param device what backs the range, or null for plain memory
-   * @returns 0, -EINVAL for an unknown node, -EBUSY if it has memory already
+   * @returns 0, -EINVAL for an unknown node, -EBUSY if it has memory already, -EEXIST if a page map
+   *   has its range (register_memory_resource)
    */
   onlinePages(nid: number, device: MemoryDevice | null): number {
     if (!this.nodes.exists(nid)) return -EINVAL;
     const pgdat = this.nodes.pgdat(nid);
     if (pgdat.managedPages() > 0) return -EBUSY;
+    const owner = this.managed.ownerOf(pgdat.base);
+    if (owner !== null && owner !== this.managed.nodeOwner(nid)) return -EEXIST;
     pgdat.device = device;
     if (device !== null) pgdat.lineNs = device.lineNs;
     device?.attach({ nid, base: pgdat.base, pages: pgdat.spannedPages });
@@ -103,8 +106,9 @@ export class MemoryHotplug {
     return nodes.length === 1 && nodes[0] === nid;
   }
 
-  /** Zonelists, marks and tiers after a node changed. */
+  /** Zonelists, marks and tiers after a node changed; hopeless kswapds get another chance. */
   rebuild(): void {
+    for (const pgdat of this.nodes.all()) pgdat.kswapd.failures = 0;
     this.rebuildZonelists();
     setupPerZoneWmarks(this.nodes, this.managed, this.sysctl);
     this.tiers.refresh();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { N_MEMORY, N_ONLINE } from '../../src/index.js';
+import { EEXIST, N_MEMORY, N_ONLINE } from '../../src/index.js';
 import { counted, machineOf, pfnOf, twoTiers, wrongContents } from '../machine-of.js';
 
 test('offlining moves every page to the nearest other node and takes the memory away', () => {
@@ -137,4 +137,14 @@ test('the last ordinary memory stays', () => {
       ],
     ]
   `);
+});
+
+test('a range that a page map has is not memory that can be plugged', () => {
+  const nodes = twoTiers(1024, 1024).map((node) => ({ ...node, online: node.id === 0 }));
+  const machine = machineOf({ nodes });
+  const { base, spannedPages } = machine.nodes.pgdat(1);
+  machine.managed.claim(machine.managed.createOwner('map', 'page-map'), base, spannedPages);
+  const refused = machine.hotplug.onlinePages(1, null);
+  machine.managed.claim(null, base, spannedPages);
+  expect([refused, machine.hotplug.onlinePages(1, null)]).toEqual([-EEXIST, 0]);
 });
