@@ -3,7 +3,7 @@ export {
   ColdPages,
   type ColdPagesParts,
   type ColdRun,
-  type ScanLimit,
+  type SearchLimit,
 } from './compress-driver/cold-pages.js';
 export { CompressDriver } from './compress-driver/compress-driver.js';
 export { Demoter } from './compress-driver/demoter.js';

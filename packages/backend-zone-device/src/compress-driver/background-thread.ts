@@ -13,7 +13,7 @@ export interface ThreadParts {
 /** Ageing starts at this many times the slack at which demotion starts. */
 const AGE_FACTOR = 4;
 /** Laps without a cold page after which it sleeps, short or not. */
-const LAPS_MAX = 2;
+const LAPS_MAX = 4;
 
 /**
  * The driver's thread (kthread_run): an actor that evicts when the device is short, demotes when
@@ -30,6 +30,7 @@ export class BackgroundThread {
   private evicting = false;
   /** Entries looked at since a cold page was found. */
   private fruitless = 0;
+  private agedNs = 0;
 
   constructor(
     private readonly parts: ThreadParts,
@@ -64,16 +65,27 @@ export class BackgroundThread {
   }
 
   private step(): void {
+    this.age();
     const busy = this.evict() || this.demote();
     const ns = this.parts.work.take();
     if (this.stopped) return;
     this.sleep(busy ? Math.max(ns, this.parts.cost.ns.scanPage) : ns + this.napNs());
   }
 
+  /** Keeps the ages of pages while RAM is or will be short. */
+  private age(): void {
+    const { now } = this.parts.clock;
+    const { settings, pressure } = this.driver;
+    if (pressure.shortNode(AGE_FACTOR * settings.startFactor) >= 0) {
+      this.driver.age(now - this.agedNs);
+    }
+    this.agedNs = now;
+  }
+
   /** @returns was there something to evict, and room for it? */
   private evict(): boolean {
-    const { headroom } = this.driver;
-    this.evicting = this.evicting ? !headroom.isEnough() : headroom.isScarce();
+    this.evicting = this.evicting ? !this.driver.hasEnough() : this.driver.isScarce();
+    this.driver.pageOut();
     return this.evicting && this.driver.evictBatch() > 0;
   }
 
@@ -83,12 +95,7 @@ export class BackgroundThread {
     const factor = this.demoting ? settings.stopFactor : settings.startFactor;
     const nid = pressure.shortNode(factor);
     this.demoting = nid >= 0;
-    if (nid < 0) {
-      const soon = pressure.shortNode(AGE_FACTOR * settings.startFactor) >= 0;
-      if (soon) this.driver.age(settings.scanEntries);
-      return false;
-    }
-    if (this.evicting || !this.driver.mayDemote('background')) return false;
+    if (nid < 0 || this.evicting || !this.driver.mayDemote('background')) return false;
     if (this.driver.demoteCold(settings.scanEntries, nid) > 0) this.fruitless = 0;
     else this.fruitless += settings.scanEntries;
     const laps = this.fruitless / Math.max(1, this.driver.residentPages());

@@ -1,7 +1,6 @@
 import {
   type CostModel,
   type FolioTable,
-  LEAF_SHIFT,
   type Managed,
   type Mapping,
   type MmStruct,
@@ -15,12 +14,12 @@ import {
   PG_swapcache,
   PG_unevictable,
   PTE_SPECIAL,
-  PTRS_PER_PTE,
   type Ptes,
   pteMapsPage,
   type RmapWalk,
   type Work,
 } from '@mm-lab/mm-core';
+import { PageHand } from './page-hand.js';
 
 /** Neighbouring cold pages of one address space. */
 export interface ColdRun {
@@ -30,8 +29,8 @@ export interface ColdRun {
   end: number;
 }
 
-/** How far one scan may go. */
-export interface ScanLimit {
+/** How far one search may go. */
+export interface SearchLimit {
   /** Entries looked at. */
   readonly entries: number;
   /** Cold pages found. */
@@ -53,54 +52,76 @@ export interface ColdPagesParts {
   readonly work: Work;
 }
 
-/** A page we evicted: not offered again before somebody uses it. */
+/** A page that we evicted: not offered again before somebody uses it. */
 const SHUNNED = 255;
 const AGE_MAX = 250;
-/** Visits without use after which a page is cold: at first, at most. */
-const THRESHOLD_START = 2;
-const THRESHOLD_MAX = 6;
-const LEAVES_MAX = 64;
+/** Cold pages that a threshold should offer, as a share of all. */
+const OFFERED = 1 / 64;
 
 /**
- * The driver's own ageing, as its pages and its victims are not ranked by any LRU it could use: a
- * clock hand over the page tables of every address space (registered as khugepaged registers them,
- * at creation), which takes the accessed bits without a flush. A page that was idle at
- * `threshold` visits in a row is cold; a lap that finds nothing lowers the threshold, one that
- * finds plenty raises it.
+ * The driver's own ageing, as there is no LRU it could use: its victims are the kernel's to rank,
+ * its own pages are on no list. Two hands go over the page tables and take accessed bits, without a
+ * flush. The slow one counts, per page, rounds without use; its speed is given, so an age is a
+ * time. The quick one searches when pages are wanted: cold is what has reached the `threshold`
+ * age. Each round of the slow hand sets it to the highest age that enough pages have reached (as
+ * MGLRU's generations do); a round of the quick one that finds nothing halves it.
  */
 export class ColdPages {
-  /** Visits without use, by pfn. */
+  /** Rounds of the slow hand without use, by pfn. */
   private readonly age: Uint8Array;
-  private mmId = 0;
-  private regions: readonly (readonly [region: number, leaf: number])[] = [];
-  private regionAt = 0;
-  private offset = 0;
-  private threshold = THRESHOLD_START;
-  private lapFound = 0;
-  private lapScanned = 0;
-  /** Entries looked at so far. */
+  private readonly slow: PageHand;
+  private readonly quick: PageHand;
+  private threshold = 1;
+  /** Pages by age, in the current round of the slow hand. */
+  private readonly census = new Int32Array(AGE_MAX + 1);
+  private slowLaps = 0;
+  private quickLaps = 0;
+  /** Cold pages found in the current round of the quick hand. */
+  private found = 0;
+  /** Entries looked at so far, by both hands. */
   scanned = 0;
 
   constructor(private readonly parts: ColdPagesParts) {
     this.age = new Uint8Array(parts.table.pages);
+    this.slow = new PageHand(parts.ptes, parts.mms);
+    this.quick = new PageHand(parts.ptes, parts.mms);
   }
 
-  /** Moves the hand on; charges what it looks at. */
-  scan(limit: ScanLimit): ColdRun[] {
+  /** Moves the slow hand on. */
+  grow(entries: number): void {
+    const visited = this.slow.walk(entries, (slot) => {
+      const page = this.pageAt(slot, -1);
+      if (page < 0) return true;
+      if (this.wasUsed(page, slot)) this.age[page] = 0;
+      else if (this.age[page]! < AGE_MAX) this.age[page]! += 1;
+      if (this.age[page] !== SHUNNED) this.census[this.age[page]!]! += 1;
+      return true;
+    });
+    this.charge(visited);
+    if (this.slow.laps === this.slowLaps) return;
+    this.slowLaps = this.slow.laps;
+    this.threshold = this.chooseThreshold();
+    this.census.fill(0);
+  }
+
+  /** Moves the quick hand on until it has found enough. */
+  search(limit: SearchLimit): ColdRun[] {
     const runs: ColdRun[] = [];
-    const before = this.scanned;
     let pages = 0;
-    for (let leaves = 0; leaves < LEAVES_MAX; leaves++) {
-      const mm = this.leafMm();
-      if (mm === null) break;
-      const [region, leaf] = this.regions[this.regionAt]!;
-      for (; this.offset < PTRS_PER_PTE; this.offset++) {
-        if (this.scanned - before >= limit.entries || pages >= limit.pages) return runs;
-        if (!this.visit((leaf << LEAF_SHIFT) | this.offset, limit.nid)) continue;
-        append(runs, mm, region * PTRS_PER_PTE + this.offset);
-        pages++;
-      }
-    }
+    if (limit.pages <= 0) return runs;
+    const visited = this.quick.walk(limit.entries, (slot, mm, vpn) => {
+      const page = this.pageAt(slot, limit.nid);
+      if (page < 0 || !this.isCold(page, slot)) return true;
+      append(runs, mm, vpn);
+      pages++;
+      return pages < limit.pages;
+    });
+    this.found += pages;
+    this.charge(visited);
+    if (this.quick.laps === this.quickLaps) return runs;
+    this.quickLaps = this.quick.laps;
+    if (this.found === 0) this.threshold >>= 1;
+    this.found = 0;
     return runs;
   }
 
@@ -109,82 +130,52 @@ export class ColdPages {
     this.age[pfn] = SHUNNED;
   }
 
-  /** Looks at one entry. @returns is it a cold page that may go? */
-  private visit(slot: number, nid: number): boolean {
-    const { ptes, work, cost } = this.parts;
-    const bits = ptes.bits[slot]!;
-    if (bits === 0) return false;
-    this.scanned++;
-    this.lapScanned++;
-    work.charge(cost.ns.scanPage);
-    if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return false;
-    const page = ptes.value[slot]!;
-    if (!this.mayGo(page, nid)) return false;
+  /** Has nobody used the page since it was evicted to `pfn`? */
+  isShunned(pfn: number): boolean {
+    return this.age[pfn] === SHUNNED;
+  }
+
+  private isCold(page: number, slot: number): boolean {
     if (this.wasUsed(page, slot)) {
       this.age[page] = 0;
       return false;
     }
-    if (this.age[page] === SHUNNED) return false;
-    this.age[page] = Math.min(AGE_MAX, this.age[page]! + 1);
-    if (this.age[page]! < this.threshold) return false;
-    this.lapFound++;
-    return true;
+    return this.age[page] !== SHUNNED && this.age[page]! >= this.threshold;
   }
 
-  private mayGo(page: number, nid: number): boolean {
-    const { table, managed, nodes } = this.parts;
+  /** The system page an entry maps, if it may go; -1 otherwise. */
+  private pageAt(slot: number, nid: number): number {
+    const { ptes, table, managed, nodes } = this.parts;
+    const bits = ptes.bits[slot]!;
+    if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return -1;
+    const page = ptes.value[slot]!;
     const folio = table.head(page);
-    if (table.has(folio, NOT_OURS) || managed.ownerOf(folio) !== null) return false;
-    return nid < 0 || nodes.nidOf(folio) === nid;
+    if (table.has(folio, NOT_OURS) || managed.ownerOf(folio) !== null) return -1;
+    return nid < 0 || nodes.nidOf(folio) === nid ? page : -1;
   }
 
-  /** A shared page is used if any of its mappings was. */
+  /** A shared page was used if any of its mappings was. */
   private wasUsed(page: number, slot: number): boolean {
     const { table, mapping, rmapWalk } = this.parts;
     if (table.mapcount[page]! <= 1) return mapping.testAndClearYoung(slot);
     return rmapWalk.folioReferenced(table.head(page)) > 0;
   }
 
-  /** The address space of the leaf under the hand, after moving on if that one is done or gone. */
-  private leafMm(): MmStruct | null {
-    if (this.offset >= PTRS_PER_PTE) {
-      this.offset = 0;
-      this.regionAt++;
+  private chooseThreshold(): number {
+    const wanted = OFFERED * this.census.reduce((sum, count) => sum + count, 0);
+    let age = AGE_MAX;
+    for (let reached = this.census[age]!; age > 1 && reached < wanted; ) {
+      age--;
+      reached += this.census[age]!;
     }
-    const current = this.regions[this.regionAt];
-    if (current !== undefined) {
-      const slot = this.parts.ptes.find(this.mmId, current[0] * PTRS_PER_PTE);
-      if (slot >> LEAF_SHIFT === current[1] && slot >= 0) return this.parts.mms.get(this.mmId);
-    }
-    return this.nextMm();
+    return age;
   }
 
-  /** The next address space with page tables; after the last one a new lap begins. */
-  private nextMm(): MmStruct | null {
-    const all = [...this.parts.mms.all()];
-    const later = all.filter((mm) => mm.id > this.mmId);
-    if (later.length === 0) this.endLap();
-    for (const mm of [...later, ...all.filter((other) => other.id <= this.mmId)]) {
-      this.regions = this.parts.ptes.regions(mm.id);
-      this.regionAt = 0;
-      this.offset = 0;
-      this.mmId = mm.id;
-      if (this.regions.length > 0) return mm;
-    }
-    return null;
-  }
-
-  private endLap(): void {
-    const share = this.lapFound / Math.max(1, this.lapScanned);
-    if (this.lapFound === 0) this.threshold = Math.max(1, this.threshold - 1);
-    else if (share > LAP_PLENTY) this.threshold = Math.min(THRESHOLD_MAX, this.threshold + 1);
-    this.lapFound = 0;
-    this.lapScanned = 0;
+  private charge(visited: number): void {
+    this.scanned += visited;
+    this.parts.work.charge(visited * this.parts.cost.ns.scanPage);
   }
 }
-
-/** Share of cold pages of a lap above which the finder gets choosier. */
-const LAP_PLENTY = 0.125;
 
 /** Somebody has a hold on it, or swap has a copy already that the kernel may drop it for. */
 const NOT_OURS =

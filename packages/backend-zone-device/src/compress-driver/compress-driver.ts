@@ -80,12 +80,28 @@ export class CompressDriver implements Shrinker {
     const { batchPages } = this.settings;
     this.parts.work.charge(this.device.lineNs);
     const pages = this.demoter.room(batchPages);
-    return this.demoter.demote(this.cold.scan({ entries, pages, nid }));
+    return this.demoter.demote(this.cold.search({ entries, pages, nid }));
   }
 
-  /** Ages pages without moving any. */
-  age(entries: number): void {
-    this.cold.scan({ entries, pages: entries, nid: -1 });
+  /** Moves the ageing on by `ns` of time: one round each `lapNs`. */
+  age(ns: number): void {
+    const share = Math.min(1, ns / this.settings.lapNs);
+    this.cold.grow(Math.ceil(share * this.residentPages()));
+  }
+
+  /** Is it time to evict: less than a batch fits, by bytes or by pages, or the device says so? */
+  isScarce(): boolean {
+    return this.headroom.isScarce() || this.pages.free < this.settings.batchPages;
+  }
+
+  /** Is there room for some batches again? */
+  hasEnough(): boolean {
+    return this.headroom.isEnough() && this.pages.free >= 2 * this.settings.batchPages;
+  }
+
+  /** Pages that were evicted go on to swap. */
+  pageOut(): void {
+    this.evictor.pageOut();
   }
 
   /** May a page go to the device now, for this reclaimer or for the background thread? */

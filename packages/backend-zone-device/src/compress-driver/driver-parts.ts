@@ -26,6 +26,8 @@ import {
   type Services,
   type Shrinkers,
   ShrinkersToken,
+  type ShrinkFolioList,
+  ShrinkFolioListToken,
   type Swap,
   SwapToken,
   type Work,
@@ -55,6 +57,7 @@ export interface DriverParts {
   readonly mempolicy: Mempolicy;
   readonly swap: Swap;
   readonly shrinkers: Shrinkers;
+  readonly shrinkFolioList: ShrinkFolioList;
   readonly memremap: Memremap;
   readonly migrateVma: MigrateVma;
   readonly migrateDevice: MigrateDevice;
@@ -81,6 +84,7 @@ export function driverParts(services: Services): DriverParts {
     mempolicy: services.get(Mempolicy),
     swap: services.get(SwapToken),
     shrinkers: services.get(ShrinkersToken),
+    shrinkFolioList: services.get(ShrinkFolioListToken),
     memremap: services.get(MemremapToken),
     migrateVma: services.get(MigrateVmaToken),
     migrateDevice: services.get(MigrateDeviceToken),

@@ -1,4 +1,11 @@
-import { type AllocRequest, PG_active, PG_locked, PG_referenced } from '@mm-lab/mm-core';
+import {
+  type AllocRequest,
+  DEF_PRIORITY,
+  PG_active,
+  PG_locked,
+  PG_lru,
+  PG_referenced,
+} from '@mm-lab/mm-core';
 import { MIGRATE_PFN_MIGRATE, migratePfn, migratePfnToPage } from '../migrate-pfn.js';
 import type { ColdPages } from './cold-pages.js';
 import type { DevicePages } from './device-pages.js';
@@ -10,6 +17,9 @@ export type AllocRam = (request: AllocRequest) => number;
 
 /** Moves pages of the device back to RAM without a fault, by pfn. */
 export class Evictor {
+  /** Where the pages of the last batch are, until `pageOut`. */
+  private arrived: number[] = [];
+
   constructor(
     private readonly parts: DriverParts,
     private readonly pages: DevicePages,
@@ -43,10 +53,43 @@ export class Evictor {
       const ram = migratePfnToPage(entries.dst[at]!);
       table.clear(ram, PG_active | PG_referenced);
       this.cold.shun(ram);
+      this.arrived.push(ram);
       moved++;
     }
     this.counts.evicted += moved;
     install.finalizeAfterCost(entries, () => undefined);
     return moved;
+  }
+
+  /**
+   * Swaps out what arrived with earlier batches and was not used since: RAM was only on the way
+   * (mm/vmscan.c:reclaim_pages, as DAMON calls it; zswap's writeback is the same idea).
+   */
+  pageOut(): void {
+    const { table, folios, shrinkFolioList, swap, work, managed } = this.parts;
+    const arrived = this.arrived;
+    this.arrived = [];
+    if (!swap.hasSpace()) return;
+    folios.lruAddDrain();
+    const list = arrived.filter(
+      (pfn) =>
+        managed.ownerOf(pfn) === null &&
+        table.has(pfn, PG_lru) &&
+        this.cold.isShunned(pfn) &&
+        folios.isolateLru(pfn),
+    );
+    work.enterMemalloc();
+    const sc = {
+      reclaimer: 'proactive' as const,
+      nrToReclaim: list.length,
+      priority: DEF_PRIORITY,
+      maySwap: true,
+      mayDemote: false,
+      order: 0,
+      nrScanned: 0,
+      nrReclaimed: 0,
+    };
+    shrinkFolioList.run(list, sc, 'respect');
+    work.leaveMemalloc();
   }
 }

@@ -18,13 +18,17 @@ export interface ZoneDeviceCompressOptions {
   readonly storeBytesMax?: number;
   /** Background demotion starts when a node has less free than this times its high mark. */
   readonly startFactor?: number;
-  /** And ends when it has this times its high mark. At least `startFactor`. Default 2.5 and 3. */
+  /**
+   * And ends when it has this times its high mark. At least `startFactor`. Default 1.1 and 1.3:
+   * what is kept free is taken from the working set, and bursts are what the shrinker is for. */
   readonly stopFactor?: number;
   /** Longest and shortest sleep of the background thread, in ns. Default 10 ms and 1 ms. */
   readonly pollNsMax?: number;
   readonly pollNsMin?: number;
   /** Page-table entries looked at per step of the background thread. Default 512. */
   readonly scanEntries?: number;
+  /** Time of one round of ageing, in ns: the unit of a page's age. Default 100 ms. */
+  readonly lapNs?: number;
   /**
    * Who stops demoting while the device says 'low'. Default 'background': a direct reclaimer, whose
    * other choice is to kill, may go on down to the reserve; that is safe, as nobody else stores.
@@ -43,7 +47,7 @@ export type ZoneDeviceCompressSettings = Readonly<Required<ZoneDeviceCompressOpt
 export function settingsOf(options: ZoneDeviceCompressOptions): ZoneDeviceCompressSettings {
   const device = options.device ?? 'cxl0';
   const batchPages = options.batchPages ?? 32;
-  const startFactor = options.startFactor ?? 2.5;
+  const startFactor = options.startFactor ?? 1.1;
   const settings: ZoneDeviceCompressSettings = {
     device,
     nid: options.nid,
@@ -52,10 +56,11 @@ export function settingsOf(options: ZoneDeviceCompressOptions): ZoneDeviceCompre
     reserveBytes: options.reserveBytes ?? batchPages * PAGE_SIZE,
     storeBytesMax: options.storeBytesMax ?? PAGE_SIZE,
     startFactor,
-    stopFactor: options.stopFactor ?? Math.max(3, startFactor),
+    stopFactor: options.stopFactor ?? Math.max(1.3, startFactor),
     pollNsMax: options.pollNsMax ?? 10_000_000,
     pollNsMin: options.pollNsMin ?? 1_000_000,
     scanEntries: options.scanEntries ?? 512,
+    lapNs: options.lapNs ?? 100_000_000,
     lowStops: options.lowStops ?? 'background',
   };
   check(settings);
@@ -77,5 +82,6 @@ function check(settings: ZoneDeviceCompressSettings): void {
   within('stopFactor', settings.startFactor, 1000);
   within('pollNsMin', 1000, settings.pollNsMax);
   within('pollNsMax', 1000, 10_000_000_000);
+  within('lapNs', 1_000_000, 1_000_000_000_000);
   within('scanEntries', 1, 1 << 20);
 }

@@ -3,6 +3,7 @@ import {
   ClockToken,
   deviceToken,
   MigrateToken,
+  MmError,
   type Plugin,
   type Services,
 } from '@mm-lab/mm-core';
@@ -22,6 +23,9 @@ export interface ZoneDeviceCompressPlugin extends Plugin {
  * Compressed RAM the ZONE_DEVICE way: DEVICE_PRIVATE pages, the driver's own free list, ageing,
  * demotion and eviction, and a fault for every access to what it moved. The device's plugin stands
  * before it in the array; the node is possible and not online.
+ *
+ * `remove` brings everything back to RAM and kills nobody for it; it throws MmError NODE_REFUSED
+ * with EBUSY if RAM can't take all, and the driver goes on.
  *
  * @throws MmError DEVICE_BAD_OPTION for an option out of range
  */
@@ -47,10 +51,19 @@ export function zoneDeviceCompress(options: ZoneDeviceCompressOptions): ZoneDevi
     },
     remove: (services) => {
       if (driver === null) return;
+      const { shrinkers } = driverParts(services);
       thread?.stop();
-      driverParts(services).shrinkers.unregister(driver);
+      shrinkers.unregister(driver);
       waitForBatches(services);
-      unplugged = driver.unplug() === 0 ? 1 : 0;
+      const rc = driver.unplug();
+      if (rc === 0) {
+        unplugged = 1;
+        return;
+      }
+      shrinkers.register(driver);
+      thread?.start();
+      const detail = `RAM has no room for ${driver.pages.inUse} pages`;
+      throw new MmError('NODE_REFUSED', { plugin: settings.name, errno: -rc, detail });
     },
     stats: () => (driver === null ? {} : statsOf(driver, unplugged)),
   };
