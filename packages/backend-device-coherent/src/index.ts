@@ -1,1 +1,11 @@
-export {};
+export {
+  type CoherentCounts,
+  CoherentDriver,
+  type MoveResult,
+} from './coherent-driver.js';
+export {
+  type DeviceCoherentOptions,
+  type DeviceCoherentPlugin,
+  deviceCoherent,
+} from './device-coherent.js';
+export { rangeFolios } from './range-folios.js';

@@ -1,0 +1,71 @@
+import {
+  assert,
+  createToken,
+  deviceToken,
+  MmError,
+  type MmStruct,
+  type Plugin,
+  type Token,
+} from '@mm-lab/mm-core';
+import { CoherentDriver, type MoveResult } from './coherent-driver.js';
+
+/** Coherent device memory on a private node. */
+export interface DeviceCoherentOptions {
+  /** A node of the machine with `online: false`; its `lineNs` is the latency of the link. */
+  readonly nid: number;
+  /** Name of a device plugin that backs the memory; default none: plain memory. */
+  readonly device?: string;
+  /** Name of the plugin. Default 'device-coherent'; several drivers need several names. */
+  readonly name?: string;
+}
+
+/** The plugin, with what its user's ioctl offers. Each call charges the running task. */
+export interface DeviceCoherentPlugin extends Plugin {
+  /** @see CoherentDriver.migrateToDevice */
+  migrateToDevice(mm: MmStruct, start: number, pages: number): MoveResult;
+  /** @see CoherentDriver.migrateToSystem */
+  migrateToSystem(mm: MmStruct, start: number, pages: number, nid?: number): MoveResult;
+}
+
+/**
+ * Plugin: what DEVICE_COHERENT users need, on a private node. Needs `nodePrivate()`. `remove`
+ * evacuates; it throws MmError NODE_REFUSED if pages have to stay.
+ */
+export function deviceCoherent(options: DeviceCoherentOptions): DeviceCoherentPlugin {
+  const name = options.name ?? 'device-coherent';
+  const token: Token<CoherentDriver> = createToken(name);
+  let driver: CoherentDriver | null = null;
+  const probed = (): CoherentDriver => {
+    assert(driver !== null, 'the plugin is part of a machine');
+    return driver;
+  };
+  return {
+    name,
+    register: (services) => services.bind(token, CoherentDriver),
+    probe: (services) => {
+      const { device } = options;
+      const backing = device === undefined ? null : services.get(deviceToken(device));
+      const made = services.get(token);
+      const rc = made.probe(options.nid, backing);
+      if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
+      driver = made;
+    },
+    remove: () => {
+      const rc = driver?.remove() ?? 0;
+      if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
+    },
+    stats: () => (driver === null ? {} : statsOf(driver)),
+    migrateToDevice: (mm, start, pages) => probed().migrateToDevice(mm, start, pages),
+    migrateToSystem: (mm, start, pages, nid) => probed().migrateToSystem(mm, start, pages, nid),
+  };
+}
+
+function statsOf({ counts }: CoherentDriver): Record<string, number> {
+  return {
+    'device_coherent.moved_in': counts.movedIn,
+    'device_coherent.moved_out': counts.movedOut,
+    'device_coherent.left': counts.left,
+    'device_coherent.departed': counts.departed,
+    'device_coherent.freed': counts.freed,
+  };
+}
