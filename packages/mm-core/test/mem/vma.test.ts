@@ -1,0 +1,142 @@
+import { expect, test } from 'vitest';
+import {
+  MmStruct,
+  PROT_READ,
+  PROT_WRITE,
+  Prng,
+  VM_READ,
+  VM_WRITE,
+  type Vma,
+} from '../../src/index.js';
+import { vmaAllows } from '../../src/mem/vma.js';
+
+const RW = VM_READ | VM_WRITE;
+
+function area(start: number, end: number, flags = RW): Vma {
+  return { start, end, flags, policy: null };
+}
+
+function layout(mm: MmStruct): string[] {
+  return mm.vmas.map(({ start, end, flags }) => `${start}-${end} ${flags}`);
+}
+
+test('neighbours that differ in nothing merge, others stand side by side', () => {
+  const mm = new MmStruct(1, 't');
+  mm.replace(0, 4, [area(0, 4)]);
+  mm.replace(8, 12, [area(8, 12)]);
+  mm.replace(4, 8, [area(4, 8)]);
+  const merged = layout(mm);
+  mm.replace(4, 6, [area(4, 6, VM_READ)]);
+  const split = layout(mm);
+  mm.replace(4, 6, [area(4, 6)]);
+  expect({ merged, split, again: layout(mm) }).toMatchInlineSnapshot(`
+    {
+      "again": [
+        "0-12 3",
+      ],
+      "merged": [
+        "0-12 3",
+      ],
+      "split": [
+        "0-4 3",
+        "4-6 1",
+        "6-12 3",
+      ],
+    }
+  `);
+});
+
+test('a hole splits an area and parts are clipped to what was asked', () => {
+  const mm = new MmStruct(1, 't');
+  mm.replace(0, 10, [area(0, 10)]);
+  mm.replace(3, 5, []);
+  expect({
+    layout: layout(mm),
+    within: mm.within(1, 7).map(({ start, end }) => [start, end]),
+    found: [2, 3, 4, 5, 10].map((vpn) => mm.find(vpn)?.start ?? null),
+    covers: [mm.covers(0, 3), mm.covers(2, 4), mm.covers(5, 10), mm.covers(9, 11)],
+  }).toMatchInlineSnapshot(`
+    {
+      "covers": [
+        true,
+        false,
+        true,
+        false,
+      ],
+      "found": [
+        0,
+        null,
+        null,
+        5,
+        null,
+      ],
+      "layout": [
+        "0-3 3",
+        "5-10 3",
+      ],
+      "within": [
+        [
+          1,
+          3,
+        ],
+        [
+          5,
+          7,
+        ],
+      ],
+    }
+  `);
+});
+
+test('areas with policies of their own do not merge', () => {
+  const mm = new MmStruct(1, 't');
+  mm.replace(0, 4, [{ ...area(0, 4), policy: {} }]);
+  mm.replace(4, 8, [{ ...area(4, 8), policy: {} }]);
+  expect(layout(mm)).toEqual([`0-4 ${RW}`, `4-8 ${RW}`]);
+});
+
+test('a load is allowed where anything is, a store only where stores are', () => {
+  const kinds = [0, VM_READ, VM_WRITE, RW, 4];
+  expect(
+    kinds.map((flags) => [vmaAllows(area(0, 1, flags), false), vmaAllows(area(0, 1, flags), true)]),
+  ).toMatchInlineSnapshot(`
+    [
+      [
+        false,
+        false,
+      ],
+      [
+        true,
+        false,
+      ],
+      [
+        true,
+        true,
+      ],
+      [
+        true,
+        true,
+      ],
+      [
+        true,
+        false,
+      ],
+    ]
+  `);
+});
+
+test('any sequence of changes leaves what a page by page model has', () => {
+  const random = new Prng(4);
+  const mm = new MmStruct(1, 't');
+  const pages = new Array<number>(64).fill(0);
+  for (let step = 0; step < 3000; step++) {
+    const start = random.below(64);
+    const end = start + 1 + random.below(64 - start);
+    const flags = random.pick([0, PROT_READ, PROT_READ | PROT_WRITE]);
+    mm.replace(start, end, flags === 0 ? [] : [area(start, end, flags)]);
+    pages.fill(flags, start, end);
+    expect(pages.map((_, vpn) => mm.find(vpn)?.flags ?? 0)).toEqual(pages);
+    const edges = pages.filter((flags, vpn) => flags !== 0 && flags !== (pages[vpn - 1] ?? 0));
+    expect(mm.vmas.length).toBe(edges.length);
+  }
+});
