@@ -55,7 +55,7 @@ test('a page arrives read-only and a store brings it back with two faults and on
     writeProtect: grew('fault.write_protect'),
     promotions: grew('cram.promotions'),
     moved: grew('vmstat.pgmigrate_success'),
-  }).toEqual({ where: [DRAM], faults: 2, writeProtect: 1, promotions: 1, moved: 1 });
+  }).toEqual({ where: [DRAM], faults: 2, writeProtect: 2, promotions: 1, moved: 1 });
   made.machine.verify();
 });
 

@@ -243,6 +243,7 @@ export {
 } from './machine/access-engine.js';
 export { createMachine } from './machine/builder.js';
 export type { MachineConfig, NodeConfig } from './machine/config.js';
+export { nodeSpan } from './machine/config.js';
 export { LatencyHistogram } from './machine/latency.js';
 export { Machine } from './machine/machine.js';
 export {
@@ -254,6 +255,15 @@ export {
 } from './machine/replay.js';
 export { type Integrity, type IntegrityCounts, Shadow } from './machine/shadow.js';
 export { Task } from './machine/task.js';
+export {
+  addFreeRange,
+  buddyinfo,
+  freeList,
+  freeOnePage,
+  isFreeBlock,
+  removeAllFree,
+  rmqueue,
+} from './mem/buddy.js';
 export { Contents, ContentsToken } from './mem/contents.js';
 export {
   FOLIO_TABLE_BYTES_PER_PAGE,
@@ -290,7 +300,9 @@ export { Rmap, RmapToken } from './mem/rmap.js';
 export { MmStruct, type Vma, vmaAllows } from './mem/vma.js';
 export { Vmstat, VmstatToken } from './mem/vmstat.js';
 export type { WatermarkSysctls } from './mem/watermarks.js';
+export { calculateMinFreeKbytes, setupPerZoneWmarks } from './mem/watermarks.js';
 export { ORDERS, Zone } from './mem/zone.js';
+export { buildAllZonelists, nextBestNode } from './mem/zonelist.js';
 export {
   type CopyEnd,
   type CopyRoute,
@@ -338,9 +350,10 @@ export {
   type NewFolio,
 } from './mm/migrate.js';
 export { Mlock, MlockToken } from './mm/mlock.js';
+export { MlockFolio, MlockFolioToken } from './mm/mlock-folio.js';
 export { Mmap, MmapToken, TASK_SIZE_PAGES } from './mm/mmap.js';
 export { Mms, MmsToken } from './mm/mms.js';
-export { MovePages, MovePagesToken } from './mm/move-pages.js';
+export { MovePages, MovePagesToken, type MoveResult } from './mm/move-pages.js';
 export { Mprotect, MprotectToken, vmFlags } from './mm/mprotect.js';
 export { OomKill, OomKillToken, type OomReaper } from './mm/oom-kill.js';
 export { PageAlloc, PageAllocToken } from './mm/page-alloc.js';

@@ -1,5 +1,6 @@
 import {
   createToken,
+  EBUSY,
   inject,
   injectable,
   type Managed,
@@ -38,6 +39,7 @@ export class PrivateHotplug {
     const registered = this.nodePrivate.node_private_register(nid, np);
     if (registered < 0) return registered;
     const pgdat = this.nodes.pgdat(nid);
+    if (pgdat.managedPages() > 0) return -EBUSY;
     const owner = this.nodePrivate.ownerOfNode(nid);
     this.managed.claim(owner, pgdat.base, pgdat.spannedPages);
     const rc = this.hotplug.onlinePages(nid, device);

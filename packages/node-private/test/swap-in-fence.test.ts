@@ -51,7 +51,7 @@ function becomesWritable(swapIn: 'v4' | 'mended'): boolean {
         { id: 1, pages: 1024, online: false },
       ],
     },
-    [diskSwap({ pages: 64 }), nodePrivate({ swapIn }), fenced],
+    [diskSwap({ pages: 1 }), nodePrivate({ swapIn }), fenced],
   );
   const parent = machine.createTask('parent');
   parent.mmap(0, 1);
@@ -61,6 +61,7 @@ function becomesWritable(swapIn: 'v4' | 'mended'): boolean {
   if (typeof child === 'number') throw new Error('fork');
   parent.read(0);
   expect(parent.movePages([0], 1)).toEqual({ rc: 0, status: [1] });
+  machine.folios.lruAddDrainAll();
   parent.exit();
   child.read(0);
   const slot = machine.ptes.find(child.mm.id, 0);

@@ -43,8 +43,9 @@ class CxlCompression {
   /** @returns 0 or -EBUSY if pages stay */
   remove(nid: number): number {
     const rc = this.hotplug.offline_and_remove_private_memory(nid);
+    if (rc < 0) return rc;
     this.cram.cram_unregister_private_node(nid);
-    return rc;
+    return 0;
   }
 }
 const CxlCompressionToken = createToken<CxlCompression>('CxlCompression');

@@ -104,6 +104,7 @@ function play(machine: Machine, config: MachineConfig, input: VariantInput): Pla
   return {
     recording,
     stats: orderedStats(stats, {
+      'sim.accesses': replayed.accesses,
       'sim.rows': replayed.rows,
       'sim.rows_of': trace.rows,
       'sim.completed': replayed.end === 'done' ? 1 : 0,

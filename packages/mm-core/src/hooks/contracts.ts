@@ -63,8 +63,8 @@ export interface HookOps {
   folio_migrate(src: number, dst: number): void;
 
   /**
-   * Called by: `handle_pte_fault` for a present entry that trapped, before the read/write decision;
-   *            for a plugin's non-present entry, `do_swap_page`.
+   * Called by: `handle_pte_fault` for a present entry that trapped, before the read/write decision.
+   *            A fault on a plugin's own non-present entry goes to its `EntryType` instead.
    * Holding:   the page-table lock: `vmf.unlock()` must be called on every path.
    * May:       sleep and migrate after unlocking.
    * Returns:   VM_FAULT_* bits; 0 or VM_FAULT_RETRY makes the access try again.

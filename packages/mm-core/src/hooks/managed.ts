@@ -11,7 +11,7 @@ import { MAX_NUMNODES } from '../abi/zone.js';
 import { createToken } from '../base/di.js';
 import type { HookName, NodeReclaimPolicy } from './contracts.js';
 import { MmError } from './errors.js';
-import { Owner, type OwnerKind } from './owner.js';
+import { OWNER_NO_LRU, Owner, type OwnerKind } from './owner.js';
 import type { Sites } from './sites.js';
 import type { VmFault } from './vm-fault.js';
 
@@ -108,6 +108,12 @@ export class Managed {
    */
   folio_managed_swap_in_wrprotect(site: number, pfn: number): boolean {
     return this.swapInFenced && this.folio_managed_wrprotect(site, pfn);
+  }
+
+  /** May the folio be on an LRU list? Not if its page map says so (folio_is_zone_device). */
+  folio_may_be_lru(site: number, pfn: number): boolean {
+    const owner = this.askFolio(site, pfn);
+    return owner === null || (owner.flags & OWNER_NO_LRU) === 0;
   }
 
   /**

@@ -76,6 +76,12 @@ export const SITE_FACTS = {
     'folio_managed_on_free',
     'free_folio',
   ),
+  'folio.folio_add_lru': site(
+    'skip sites',
+    0,
+    'mm/migrate_device.c:migrate_device_finalize',
+    'folio_is_zone_device',
+  ),
   'vmscan.shrink_folio_list': site(
     'free',
     0,

@@ -51,6 +51,8 @@ export interface AccessCounts {
   faulted: number;
   minor: number;
   major: number;
+  /** Faults that ended in a signal or without memory: in pgfault, but neither minor nor major. */
+  failed: number;
 }
 
 /** What the engine needs of the machine. */
@@ -74,7 +76,7 @@ export interface EngineParts {
 export class AccessEngine {
   readonly shadow = new Shadow();
   readonly latency = new LatencyHistogram();
-  readonly counts: AccessCounts = { hits: 0, faulted: 0, minor: 0, major: 0 };
+  readonly counts: AccessCounts = { hits: 0, faulted: 0, minor: 0, major: 0, failed: 0 };
   /** Accesses by node since the last `settleHits`: below 2^31 in all. */
   readonly accessesByNode = new Int32Array(MAX_NUMNODES);
 
@@ -148,7 +150,8 @@ export class AccessEngine {
     const result = memory.handleMmFault(mm, vpn, write, nid);
     const ns = work.take();
     if ((result & VM_FAULT_MAJOR) !== 0) this.counts.major++;
-    else if ((result & VM_FAULT_RETRY) === 0) this.counts.minor++;
+    else if ((result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0) this.counts.minor++;
+    else if ((result & VM_FAULT_ERROR) !== 0) this.counts.failed++;
     const tp = tracepoints.mm_fault;
     if (tp.enabled) tp.emit(vpn, write ? 1 : 0, result, ns);
     clock.advance(ns);

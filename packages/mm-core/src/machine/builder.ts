@@ -24,6 +24,7 @@ import { CostModel, TableCostModel } from '../mm/cost-model.js';
 import { FoliosToken } from '../mm/folio.js';
 import { MemoryHotplugToken } from '../mm/memory-hotplug.js';
 import { SYSCTL_DEFAULTS, Sysctl } from '../mm/sysctl.js';
+import { WorkToken } from '../mm/work.js';
 import { checkConfig, distancesById, type MachineConfig, nodeSpan } from './config.js';
 import { IncompressibleData } from './default-data.js';
 import { Machine } from './machine.js';
@@ -43,6 +44,8 @@ export function createMachine(config: MachineConfig, plugins: readonly Plugin[])
   bindServices(services);
   for (const plugin of plugins) guard(plugin, 'register', () => plugin.register?.(services));
   bindContents(services, nodes);
+  const work = services.get(WorkToken);
+  services.get(ClockToken).dispatch = (handler) => work.isolate(handler);
   boot(services, config);
   const machine = new Machine(services, config, plugins);
   for (const plugin of plugins) guard(plugin, 'probe', () => plugin.probe?.(services));

@@ -29,8 +29,9 @@ const READ_OR_WRITE = READ_HIT ^ WRITE_HIT;
  * @param ref per row (slot << 1) | isWrite, slots relative to `slotBase`
  * @param n accesses per row
  * @param bits the entries
- * @param accessesByNode adds up accesses per node id; whoever calls bounds the sum, as int32 is what
- *   keeps the chain from one row's sum to the next short
+ * @param accessesByNode adds up accesses per node id; whoever calls bounds the sum, as int32 is
+ *   what keeps the chain from one row's sum to the next short
+ * @param lastRow per value of `ref`, the row of its last access: when a page was last stored to
  * @returns the row that traps, or `to`
  */
 export function runHits(
@@ -39,6 +40,7 @@ export function runHits(
   bits: Int32Array,
   slotBase: number,
   accessesByNode: Int32Array,
+  lastRow: Int32Array,
   from: number,
   to: number,
 ): number {
@@ -50,6 +52,7 @@ export function runHits(
     if ((entry & need) !== need) return row;
     bits[slot] = entry | PTE_ACCESSED;
     accessesByNode[entry >>> PTE_NODE_SHIFT]! += n[row]!;
+    lastRow[access] = row;
   }
   return to;
 }

@@ -20,7 +20,7 @@ import { type Folios, FoliosToken } from '../mm/folio.js';
 import { type Fork, ForkToken } from '../mm/fork.js';
 import { type Gup, GupToken } from '../mm/gup.js';
 import { type Madvise, MadviseToken } from '../mm/madvise.js';
-import { MemoryToken } from '../mm/memory.js';
+import { type Memory, MemoryToken } from '../mm/memory.js';
 import { type MemoryFailure, MemoryFailureToken } from '../mm/memory-failure.js';
 import { type MemoryHotplug, MemoryHotplugToken } from '../mm/memory-hotplug.js';
 import { type Migrate, MigrateToken } from '../mm/migrate.js';
@@ -34,7 +34,6 @@ import { type PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
 import { type Swap, SwapToken } from '../mm/swap.js';
 import { SwapBackend } from '../mm/swap-backend.js';
 import { type Work, WorkToken } from '../mm/work.js';
-import { type WriteFault, WriteFaultToken } from '../mm/write-fault.js';
 import { type Zap, ZapToken } from '../mm/zap.js';
 import { type ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
 import { AccessEngine } from './access-engine.js';
@@ -63,7 +62,7 @@ export class Machine {
   readonly migrate: Migrate;
   readonly swap: Swap;
   readonly swapBackend: SwapBackend;
-  readonly writeFault: WriteFault;
+  readonly memory: Memory;
   readonly mmap: Mmap;
   readonly mprotect: Mprotect;
   readonly fork: Fork;
@@ -101,7 +100,7 @@ export class Machine {
     this.migrate = services.get(MigrateToken);
     this.swap = services.get(SwapToken);
     this.swapBackend = services.get(SwapBackend);
-    this.writeFault = services.get(WriteFaultToken);
+    this.memory = services.get(MemoryToken);
     this.mmap = services.get(MmapToken);
     this.mprotect = services.get(MprotectToken);
     this.fork = services.get(ForkToken);
@@ -148,6 +147,11 @@ export class Machine {
   /** Progress of the program, 0..1: contents may drift with it. */
   setProgress(progress: number): void {
     this.services.get(ContentsToken).progress = progress;
+  }
+
+  /** Who knows when a page was last stored to, 0..1 of the program (`Contents.settle`). */
+  setLastStoreProgress(progressOf: (slot: number) => number): void {
+    this.services.get(ContentsToken).lastStoreProgress = progressOf;
   }
 
   /** Moves the clock by what system calls charged. */

@@ -1,4 +1,5 @@
 import { PROT_READ, PROT_WRITE, VM_MAYREAD, VM_MAYWRITE } from '../abi/mman.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { MmError } from '../hooks/errors.js';
 import { LEAF_SHIFT } from '../mem/ptes.js';
 import { vmFlags } from '../mm/mprotect.js';
@@ -39,6 +40,8 @@ export interface ReplayOptions {
 export interface ReplayResult {
   /** Rows done. */
   readonly rows: number;
+  /** Accesses of those rows, as the trace says: what hits and faulted accesses must add up to. */
+  readonly accesses: number;
   readonly end: 'done' | 'killed' | 'SIGSEGV' | 'SIGBUS';
 }
 
@@ -64,6 +67,8 @@ class Replay {
   private readonly events: readonly ReplayEvent[];
   private eventNext = 0;
   private row = 0;
+  /** Row of the last access by value of `ref`. */
+  private readonly lastRow: Int32Array;
   /** Accesses of the current row that are done already. */
   private rowDone = 0;
   private progressNext = 0;
@@ -79,6 +84,8 @@ class Replay {
     this.before = prefixSums(trace, 'all');
     this.readsBefore = prefixSums(trace, 'reads');
     this.events = options.events ?? [];
+    this.lastRow = new Int32Array(trace.regions.length * 2 * PTRS_PER_PTE);
+    machine.setLastStoreProgress((slot) => this.lastStoreProgress(slot));
   }
 
   run(): ReplayResult {
@@ -89,10 +96,10 @@ class Replay {
       if (this.row >= rows) break;
       if (end) continue;
       const result = this.trapped();
-      if (result !== 'ok') return { rows: this.row, end: result };
+      if (result !== 'ok') return this.ended(this.row, result);
     }
     this.options.onProgress?.(rows);
-    return { rows, end: 'done' };
+    return this.ended(rows, 'done');
   }
 
   /**
@@ -101,8 +108,9 @@ class Replay {
    */
   private runFree(): boolean {
     if (this.rowDone > 0) return false;
-    const limit = Math.min(this.trace.rows, this.events[this.eventNext]?.row ?? this.trace.rows);
-    const to = Math.min(this.rowsUntilDeadline(limit), this.progressNext + this.progressRows());
+    const next = this.events[this.eventNext]?.row ?? this.trace.rows;
+    const limit = Math.min(this.trace.rows, next, this.progressNext + this.progressRows());
+    const to = this.rowsUntilDeadline(limit);
     if (to <= this.row) return false;
     const { engine, ptes } = this.machine;
     const from = this.row;
@@ -112,6 +120,7 @@ class Replay {
       ptes.bits,
       this.slotBase,
       engine.accessesByNode,
+      this.lastRow,
       from,
       to,
     );
@@ -122,16 +131,17 @@ class Replay {
   }
 
   /**
-   * Rows that surely end before the next event, at the slowest line, and whose accesses an int32 can
-   * count.
+   * Rows that surely end before the next event, at the slowest line, and whose accesses an int32
+   * can count.
    */
   private rowsUntilDeadline(limit: number): number {
     const { clock, engine } = this.machine;
     const untilEvent = (clock.deadline() - clock.now) / engine.lineNsMax();
     const budget = Math.min(untilEvent, ACCESSES_MAX);
     const allowed = this.before[this.row]! + budget;
+    if (this.before[limit]! <= allowed) return limit;
     let low = this.row;
-    let high = limit;
+    let high = limit - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
       if (this.before[middle]! <= allowed) low = middle;
@@ -155,6 +165,7 @@ class Replay {
     }
     if (result !== 'ok') return result;
     if (!write) engine.shadow.counts.readsChecked += done;
+    this.lastRow[access] = this.row;
     this.rowDone += done;
     if (this.rowDone >= this.trace.n[this.row]!) {
       this.row++;
@@ -177,6 +188,15 @@ class Replay {
     else if (this.machine.mprotect.mprotect(mm, vpn, 1, PROT_READ | PROT_WRITE) < 0) {
       throw new MmError('TASK_KILLED', { detail: `page ${vpn} can be neither mapped nor used` });
     }
+  }
+
+  private ended(rows: number, end: ReplayResult['end']): ReplayResult {
+    return { rows, accesses: this.before[rows]! + this.rowDone, end };
+  }
+
+  private lastStoreProgress(slot: number): number {
+    const last = this.lastRow[((slot - this.slotBase) << 1) | 1];
+    return (last ?? this.row) / Math.max(1, this.trace.rows);
   }
 
   private applyEvents(): void {

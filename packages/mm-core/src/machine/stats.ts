@@ -9,6 +9,7 @@ export function collectStats(machine: Machine, services: Services): Record<strin
   const stats: Record<string, number> = {
     'sim.accesses': counts.hits + counts.faulted,
     'sim.ns': clock.now,
+    'actor.ns': machine.work.actorNs,
     'access.hits': counts.hits,
     'access.faulted': counts.faulted,
     'access.ns.mean': latency.mean(),
@@ -17,7 +18,8 @@ export function collectStats(machine: Machine, services: Services): Record<strin
     'access.ns.p999': latency.percentile(0.999),
     'fault.minor': counts.minor,
     'fault.major': counts.major,
-    'fault.write_protect': machine.writeFault.faults,
+    'fault.failed': counts.failed,
+    'fault.write_protect': machine.memory.writeProtectFaults,
     'migrate.promoted': migrate.promoted,
     'migrate.demoted': migrate.demoted,
     'swap.in': counters.read('pswpin') + counters.read('swpin_zero'),

@@ -1,5 +1,6 @@
 import { PROT_READ, PROT_WRITE, VM_MAYREAD, VM_MAYWRITE } from '../abi/mman.js';
 import type { MmStruct } from '../mem/vma.js';
+import type { MoveResult } from '../mm/move-pages.js';
 import { vmFlags } from '../mm/mprotect.js';
 import type { AccessResult } from './access-engine.js';
 import type { Machine } from './machine.js';
@@ -102,7 +103,7 @@ export class Task {
   }
 
   /** move_pages(MPOL_MF_MOVE) of pages to one node. */
-  movePages(vpns: readonly number[], nid: number): { rc: number; status: number[] } {
+  movePages(vpns: readonly number[], nid: number): MoveResult {
     const result = this.machine.movePages.move(this.mm, vpns, nid);
     this.machine.spend();
     return result;

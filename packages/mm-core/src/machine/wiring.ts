@@ -15,6 +15,7 @@ import { MemoryTiers, MemoryTiersToken } from '../mm/memory-tiers.js';
 import { LocalPolicy, Mempolicy } from '../mm/mempolicy.js';
 import { Migrate, MigrateToken } from '../mm/migrate.js';
 import { Mlock, MlockToken } from '../mm/mlock.js';
+import { MlockFolio, MlockFolioToken } from '../mm/mlock-folio.js';
 import { Mmap, MmapToken } from '../mm/mmap.js';
 import { Mms, MmsToken } from '../mm/mms.js';
 import { MovePages, MovePagesToken } from '../mm/move-pages.js';
@@ -65,6 +66,7 @@ export function bindServices(services: Services): void {
   services.bind(MprotectToken, Mprotect);
   services.bind(ForkToken, Fork);
   services.bind(MadviseToken, Madvise);
+  services.bind(MlockFolioToken, MlockFolio);
   services.bind(MlockToken, Mlock);
   services.bind(MovePagesToken, MovePages);
   services.bind(GupToken, Gup);

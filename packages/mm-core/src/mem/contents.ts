@@ -31,13 +31,17 @@ export class Contents {
     return version;
   }
 
+  /** Progress at the last store through an entry; whoever plays a trace knows it. */
+  lastStoreProgress: (slot: number) => number = () => this.progress;
+
   /**
-   * Somebody is about to read a frame that was stored to since its contents were last named: name
-   * the bytes of the last store now. The identity stays.
+   * Somebody is about to read a frame that was stored to, unseen, since its contents were last
+   * named: name the bytes of its last store. The identity stays.
    */
-  settle(pfn: number, vpn: number): void {
+  settle(pfn: number, vpn: number, slot: number): void {
     const version = this.table.version[pfn]!;
-    if (version > 0) this.table.key[pfn] = this.data.keyOf(vpn, version, this.progress);
+    if (version <= 0) return;
+    this.table.key[pfn] = this.data.keyOf(vpn, version, this.lastStoreProgress(slot));
   }
 
   /** dst becomes a copy of src (copy_highpage). */

@@ -20,6 +20,12 @@ export class FaultContext implements VmFault {
     readonly value: number,
   ) {}
 
+  /** The same fault on the entry as it is now, the lock taken again. */
+  again(bits: number, value: number): FaultContext {
+    const { mm, vma, vpn, slot, write, nid } = this;
+    return new FaultContext(mm, vma, vpn, slot, write, nid, bits, value);
+  }
+
   get mmId(): number {
     return this.mm.id;
   }

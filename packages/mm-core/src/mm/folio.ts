@@ -10,7 +10,6 @@ import {
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
-import { OWNER_NO_LRU } from '../hooks/owner.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
@@ -38,6 +37,7 @@ const PAGEVEC_SIZE = 31;
 export class Folios {
   private readonly putSite = Sites.index('swap.__folio_put');
   private readonly batchSite = Sites.index('swap.folios_put_refs');
+  private readonly lruSite = Sites.index('folio.folio_add_lru');
   private readonly reclaimSite = Sites.index('vmscan.shrink_folio_list');
   private readonly culled = Vmstat.index('unevictable_pgs_culled');
   /** The folio_add_lru batch of each node's CPUs; simplified: one batch per node with CPUs. */
@@ -65,6 +65,15 @@ export class Folios {
     this.table.refcount[folio]! += 1;
   }
 
+  /**
+   * Takes a reference of a folio whose count is 0: only for a `free_folio` that keeps its folio and
+   * answers true (RFC v4 patch 10). It will be called again when that reference goes.
+   */
+  resurrect(folio: number): void {
+    assert(this.table.refcount[folio] === 0, 'only a folio being freed is kept');
+    this.table.refcount[folio] = 1;
+  }
+
   /** folio_put. */
   put(folio: number): void {
     this.putAt(folio, this.putSite);
@@ -77,8 +86,7 @@ export class Folios {
 
   /** Puts a folio in this CPU's batch on the way to its LRU list (folio_add_lru). */
   addLru(folio: number): void {
-    const owner = this.managed.ownerOf(folio);
-    if (owner !== null && (owner.flags & OWNER_NO_LRU) !== 0) return;
+    if (!this.managed.folio_may_be_lru(this.lruSite, folio)) return;
     assert(!this.table.has(folio, PG_lru | PG_batched), 'a folio goes to the LRU once');
     this.get(folio);
     this.table.set(folio, PG_batched);

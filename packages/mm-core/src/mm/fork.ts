@@ -21,6 +21,7 @@ import {
   PTE_TYPE_SWAP,
   PTE_UNADDRESSABLE,
   PTE_WRITE,
+  PTE_WRITTEN,
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
@@ -36,6 +37,12 @@ import { type Mapping, MappingToken } from './mapping.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
+
+/** Entry of the parent and of the child. */
+interface SlotPair {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** fork's copy of an address space (kernel/fork.c:dup_mmap, mm/memory.c:copy_page_range). */
 @injectable()
@@ -110,7 +117,7 @@ export class Fork {
     const pfn = this.ptes.value[from]!;
     const pinned = this.table.has(this.table.head(pfn), PG_pinned);
     if (pinned && this.table.has(pfn, PG_anon_exclusive)) {
-      return this.copyPinned(pfn, to, bits, nid);
+      return this.copyPinned(pfn, { from, to }, bits, nid);
     }
     this.table.clear(pfn, PG_anon_exclusive);
     this.mapping.change(from, 0, PTE_WRITE);
@@ -122,11 +129,12 @@ export class Fork {
   /**
    * The child gets its own copy at once, the parent keeps its page exclusive (copy_present_page).
    */
-  private copyPinned(pfn: number, to: number, bits: number, nid: number): number {
+  private copyPinned(pfn: number, slots: SlotPair, bits: number, nid: number): number {
     const gfp = GFP_HIGHUSER_MOVABLE;
     const copy = this.pageAlloc.alloc({ gfp, order: 0, nid, nodemask: null });
     if (copy < 0) return -ENOMEM;
-    this.contents.settle(pfn, this.ptes.vpnOf(to));
+    const { from, to } = slots;
+    if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(from), from);
     this.contents.copy(copy, pfn);
     this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
     this.mapping.map(to, copy, (bits & (PTE_PRESENT | PTE_PROTNONE | PTE_WRITE)) | PTE_DIRTY);

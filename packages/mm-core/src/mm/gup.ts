@@ -3,7 +3,7 @@ import { __GFP_RETRY_MAYFAIL, GFP_USER } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_LONGTERM_PIN } from '../abi/migrate.js';
 import { PG_pinned } from '../abi/page-flags.js';
 import { PTE_SPECIAL, PTE_WRITE, pteMapsPage } from '../abi/pte.js';
-import { VM_FAULT_ERROR } from '../abi/vm-fault.js';
+import { VM_FAULT_ERROR, VM_FAULT_OOM } from '../abi/vm-fault.js';
 import { ZONE_MOVABLE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
@@ -74,6 +74,7 @@ export class Gup {
       const writable = (bits & PTE_WRITE) !== 0 && (bits & PTE_SPECIAL) === 0;
       if (pteMapsPage(bits) && writable) return this.ptes.value[slot]!;
       const result = this.memory.handleMmFault(mm, vpn, true, nid);
+      if ((result & VM_FAULT_OOM) !== 0) return -ENOMEM;
       if ((result & VM_FAULT_ERROR) !== 0) return -EFAULT;
     }
     return -EFAULT;

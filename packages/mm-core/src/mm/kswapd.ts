@@ -21,6 +21,8 @@ interface Run {
   readonly sc: ScanControl;
   /** Pages of boost at the start, per zone: reclaimed first, without writing (balance_pgdat). */
   readonly boost: number[];
+  /** The same, kept: what an unmanaged boost falls by when the run is over. */
+  readonly boostAtStart: readonly number[];
   readonly managedWatermarks: boolean;
   /** The owner lets boosted passes swap. */
   readonly maySwapBoosted: boolean;
@@ -112,6 +114,7 @@ export class Kswapd {
       pgdat,
       sc,
       boost,
+      boostAtStart: [...boost],
       managedWatermarks: policy.managed_watermarks,
       maySwapBoosted: policy.may_swap,
       boosting,
@@ -193,10 +196,13 @@ export class Kswapd {
     const { pgdat } = run;
     const state = pgdat.kswapd;
     if (!run.managedWatermarks) {
-      for (const zone of pgdat.zones) zone.watermarkBoost = 0;
+      pgdat.zones.forEach((zone, at) => {
+        zone.watermarkBoost = Math.max(0, zone.watermarkBoost - run.boostAtStart[at]!);
+      });
     }
     const balanced = this.balanced(pgdat);
-    state.failures = balanced || run.reclaimed > 0 ? 0 : state.failures + 1;
+    if (balanced) state.failures = 0;
+    else if (run.reclaimed === 0) state.failures++;
     if (!balanced && state.failures < MAX_RECLAIM_RETRIES && state.running) {
       this.clock.after(this.cost.ns.kswapdWake, () => this.begin(pgdat));
       return;

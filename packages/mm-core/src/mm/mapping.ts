@@ -120,7 +120,7 @@ export class Mapping {
   move(from: number, to: number): void {
     const bits = this.ptes.bits[from]!;
     const value = this.ptes.value[from]!;
-    if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(value, this.ptes.vpnOf(from));
+    if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(value, this.ptes.vpnOf(from), from);
     this.ptes.bits[from] = 0;
     this.ptes.value[from] = 0;
     this.write(to, bits, value);
@@ -140,7 +140,7 @@ export class Mapping {
     assert(pteHoldsPage(bits) && (bits & PTE_SPECIAL) === 0, 'the entry maps a page');
     const pfn = this.ptes.value[slot]!;
     assert(this.table.mapcount[pfn]! > 0, 'a mapped page has a mapcount');
-    if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(slot));
+    if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(slot), slot);
     if ((bits & PTE_DIRTY) !== 0) this.table.set(this.table.head(pfn), PG_dirty);
     this.ptes.bits[slot] = 0;
     this.table.mapcount[pfn]! -= 1;
@@ -150,7 +150,7 @@ export class Mapping {
   private write(slot: number, bits: number, value: number): void {
     const old = this.ptes.bits[slot]!;
     if ((old & PTE_WRITTEN) !== 0 && pteMapsPage(old)) {
-      this.contents.settle(this.ptes.value[slot]!, this.ptes.vpnOf(slot));
+      this.contents.settle(this.ptes.value[slot]!, this.ptes.vpnOf(slot), slot);
     }
     this.ptes.bits[slot] = bits & ~(PTE_CHECKED | PTE_WRITTEN);
     this.ptes.value[slot] = value;

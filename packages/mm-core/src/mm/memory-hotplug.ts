@@ -62,7 +62,7 @@ export class MemoryHotplug {
     if (device !== null) pgdat.lineNs = device.lineNs;
     device?.attach({ nid, base: pgdat.base, pages: pgdat.spannedPages });
     for (const zone of pgdat.zones) addFreeRange(this.table, zone, zone.base, zone.spannedPages);
-    const isPrivate = this.managed.node_is_private(this.onlineSite, nid) && pgdat.private;
+    const isPrivate = this.managed.node_is_private(this.onlineSite, nid);
     this.nodes.setState(nid, N_ONLINE);
     this.nodes.setState(nid, isPrivate ? N_MEMORY_PRIVATE : N_MEMORY);
     this.rebuild();
@@ -83,6 +83,7 @@ export class MemoryHotplug {
     this.nodes.clearState(nid, state);
     this.rebuildZonelists();
     for (let pass = 0; pass < OFFLINE_PASSES_MAX && !isEmpty(pgdat); pass++) {
+      this.migrate.waitForBatches();
       this.folios.lruAddDrainAll();
       this.doMigrateRange(pgdat);
       this.folios.lruAddDrainAll();

@@ -45,6 +45,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { Mempolicy } from './mempolicy.js';
 import { type Migrate, MigrateToken } from './migrate.js';
+import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type SwapFault, SwapFaultToken } from './swap-fault.js';
 import { Sysctl } from './sysctl.js';
@@ -59,6 +60,8 @@ const STACK_PAGES_MAX = 2048;
 export class Memory {
   private readonly handleSite = Sites.index('memory.handle_pte_fault');
   private readonly pgfault = Vmstat.index('pgfault');
+  /** Stores to a read-only entry so far, whoever handled them; for the results. */
+  writeProtectFaults = 0;
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -69,6 +72,7 @@ export class Memory {
     @inject(Mempolicy) private readonly mempolicy: Mempolicy,
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(SwapFaultToken) private readonly swapFault: SwapFault,
+    @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
     @inject(ManagedToken) private readonly managed: Managed,
@@ -101,6 +105,8 @@ export class Memory {
 
   private handlePteFault(vmf: FaultContext): number {
     if (vmf.bits === 0) return this.doAnonymousPage(vmf);
+    const readOnly = (vmf.bits & (PTE_PRESENT | PTE_WRITE)) === PTE_PRESENT;
+    if (vmf.write && readOnly) this.writeProtectFaults++;
     if (!pteMapsPage(vmf.bits)) return this.doNonPresent(vmf);
     if ((vmf.bits & PTE_PROTNONE) !== 0) return this.makeAccessible(vmf);
     if ((vmf.bits & PTE_SPECIAL) === 0) {
@@ -137,7 +143,7 @@ export class Memory {
     if (until > this.clock.now && !this.clock.inEvent()) {
       this.clock.advance(until - this.clock.now);
     }
-    return VM_FAULT_RETRY;
+    return 0;
   }
 
   /**
@@ -153,9 +159,9 @@ export class Memory {
       return 0;
     }
     vmf.unlock();
-    this.work.charge(this.cost.ns.anonFault);
     const order = this.largeOrder(vmf);
     if (order > 0 && this.mapLarge(vmf, order)) return 0;
+    this.work.charge(this.cost.ns.anonFault);
     const pfn = this.allocAnon(vmf, 0, vmf.vpn);
     if (pfn < 0) return VM_FAULT_OOM;
     if (this.ptes.bits[vmf.slot] !== 0) {
@@ -163,6 +169,7 @@ export class Memory {
       return 0;
     }
     this.mapAnon(vmf, vmf.slot, pfn);
+    this.mlockFolio.mapped(pfn, vmf.vma);
     this.folios.addLru(pfn);
     return 0;
   }
@@ -179,10 +186,12 @@ export class Memory {
       return false;
     }
     this.vmstat.count('thp_fault_alloc');
+    this.work.charge(this.cost.ns.anonFault + (pages - 1) * this.cost.ns.zeroPage);
     this.table.refcount[folio]! += pages - 1;
     for (let at = 0; at < pages; at++) {
       this.mapAnon(vmf, this.ptes.slot(vmf.mm.id, first + at), folio + at);
     }
+    this.mlockFolio.mapped(folio, vmf.vma);
     this.folios.addLru(folio);
     return true;
   }

@@ -133,6 +133,13 @@ export class Migrate {
     return this.inflight.size > 0;
   }
 
+  /** A task waits until no batch is under way; an actor cannot. */
+  waitForBatches(): void {
+    if (this.clock.inEvent()) return;
+    const last = Math.max(this.clock.now, ...this.inflight.values());
+    this.clock.advance(last - this.clock.now);
+  }
+
   /** Runs `then` when the batches under way are restored; at once if there are none. */
   afterCompletion(then: () => void): void {
     if (this.busy()) this.waiting.push(then);
@@ -161,23 +168,27 @@ export class Migrate {
         return 0;
       }
     }
-    if (!this.tryLock(src, request.mode)) return -EAGAIN;
     const dst = request.newFolio(src);
-    if (dst < 0) {
-      this.folios.unlock(src);
-      return -ENOMEM;
+    if (dst < 0) return -ENOMEM;
+    if (!this.tryLock(src, request.mode)) {
+      this.putUnused(dst, request);
+      return -EAGAIN;
     }
     const fits = this.table.order[dst] === this.table.order[src];
     assert(fits, 'newFolio makes a folio of the order of its source');
     if (!this.replace(src, dst)) {
       this.rmapWalk.removeMigrationPtes(src, src);
       this.folios.unlock(src);
-      if (request.putFolio) request.putFolio(dst);
-      else this.folios.put(dst);
+      this.putUnused(dst, request);
       return -EAGAIN;
     }
     moves.push({ src, dst });
     return 0;
+  }
+
+  private putUnused(dst: number, request: MigrateRequest): void {
+    if (request.putFolio) request.putFolio(dst);
+    else this.folios.put(dst);
   }
 
   /**
@@ -204,7 +215,8 @@ export class Migrate {
     if (target.lineNs > source.lineNs) this.demoted += pages;
     if (target.lineNs < source.lineNs) this.promoted += pages;
     this.work.charge(pages * (migratePage - copyPage + this.cost.copyPageNs({ source, target })));
-    if (source.device !== null) this.work.charge(pages * source.device.readPageNs(src));
+    if (source.device === null) return;
+    for (let at = 0; at < pages; at++) this.work.charge(source.device.readPageNs(src + at));
   }
 
   private finish(moves: readonly Move[]): void {

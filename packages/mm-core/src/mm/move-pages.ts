@@ -14,6 +14,20 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 
+/** Status per page: node, -errno, or null where the kernel wrote nothing. */
+type Status = (number | null)[];
+
+/** What move_pages came to. */
+export interface MoveResult {
+  /** 0, pages not moved, or -errno. */
+  readonly rc: number;
+  /** Node or -errno by page; null where the kernel wrote nothing. */
+  readonly status: readonly (number | null)[];
+}
+
+/** Not a status: the page waits in the run. */
+const QUEUED = -10_000;
+
 /**
  * move_pages(2) by its kernel parts (mm/migrate.c:do_pages_move, do_pages_stat; RFC v4 patch 12).
  */
@@ -47,18 +61,37 @@ export class MovePages {
   }
 
   /**
-   * Moves pages of one address space to one node (MPOL_MF_MOVE).
-   * @returns status per page, and `rc` as the system call: 0, pages not moved, or -errno
+   * Moves pages of one address space to one node (MPOL_MF_MOVE). Consecutive pages that can be
+   * queued form a run; a run that does not move whole ends the call.
+   * @returns status per page, null where the kernel leaves it unwritten, and `rc` as the system
+   *   call: 0, pages not moved (those of the run and all after it), or -errno
    */
-  move(mm: MmStruct, vpns: readonly number[], nid: number): { rc: number; status: number[] } {
-    if (!this.mayTarget(nid)) return { rc: -ENODEV, status: [] };
+  move(mm: MmStruct, vpns: readonly number[], nid: number): MoveResult {
+    const status: (number | null)[] = vpns.map(() => null);
+    if (!this.mayTarget(nid)) return { rc: -ENODEV, status };
     this.folios.lruAddDrainAll();
-    const list: number[] = [];
-    const status = vpns.map((vpn) => this.queue(mm, vpn, nid, list));
-    if (list.length === 0) return { rc: 0, status };
-    const rc = this.migrateFoliosToNode(list, nid);
-    for (const folio of list) this.folios.putbackLru(folio);
-    return { rc, status };
+    const run: { list: number[]; at: number[] } = { list: [], at: [] };
+    for (let at = 0; at < vpns.length; at++) {
+      const queued = this.queue(mm, vpns[at]!, nid, run.list);
+      if (queued === QUEUED) {
+        run.at.push(at);
+        continue;
+      }
+      status[at] = queued;
+      const rc = this.flush(run, nid, status);
+      if (rc !== 0) return { rc: rc > 0 ? rc + vpns.length - at - 1 : rc, status };
+    }
+    return { rc: this.flush(run, nid, status), status };
+  }
+
+  /** Migrates a run; its statuses are written only if all of it moved. */
+  private flush(run: { list: number[]; at: number[] }, nid: number, status: Status): number {
+    if (run.list.length === 0) return 0;
+    const rc = this.migrateFoliosToNode(run.list, nid);
+    if (rc === 0) for (const at of run.at) status[at] = nid;
+    for (const folio of run.list.splice(0)) this.folios.putbackLru(folio);
+    run.at.splice(0);
+    return rc;
   }
 
   /** Private targets through their owner, others with ordinary pages of exactly that node. */
@@ -92,7 +125,7 @@ export class MovePages {
     if (this.table.folioMapcount(folio) > this.table.nrPages(folio)) return -EACCES;
     if (!this.folios.isolateLru(folio)) return -EBUSY;
     list.push(folio);
-    return nid;
+    return QUEUED;
   }
 
   private folioAt(mm: MmStruct, vpn: number): number {

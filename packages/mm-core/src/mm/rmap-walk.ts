@@ -1,4 +1,4 @@
-import { VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { VM_EXEC, VM_LOCKED, VM_READ, VM_WRITE } from '../abi/mman.js';
 import { PG_anon_exclusive, PG_pinned } from '../abi/page-flags.js';
 import {
   isMigrationType,
@@ -61,9 +61,18 @@ export class RmapWalk {
     return referenced;
   }
 
+  /** Does some mapping lie in a locked area (VM_LOCKED in folio_referenced_one)? */
+  isMappedLocked(folio: number): boolean {
+    return this.presentSlots(folio).some((slot) => {
+      const vma = this.mms.get(this.ptes.mmOf(slot)).find(this.ptes.vpnOf(slot));
+      return vma !== null && (vma.flags & VM_LOCKED) !== 0;
+    });
+  }
+
   /**
    * Replaces every mapping by a swap entry of the folio's slot (try_to_unmap); the exclusive bit
-   * moves from the page to the entry. A page that is pinned keeps its mapping.
+   * moves from the page to the entry. A page that is pinned keeps its mapping. The flush is in the
+   * cost of the store that follows, which is that of the whole path.
    * @returns is the folio unmapped now?
    */
   tryToUnmap(folio: number): boolean {
@@ -79,7 +88,6 @@ export class RmapWalk {
       this.folios.put(folio);
     }
     this.table.clear(folio, PG_anon_exclusive);
-    this.chargeFlush(slots);
     return true;
   }
 

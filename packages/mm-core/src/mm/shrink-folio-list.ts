@@ -17,6 +17,7 @@ import { CostModel } from './cost-model.js';
 import { type Demotion, DemotionToken } from './demotion.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
+import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import type { ScanControl } from './scan-control.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -35,6 +36,7 @@ export class ShrinkFolioList {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(DemotionToken) private readonly demotion: Demotion,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
+    @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -109,6 +111,10 @@ export class ShrinkFolioList {
   ): Verdict {
     if (this.table.has(folio, PG_hwpoison)) return 'keep';
     if (this.table.has(folio, PG_mlocked)) return 'activate';
+    if (this.rmapWalk.isMappedLocked(folio)) {
+      this.mlockFolio.lock(folio);
+      return 'activate';
+    }
     if (rule === 'respect') {
       const verdict = this.checkReferences(folio);
       if (verdict !== null) return verdict;
@@ -122,8 +128,9 @@ export class ShrinkFolioList {
   /** folio_check_references: null = reclaim it. */
   private checkReferences(folio: number): Verdict | null {
     const entries = this.rmapWalk.folioReferenced(folio);
-    if (entries === 0) return null;
     const before = this.table.has(folio, PG_referenced);
+    this.table.clear(folio, PG_referenced);
+    if (entries === 0) return null;
     this.table.set(folio, PG_referenced);
     return before || entries > 1 ? 'activate' : 'keep';
   }

@@ -3,8 +3,11 @@ import { VM_WRITE } from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
+  PG_batched,
   PG_dirty,
   PG_hwpoison,
+  PG_isolated,
+  PG_lru,
   PG_swapbacked,
   PG_swapcache,
 } from '../abi/page-flags.js';
@@ -22,9 +25,11 @@ import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { Mempolicy } from './mempolicy.js';
+import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
+import { type WriteFault, WriteFaultToken } from './write-fault.js';
 
 /**
  * A fault on a swap entry (mm/memory.c:do_swap_page). Simplified: no readahead, no large folios.
@@ -40,6 +45,8 @@ export class SwapFault {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(WriteFaultToken) private readonly writeFault: WriteFault,
+    @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(Mempolicy) private readonly mempolicy: Mempolicy,
     @inject(ManagedToken) private readonly managed: Managed,
@@ -50,16 +57,17 @@ export class SwapFault {
 
   doSwapPage(vmf: FaultContext): number {
     vmf.unlock();
+    const cached = this.swap.folioOf(vmf.value);
+    if (cached < 0) return this.readIn(vmf);
+    if (this.table.has(cached, PG_hwpoison)) return VM_FAULT_HWPOISON;
+    this.folios.get(cached);
+    this.work.charge(this.cost.ns.swapInKernel);
+    return this.install(vmf, cached);
+  }
+
+  /** Reads the slot into a fresh page of the swap cache: a major fault. */
+  private readIn(vmf: FaultContext): number {
     const entry = vmf.value;
-    const cached = this.swap.folioOf(entry);
-    if (cached >= 0) {
-      if (this.table.has(cached, PG_hwpoison)) return VM_FAULT_HWPOISON;
-      this.folios.get(cached);
-      this.work.charge(this.cost.ns.swapInKernel);
-      this.install(vmf, cached);
-      this.folios.put(cached);
-      return 0;
-    }
     const { nid, nodemask, gfp } = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
     const request = { gfp: GFP_HIGHUSER_MOVABLE | gfp, order: 0, nid, nodemask };
     const pfn = this.pageAlloc.alloc(request);
@@ -73,45 +81,45 @@ export class SwapFault {
     this.swap.read(entry, pfn);
     this.table.set(pfn, PG_anon | PG_swapbacked);
     this.swap.cacheFolio(entry, pfn);
-    this.folios.addLru(pfn);
-    this.install(vmf, pfn);
-    this.folios.put(pfn);
-    return VM_FAULT_MAJOR;
+    const result = this.install(vmf, pfn);
+    return result | VM_FAULT_MAJOR;
   }
 
   /**
-   * Maps a folio of the swap cache in place of its entry; takes a reference of its own for the
-   * mapping.
+   * Maps a folio of the swap cache in place of its entry, with the reference that the caller holds.
+   * It is exclusive if the entry said so, or if after the slot went nobody else holds it; a store
+   * to one that is not goes on as a write-protect fault at once.
    */
-  private install(vmf: FaultContext, folio: number): void {
+  private install(vmf: FaultContext, folio: number): number {
     const entry = vmf.value;
     const wasExclusive = (vmf.bits & PTE_SWP_EXCLUSIVE) !== 0;
+    const fresh = !this.table.has(folio, PG_lru | PG_batched | PG_isolated);
     assert(this.table.has(folio, PG_swapcache), 'the folio is in the swap cache');
-    this.folios.get(folio);
     this.mapping.setEntry(vmf.slot, 0, 0);
     vmf.mm.swapents -= 1;
-    const unshared = this.swap.entryCount(entry) === 1 && this.table.mapcount[folio] === 0;
-    const exclusive = wasExclusive || unshared;
+    this.swap.freeEntry(entry);
+    if (this.shouldTryToFree(folio, vmf.write)) this.swap.freeSwap(folio);
+    const exclusive = wasExclusive || this.table.refcount[folio] === 1;
     const fenced = this.managed.folio_managed_swap_in_wrprotect(this.site, folio);
     const mayWrite = (vmf.vma.flags & VM_WRITE) !== 0 && exclusive && !fenced;
-    const dirty = vmf.write && mayWrite ? PTE_DIRTY : 0;
+    const writable = mayWrite ? PTE_WRITE | (vmf.write ? PTE_DIRTY : 0) : 0;
     if (exclusive) this.table.set(folio, PG_anon_exclusive);
-    this.mapping.map(
-      vmf.slot,
-      folio,
-      PTE_PRESENT | PTE_ACCESSED | (mayWrite ? PTE_WRITE : 0) | dirty,
-    );
-    this.swap.freeEntry(entry);
-    if (this.shouldTryToFree(vmf.write && exclusive)) this.swap.freeSwap(folio);
     if (vmf.write) this.table.set(folio, PG_dirty);
+    this.mapping.map(vmf.slot, folio, PTE_PRESENT | PTE_ACCESSED | writable);
+    this.mlockFolio.mapped(folio, vmf.vma);
+    if (fresh) this.folios.addLru(folio);
+    if (!vmf.write || mayWrite || fenced) return 0;
+    const bits = this.ptes.bits[vmf.slot]!;
+    return this.writeFault.doWpPage(vmf.again(bits, this.ptes.value[vmf.slot]!));
   }
 
   /**
-   * The slot goes when the device is synchronous, more than half full, or the page is written
-   * (should_try_to_free_swap).
+   * The slot goes when the device is synchronous, more than half full, or a store comes and nobody
+   * else holds the folio (should_try_to_free_swap).
    */
-  private shouldTryToFree(writtenExclusive: boolean): boolean {
-    return this.swap.synchronous || this.swap.isFull() || writtenExclusive;
+  private shouldTryToFree(folio: number, write: boolean): boolean {
+    if (this.swap.synchronous || this.swap.isFull()) return true;
+    return write && this.table.refcount[folio] === 2;
   }
 }
 export const SwapFaultToken = createToken<SwapFault>('SwapFault');

@@ -131,6 +131,8 @@ export class Swap {
       this.zeroes[slot] = 1;
       this.vmstat.count('swpout_zero');
     } else {
+      const device = this.contents.deviceOf(folio);
+      if (device !== null) this.work.charge(device.readPageNs(folio));
       const rc = this.backend.store(slot, this.key[slot]!);
       if (rc < 0) return rc;
       this.zeroes[slot] = 0;

@@ -86,8 +86,9 @@ export class ClassicLru implements ReclaimPolicy {
    * divides.
    */
   private getScanCount(nid: number, sc: ScanControl): number[] {
-    const anon = this.canReclaimAnon(nid, sc) && this.sysctl.swappiness > 0;
     const file = this.lru.size(nid, LRU_INACTIVE_FILE) + this.lru.size(nid, LRU_ACTIVE_FILE);
+    const wanted = this.sysctl.swappiness > 0 || file === 0;
+    const anon = this.canReclaimAnon(nid, sc) && wanted;
     const anonShare = file === 0 ? 1 : this.sysctl.swappiness / 200;
     const share = [anon ? anonShare : 0, anon ? anonShare : 0, 1 - anonShare, 1 - anonShare];
     return share.map((part, list) => {

@@ -8,6 +8,8 @@ import { createToken } from '../base/di.js';
  */
 export class Work {
   private sum = 0;
+  /** Nanoseconds that event handlers charged and nobody waited for. */
+  actorNs = 0;
   /** Depth of reclaim: allocations inside it ignore watermarks (PF_MEMALLOC). */
   private memallocDepth = 0;
 
@@ -26,6 +28,23 @@ export class Work {
   /** Nanoseconds charged so far in the running path. */
   soFar(): number {
     return this.sum;
+  }
+
+  /**
+   * Runs an event's handler with an account of its own: what the interrupted path charged stays
+   * its own, and what the handler does not take is the actor's (`actorNs`).
+   */
+  isolate(handler: () => void): void {
+    const { sum, memallocDepth } = this;
+    this.sum = 0;
+    this.memallocDepth = 0;
+    try {
+      handler();
+    } finally {
+      this.actorNs += this.sum;
+      this.sum = sum;
+      this.memallocDepth = memallocDepth;
+    }
   }
 
   /** Is the current path a reclaimer (PF_MEMALLOC)? */

@@ -20,6 +20,7 @@ import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { Mempolicy } from './mempolicy.js';
+import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
@@ -31,14 +32,13 @@ import { type Work, WorkToken } from './work.js';
 @injectable()
 export class WriteFault {
   private readonly pgreuse = Vmstat.index('pgreuse');
-  /** Write-protect faults so far, for the results. */
-  faults = 0;
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
+    @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
@@ -49,7 +49,6 @@ export class WriteFault {
   ) {}
 
   doWpPage(vmf: FaultContext): number {
-    this.faults++;
     const old = vmf.value;
     const special = (vmf.bits & PTE_SPECIAL) !== 0;
     if (!special && (this.table.has(old, PG_anon_exclusive) || this.canReuse(old))) {
@@ -89,7 +88,7 @@ export class WriteFault {
    * -1
    */
   private copy(vmf: FaultContext, old: number): number {
-    this.work.charge(this.cost.ns.cowFault);
+    this.work.charge(old < 0 ? this.cost.ns.zeroPageCow : this.cost.ns.cowFault);
     const choice = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
     const zero = old < 0 ? __GFP_ZERO : 0;
     const gfp = GFP_HIGHUSER_MOVABLE | choice.gfp | zero;
@@ -119,6 +118,7 @@ export class WriteFault {
     this.table.set(pfn, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     this.mapping.map(vmf.slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | write);
+    this.mlockFolio.mapped(pfn, vmf.vma);
     this.folios.addLru(pfn);
   }
 }

@@ -1,3 +1,4 @@
+import { VM_LOCKED } from '../abi/mman.js';
 import {
   isMigrationType,
   PTE_SPECIAL,
@@ -14,6 +15,7 @@ import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type Mms, MmsToken } from './mms.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
@@ -27,6 +29,7 @@ export class Zap {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MmsToken) private readonly mms: Mms,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
     @inject(CostModel) private readonly cost: CostModel,
@@ -74,6 +77,8 @@ export class Zap {
       return;
     }
     const folio = this.table.head(this.mapping.unmap(slot));
+    const vma = this.mms.get(this.ptes.mmOf(slot)).find(this.ptes.vpnOf(slot));
+    if (vma !== null && (vma.flags & VM_LOCKED) !== 0) this.mlockFolio.unlock(folio);
     this.folios.putBatched(folio);
   }
 

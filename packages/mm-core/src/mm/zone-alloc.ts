@@ -8,8 +8,9 @@ import {
   __GFP_THISNODE,
   __GFP_ZERO,
 } from '../abi/gfp.js';
+import { N_MEMORY_PRIVATE } from '../abi/node-states.js';
 import { PG_buddy, PG_tail } from '../abi/page-flags.js';
-import { type WMARK_HIGH, WMARK_LOW, WMARK_MIN, ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
+import { WMARK_HIGH, WMARK_LOW, WMARK_MIN, ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
@@ -140,8 +141,15 @@ export class ZoneAlloc {
     }
     this.vmstat.add(this.pgfree, 1 << order);
     freeOnePage(this.table, zone, folio, order);
+    this.clearHopeless(zone);
     const tp = this.tracepoints.mm_page_free;
     if (tp.enabled) tp.emit(folio, order, zone.nid);
+  }
+
+  /** A zone above HIGH again gives its node's kswapd another chance (kswapd_clear_hopeless). */
+  private clearHopeless(zone: Zone): void {
+    const { kswapd } = this.nodes.pgdat(zone.nid);
+    if (kswapd.failures > 0 && zone.freePages > zone.wmark(WMARK_HIGH)) kswapd.failures = 0;
   }
 
   private prepNewPage(zone: Zone, pfn: number, request: AllocRequest): void {
@@ -150,7 +158,7 @@ export class ZoneAlloc {
     this.vmstat.add(this.pgallocDma + zone.type, pages);
     this.countNuma(zone.nid, request.nid);
     const asked = (request.gfp & __GFP_PRIVATE) !== 0;
-    if (this.nodes.pgdat(zone.nid).private && !asked) this.leakedAllocations += pages;
+    if (!asked && this.nodes.hasState(zone.nid, N_MEMORY_PRIVATE)) this.leakedAllocations += pages;
     if ((request.gfp & __GFP_ZERO) !== 0) {
       for (let at = pfn; at < pfn + pages; at++) this.contents.zero(at);
     }

@@ -77,7 +77,7 @@ test('a boost is added to every mark and goes when the marks are recomputed', ()
   expect([boosted - low, zone.watermarkBoost]).toEqual([500, 0]);
 });
 
-test('a mark is passed only when more than it stays, counted without what the order cannot use', () => {
+test('a mark is passed when more than it stays, without what the order cannot use', () => {
   const zone = machineOf().nodes.zones[0]!;
   zone.freePages = 100;
   const passes = [

@@ -216,7 +216,7 @@ test('a swap entry is shared and no longer exclusive', () => {
       "before": "swap exclusive",
       "faulted": [
         "rw dirty exclusive @0",
-        "rw exclusive @0",
+        "ro @0",
       ],
       "wrong": 0,
     }

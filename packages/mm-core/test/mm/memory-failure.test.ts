@@ -110,7 +110,7 @@ test('a clean page of the swap cache is read again from its slot by the others',
     {
       "child": [
         "ok",
-        "rw exclusive @0",
+        "ro @0",
       ],
       "parent": "hwpoison",
       "rc": 0,
@@ -120,7 +120,7 @@ test('a clean page of the swap cache is read again from its slot by the others',
   machine.verify();
 });
 
-test('a dirty page of the swap cache is the only copy: a fault on its slot finds the poison', () => {
+test('a dirty page of the swap cache is the only copy: its slot leads to the poison', () => {
   const machine = machineOf({ plugins: [refusingSwap(16)] });
   const task = machine.createTask('t');
   task.mmap(0, 1);

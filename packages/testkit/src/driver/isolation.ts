@@ -15,7 +15,7 @@ import {
   Prng,
 } from '@mm-lab/mm-core';
 
-/** Flags that a request may carry in any combination; the one that names private memory is not among them. */
+/** Flags that a request may carry in any combination; `__GFP_PRIVATE` is not among them. */
 const FLAGS = [
   __GFP_DIRECT_RECLAIM,
   __GFP_HIGH,

@@ -141,9 +141,8 @@ const mlock: FuzzOperation = {
   name: 'mlock',
   run(world, model) {
     const { start, count } = randomRange(world, model, 32);
-    const whole = model.covers(start, count);
     const rc = model.task.mlock(model.vpn(start), count);
-    if (whole) model.lock(start, count, VM_LOCKED);
+    const whole = model.lock(start, count, VM_LOCKED);
     const right = whole ? rc === 0 || rc === -ENOMEM : rc === -ENOMEM;
     world.expect(right, () => `mlock(${start}, ${count}) returned ${rc}`);
     return `mlock(${start}, ${count})`;
@@ -154,9 +153,8 @@ const munlock: FuzzOperation = {
   name: 'munlock',
   run(world, model) {
     const { start, count } = randomRange(world, model, 256);
-    const whole = model.covers(start, count);
     const rc = model.task.munlock(model.vpn(start), count);
-    if (whole) model.lock(start, count, 0);
+    const whole = model.lock(start, count, 0);
     return expectRc(world, `munlock(${start}, ${count})`, rc, whole ? 0 : -ENOMEM);
   },
 };

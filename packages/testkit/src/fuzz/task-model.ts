@@ -93,11 +93,13 @@ export class TaskModel {
     return true;
   }
 
-  /** mlock or munlock of a range without holes. */
-  lock(start: number, count: number, flag: number): void {
+  /** mlock or munlock: up to the first hole. @returns was there none? */
+  lock(start: number, count: number, flag: number): boolean {
     for (let at = start; at < start + count; at++) {
+      if (!this.isMapped(at)) return false;
       this.flags[at] = (this.flags[at]! & ~VM_LOCKED) | flag;
     }
+    return true;
   }
 
   covers(start: number, count: number): boolean {

@@ -95,7 +95,7 @@ function migrateTo(services: Services, sloppiness: Sloppiness, move: Move): numb
     if (dst >= 0) made.push(dst);
     return dst;
   };
-  if (sloppiness === 'asks for chance' && Math.random() < 0) return 0;
+  if (sloppiness === 'asks for chance' && Math['random']() < 0) return 0;
   seen += 1;
   const { mode, reason } = move;
   const migrate = services.get(MigrateToken);
