@@ -43,7 +43,7 @@ test('through zram: out as an exclusive entry, in as a writable page without its
   machine.verify();
 });
 
-test('through a disk: a page that was only read keeps its slot and goes out again unwritten', () => {
+test('through a disk: a page that is only read keeps its slot and goes out unwritten', () => {
   const machine = machineOf({ plugins: [diskSwap({ pages: 64 })] });
   const task = machine.createTask('t');
   task.mmap(0, 1);

@@ -64,8 +64,7 @@ describe('X10: no allocation without __GFP_PRIVATE lands on a private node', () 
       const asked = managed.numa_zone_alloc_allowed.bind(managed);
       managed.numa_zone_alloc_allowed = (at, nid, gfp) => at === site || asked(at, nid, gfp);
     };
-    const begin = performance.now();
     const leak = leakSearch(() => machineWith(open), { rounds: 40, requests: 400 });
-    expect([leak?.landedOn, performance.now() - begin < 1000]).toEqual([1, true]);
-  });
+    expect(leak?.landedOn).toBe(1);
+  }, 1000);
 });
