@@ -37,7 +37,10 @@ export default defineExperiment({
   question: 'What does each way of using a compressing CXL device cost a real program?',
   seed: 1,
   machine: {
-    nodes: [DRAM, { id: 1, pages: DEVICE_PAGES, online: false, lineNs: 250, bytesPerNs: 30 }],
+    nodes: [
+      DRAM,
+      { id: 1, pages: DEVICE_PAGES, online: false, movable: true, lineNs: 250, bytesPerNs: 30 },
+    ],
     sysctl: { demotion_enabled: true },
   },
   workload: { trace: 'redis-kv' },

@@ -17,7 +17,8 @@ const DEVICE_PAGES = 3072;
 const RATIO = 3;
 const PHYSICAL_BYTES = Math.floor(DEVICE_PAGES / 2.5) * PAGE;
 const PER_MILLE = 1000;
-const GUARDS = ['unguarded', 'cram', 'zone-device'] as const;
+const GUARDED = ['cram', 'cram-v4', 'zone-device'];
+const GUARDS = ['unguarded', ...GUARDED];
 
 const device = () =>
   cxlCompressDevice({
@@ -39,7 +40,7 @@ export default defineExperiment({
   machine: {
     nodes: [
       { id: 0, pages: DRAM_PAGES, cpus: 2 },
-      { id: 1, pages: DEVICE_PAGES, online: false, lineNs: 250, bytesPerNs: 30 },
+      { id: 1, pages: DEVICE_PAGES, online: false, movable: true, lineNs: 250, bytesPerNs: 30 },
     ],
     sysctl: { demotion_enabled: true },
   },
@@ -70,6 +71,11 @@ export default defineExperiment({
         cxlCompression({ nid: 1 }),
         disk(),
       ],
+    },
+    {
+      name: 'cram-v4',
+      title: 'N_MEMORY_PRIVATE and CRAM as posted: frees by reclaim are not scrubbed',
+      plugins: () => [nodePrivate(), cram(), device(), cxlCompression({ nid: 1 }), disk()],
     },
     {
       name: 'zone-device',
@@ -127,8 +133,8 @@ async function findTheBear(runner: FigureRunner): Promise<Figures> {
     values: {
       'unguarded.share_safe': safe,
       'unguarded.share_lost': lost,
-      'guarded.overflow_events': sum('device.overflow_events', ['cram', 'zone-device']),
-      'guarded.lost_pages': sum('integrity.lost_pages', ['cram', 'zone-device']),
+      'guarded.overflow_events': sum('device.overflow_events', GUARDED),
+      'guarded.lost_pages': sum('integrity.lost_pages', GUARDED),
       stale_or_leaked: sum('integrity.stale_reads', GUARDS) + sum('integrity.leaked_pages', GUARDS),
     },
     tables: [

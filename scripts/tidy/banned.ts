@@ -15,6 +15,10 @@ interface Ban {
 const NOWHERE = /^$/;
 const MEASURES_REAL_TIME = /^(?:packages\/lab|bench|scripts)\//;
 const PRINTS = /^(?:packages\/lab|bench|scripts|examples|experiments)\//;
+const IN_CORE = /packages\/mm-core\/src\//;
+/** Where the owner column is made, read and handed over. */
+const OWNERSHIP_FILES =
+  /^packages\/mm-core\/src\/(?:hooks\/(?:managed|owner)|machine\/builder|mem\/folio-table)\.ts$/;
 const DI_FILE = 'packages/mm-core/src/base/di.ts';
 const DI_LIBRARIES: readonly string[] = ['tsyringe', 'reflect-metadata'];
 
@@ -32,6 +36,12 @@ const BANS: readonly Ban[] = [
       (ts.isNewExpression(node) && node.expression.getText(tree) === 'Date'),
     allowedIn: MEASURES_REAL_TIME,
     instead: 'the model has its own time: use Clock',
+  },
+  {
+    rule: 'no-ownership-question',
+    found: (node, tree) => IN_CORE.test(tree.fileName) && isOwnershipQuestion(node, tree),
+    allowedIn: OWNERSHIP_FILES,
+    instead: 'only `Managed` asks who owns memory: add a question there, with a site',
   },
   {
     rule: 'no-console',
@@ -97,4 +107,12 @@ function isUncheckedNonNull(node: ts.Node): boolean {
   if (ts.isNonNullExpression(node)) return !ts.isElementAccessExpression(node.expression);
   const declares = ts.isPropertyDeclaration(node) || ts.isVariableDeclaration(node);
   return declares && node.exclamationToken !== undefined;
+}
+
+/** Reads the owner column, an owner, or whether a node is private. */
+function isOwnershipQuestion(node: ts.Node, tree: ts.SourceFile): boolean {
+  if (!ts.isPropertyAccessExpression(node)) return false;
+  const { text } = node.name;
+  if (text === 'ownerOf' || text === 'nodeOwner' || text === 'owner') return true;
+  return text === 'private' && /pgdat/i.test(node.expression.getText(tree));
 }

@@ -376,6 +376,7 @@ export {
   Shrinkers,
   ShrinkersToken,
 } from './mm/shrinker.js';
+export { SoftOffline, SoftOfflineToken } from './mm/soft-offline.js';
 export { Swap, SwapToken } from './mm/swap.js';
 export { NoSwap, SwapBackend } from './mm/swap-backend.js';
 export { SwapFault, SwapFaultToken } from './mm/swap-fault.js';

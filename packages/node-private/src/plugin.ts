@@ -12,7 +12,7 @@ export interface NodePrivateOptions {
   readonly reclaimFrees?: 'v4' | 'mended';
   /**
    * Does a swap-in that finds its folio in the swap cache keep the mapping of a write-protected
-   * node read-only? `v4`: it does not. Demotion may leave a folio of the swap cache on the node, and
+   * node read-only? `v4`: it does not. Demotion may leave a folio of the swap cache there, and
    * do_swap_page is no site of the series (found by fuzzing this model). `mended`: it does.
    */
   readonly swapIn?: 'v4' | 'mended';

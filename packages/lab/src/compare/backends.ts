@@ -31,7 +31,7 @@ function tiered({ dramPages, devicePages }: CompareSizes): MachineChange {
   return {
     nodes: [
       { id: 0, pages: dramPages, cpus: CPUS },
-      { id: DEVICE_NID, pages: devicePages, online: false, lineNs: FAR_LINE_NS },
+      { id: DEVICE_NID, pages: devicePages, online: false, movable: true, lineNs: FAR_LINE_NS },
     ],
     sysctl: { demotion_enabled: true },
   };

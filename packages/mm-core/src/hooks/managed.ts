@@ -138,6 +138,12 @@ export class Managed {
     return this.sites.count(site, this.ownerOfNode[nid] !== null);
   }
 
+  /** Is the range nobody's, or the node's own private owner's (else add_memory says -EEXIST)? */
+  range_may_be_onlined(site: number, nid: number, base: number): boolean {
+    const owner = this.askFolio(site, base);
+    return owner === null || owner === this.ownerOfNode[nid];
+  }
+
   /** Has the node's owner opted in to all of `flags`? Ordinary nodes: true. */
   node_private_has_flag(site: number, nid: number, flags: number): boolean {
     const owner = this.ownerOfNode[nid] ?? null;

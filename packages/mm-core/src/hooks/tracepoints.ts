@@ -48,7 +48,7 @@ export const TRACEPOINT_FIELDS = {
   mm_swap_out: ['slot', 'bytes'],
   mm_swap_in: ['slot', 'ns'],
   mm_memory_failure: ['pfn', 'flags'],
-  mm_oom_kill: ['mm', 'rssPages'],
+  mm_oom_kill: ['mm', 'rssPages', 'totalPages'],
   device_bytes: ['nid', 'physicalBytes', 'logicalPages', 'capacityBytes'],
   device_interrupt: ['nid', 'vector'],
   device_overflow: ['nid', 'pfn'],

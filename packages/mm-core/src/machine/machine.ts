@@ -31,6 +31,7 @@ import { type MovePages, MovePagesToken } from '../mm/move-pages.js';
 import { type Mprotect, MprotectToken } from '../mm/mprotect.js';
 import { type OomKill, OomKillToken } from '../mm/oom-kill.js';
 import { type PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
+import { type SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { type Swap, SwapToken } from '../mm/swap.js';
 import { SwapBackend } from '../mm/swap-backend.js';
 import { type Work, WorkToken } from '../mm/work.js';
@@ -71,6 +72,7 @@ export class Machine {
   readonly movePages: MovePages;
   readonly gup: Gup;
   readonly memoryFailure: MemoryFailure;
+  readonly softOffline: SoftOffline;
   readonly hotplug: MemoryHotplug;
   readonly oom: OomKill;
   readonly work: Work;
@@ -109,6 +111,7 @@ export class Machine {
     this.movePages = services.get(MovePagesToken);
     this.gup = services.get(GupToken);
     this.memoryFailure = services.get(MemoryFailureToken);
+    this.softOffline = services.get(SoftOfflineToken);
     this.hotplug = services.get(MemoryHotplugToken);
     this.oom = services.get(OomKillToken);
     this.work = services.get(WorkToken);

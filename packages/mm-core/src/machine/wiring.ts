@@ -25,6 +25,7 @@ import { PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
 import { RmapWalk, RmapWalkToken } from '../mm/rmap-walk.js';
 import { ShrinkFolioList, ShrinkFolioListToken } from '../mm/shrink-folio-list.js';
 import { Shrinkers, ShrinkersToken } from '../mm/shrinker.js';
+import { SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { Swap, SwapToken } from '../mm/swap.js';
 import { NoSwap, SwapBackend } from '../mm/swap-backend.js';
 import { SwapFault, SwapFaultToken } from '../mm/swap-fault.js';
@@ -71,5 +72,6 @@ export function bindServices(services: Services): void {
   services.bind(MovePagesToken, MovePages);
   services.bind(GupToken, Gup);
   services.bind(MemoryFailureToken, MemoryFailure);
+  services.bind(SoftOfflineToken, SoftOffline);
   services.bind(MemoryHotplugToken, MemoryHotplug);
 }

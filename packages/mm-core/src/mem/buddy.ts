@@ -84,6 +84,27 @@ export function isFreeBlock(table: FolioTable, zone: Zone, pfn: number, order: n
   return (table.flags[pfn]! & PG_buddy) !== 0 && table.order[pfn] === order;
 }
 
+/**
+ * Takes one free page off the lists; the rest of its block stays free (take_page_off_buddy).
+ * @returns was the page free?
+ */
+export function takePageOff(table: FolioTable, zone: Zone, pfn: number): boolean {
+  breakUntouched(table, zone, pfn);
+  let order = 0;
+  while (order <= MAX_PAGE_ORDER && !isFreeBlock(table, zone, blockOf(pfn, order), order)) order++;
+  if (order > MAX_PAGE_ORDER) return false;
+  let at = blockOf(pfn, order);
+  takeBlock(table, zone, at, order);
+  while (order > 0) {
+    order--;
+    const upper = at + (1 << order);
+    putBlock(table, zone, pfn < upper ? upper : at, order);
+    if (pfn >= upper) at = upper;
+  }
+  zone.freePages -= 1;
+  return true;
+}
+
 /** Free blocks by order, the untouched range included (/proc/buddyinfo). */
 export function buddyinfo(zone: Zone): number[] {
   const counts = Array.from(zone.freeBlocks);
@@ -102,6 +123,18 @@ export function removeAllFree(table: FolioTable, zone: Zone): void {
   zone.untouchedStart = zone.untouchedEnd;
   zone.managedPages = 0;
   zone.freePages = 0;
+}
+
+function blockOf(pfn: number, order: number): number {
+  return pfn & ~((1 << order) - 1);
+}
+
+/** If the page lies in the untouched range, the part up to its block goes to the lists. */
+function breakUntouched(table: FolioTable, zone: Zone, pfn: number): void {
+  if (pfn < zone.untouchedStart || pfn >= zone.untouchedEnd) return;
+  const end = blockOf(pfn, MAX_PAGE_ORDER) + (1 << MAX_PAGE_ORDER);
+  addPieces(table, zone, zone.untouchedStart, end);
+  zone.untouchedStart = end;
 }
 
 function addPieces(table: FolioTable, zone: Zone, from: number, to: number): void {

@@ -1,9 +1,10 @@
 import { EBUSY, EHWPOISON, ENXIO } from '../abi/errno.js';
-import { PG_buddy, PG_dirty, PG_hwpoison, PG_pinned, PG_swapcache } from '../abi/page-flags.js';
+import { PG_dirty, PG_hwpoison, PG_isolated, PG_pinned, PG_swapcache } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
+import { takePageOff } from '../mem/buddy.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Folios, FoliosToken } from './folio.js';
@@ -54,8 +55,8 @@ export class MemoryFailure {
    * (me_swapcache_clean); a dirty one stays, for them to find the poison (me_swapcache_dirty).
    */
   private handle(pfn: number): number {
-    if (this.table.refcount[this.table.head(pfn)] === 0) return -EBUSY;
-    if (this.table.has(pfn, PG_buddy | PG_pinned)) return -EBUSY;
+    if (this.table.refcount[this.table.head(pfn)] === 0) return this.takeFree(pfn);
+    if (this.table.has(pfn, PG_pinned)) return -EBUSY;
     this.folios.lruAddDrainAll();
     const folio = this.table.head(pfn);
     if (!this.folios.isolateLru(folio)) return -EBUSY;
@@ -63,6 +64,19 @@ export class MemoryFailure {
     this.rmapWalk.unmapPoisoned(pfn);
     const slotIsGood = this.table.has(pfn, PG_swapcache) && !this.table.has(pfn, PG_dirty);
     if (slotIsGood) this.swap.deleteFromCache(pfn);
+    return 0;
+  }
+
+  /**
+   * Keeps a free page away from the allocator for good (page_handle_poison); it stands as isolated,
+   * with the one reference that poison holds.
+   * @returns 0, or -EBUSY if it is not on the free lists
+   */
+  takeFree(pfn: number): number {
+    if (!takePageOff(this.table, this.nodes.zoneOf(pfn), pfn)) return -EBUSY;
+    this.table.refcount[pfn] = 1;
+    this.table.set(pfn, PG_hwpoison | PG_isolated);
+    this.poisoned.add(pfn);
     return 0;
   }
 

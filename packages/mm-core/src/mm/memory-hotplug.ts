@@ -46,7 +46,7 @@ export class MemoryHotplug {
   ) {}
 
   /**
-   * Brings the range of a node online: N_MEMORY_PRIVATE if `pgdat.private`, without daemons;
+   * Brings the range of a node online: N_MEMORY_PRIVATE if it is registered so, without daemons;
    * N_MEMORY with kswapd otherwise.
    * @param device what backs the range, or null for plain memory
    * @returns 0, -EINVAL for an unknown node, -EBUSY if it has memory already, -EEXIST if a page map
@@ -56,8 +56,7 @@ export class MemoryHotplug {
     if (!this.nodes.exists(nid)) return -EINVAL;
     const pgdat = this.nodes.pgdat(nid);
     if (pgdat.managedPages() > 0) return -EBUSY;
-    const owner = this.managed.ownerOf(pgdat.base);
-    if (owner !== null && owner !== this.managed.nodeOwner(nid)) return -EEXIST;
+    if (!this.managed.range_may_be_onlined(this.onlineSite, nid, pgdat.base)) return -EEXIST;
     pgdat.device = device;
     if (device !== null) pgdat.lineNs = device.lineNs;
     device?.attach({ nid, base: pgdat.base, pages: pgdat.spannedPages });

@@ -32,13 +32,13 @@ export class OomKill {
 
   /** Kills the largest task. @returns was somebody killed? */
   outOfMemory(request: AllocRequest): boolean {
-    this.countEligible(request);
+    const totalPages = this.totalPages(request);
     const victim = this.selectBadProcess();
     if (victim === null) return false;
     this.victims.add(victim.id);
     this.vmstat.count('oom_kill');
     const tp = this.tracepoints.mm_oom_kill;
-    if (tp.enabled) tp.emit(victim.id, victim.rss);
+    if (tp.enabled) tp.emit(victim.id, victim.rss, totalPages);
     this.reaper(victim);
     return true;
   }
@@ -49,13 +49,14 @@ export class OomKill {
   }
 
   /**
-   * Zones that are not eligible make the kill a constrained one (constrained_alloc); here only
-   * counted.
+   * Pages that count for the request: those of the zonelist's eligible nodes (constrained_alloc).
+   * They scale oom_score_adj, which this model has none of, so they are only reported.
    */
-  private countEligible(request: AllocRequest): number {
+  private totalPages(request: AllocRequest): number {
     return this.zoneAlloc
       .zonelist(request)
-      .filter((zone) => this.managed.node_oom_eligible(this.site, zone.nid)).length;
+      .filter((zone) => this.managed.node_oom_eligible(this.site, zone.nid))
+      .reduce((sum, zone) => sum + zone.managedPages, 0);
   }
 
   /** Highest points; of equals the later one (oom_evaluate_task). */
