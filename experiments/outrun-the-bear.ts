@@ -13,9 +13,9 @@ import { nodePrivate } from '@mm-lab/node-private';
 const PAGE = 4096;
 const DRAM_PAGES = 3584;
 const DEVICE_PAGES = 3072;
-/** Before the drift a page shrinks to a third; the device promises 2.5 times what it has. */
+/** Before the drift a page shrinks to a third, and the device promises three times what it has. */
 const RATIO = 3;
-const PHYSICAL_BYTES = Math.floor(DEVICE_PAGES / 2.5) * PAGE;
+const PHYSICAL_BYTES = (DEVICE_PAGES / RATIO) * PAGE;
 const PER_MILLE = 1000;
 const GUARDED = ['cram', 'cram-v4', 'zone-device'];
 const GUARDS = ['unguarded', ...GUARDED];
