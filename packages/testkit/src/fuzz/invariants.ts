@@ -83,8 +83,8 @@ function auditMapping(machine: Machine, slot: number, bits: number): void {
 }
 
 /**
- * Every page that was handed out and not given back is in use, and so are free pages that poison took
- * off the lists: nobody counts those.
+ * Every page that was handed out and not given back is in use, and so are free pages that poison
+ * took off the lists: nobody counts those.
  */
 function auditAllocations(machine: Machine): void {
   let out = -machine.counters.read('pgfree');
