@@ -59,6 +59,7 @@ export class Memremap {
       OWNER_KERNEL_MIGRATE | OWNER_NO_LRU,
     );
     pgdat.device = request.device;
+    pgdat.pagesOutside = () => pgmap.allocated;
     if (request.device !== null) pgdat.lineNs = request.device.lineNs;
     request.device?.attach({ nid: request.nid, base: pgmap.base, pages: pgmap.pages });
     this.pagemaps.add(pgmap);
@@ -75,7 +76,9 @@ export class Memremap {
     if (pgmap.allocated > 0) return -EBUSY;
     if (!this.pagemaps.delete(pgmap)) return 0;
     this.managed.claim(null, pgmap.base, pgmap.pages);
-    this.nodes.pgdat(pgmap.request.nid).device = null;
+    const pgdat = this.nodes.pgdat(pgmap.request.nid);
+    pgdat.device = null;
+    pgdat.pagesOutside = null;
     return 0;
   }
 

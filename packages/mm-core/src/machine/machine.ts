@@ -170,10 +170,11 @@ export class Machine {
     this.mms.delete(mm.id);
   }
 
-  /** Pages in use on a node. */
+  /** Pages in use on a node, those of a page map included. */
   usedPages(nid: number): number {
     const pgdat = this.nodes.pgdat(nid);
-    return pgdat.managedPages() - pgdat.freePages();
+    const outside = pgdat.pagesOutside?.() ?? 0;
+    return pgdat.managedPages() - pgdat.freePages() + outside;
   }
 
   /** Event counters by kernel name. */

@@ -25,6 +25,8 @@ export class Pgdat {
   private = false;
   /** What backs the node, if it is not plain DRAM. */
   device: MemoryDevice | null = null;
+  /** Pages in use that the buddy allocator knows nothing of; set by whoever owns such a range. */
+  pagesOutside: (() => number) | null = null;
   readonly kswapd: KswapdState = { running: false, asleep: true, order: 0, failures: 0 };
   /** Calls of the woken kswapd; set by its service. */
   wakeKswapd: (() => void) | null = null;
