@@ -52,6 +52,7 @@ export class Memremap {
     if (pgmap.isPrivate() && request.ops.migrate_to_ram === undefined) return -EINVAL;
     if (this.pgmapOf(pgdat.base) !== null) return -ENOMEM;
     if (pgdat.managedPages() > 0) return -ENXIO;
+    request.device?.attach({ nid: request.nid, base: pgmap.base, pages: pgmap.pages });
     const owner = this.managed.createOwner(request.name, 'page-map');
     this.managed.claim(owner, pgmap.base, pgmap.pages);
     owner.seal(
@@ -61,7 +62,6 @@ export class Memremap {
     pgdat.device = request.device;
     pgdat.pagesOutside = () => pgmap.allocated;
     if (request.device !== null) pgdat.lineNs = request.device.lineNs;
-    request.device?.attach({ nid: request.nid, base: pgmap.base, pages: pgmap.pages });
     this.pagemaps.add(pgmap);
     return pgmap;
   }
@@ -77,6 +77,7 @@ export class Memremap {
     if (!this.pagemaps.delete(pgmap)) return 0;
     this.managed.claim(null, pgmap.base, pgmap.pages);
     const pgdat = this.nodes.pgdat(pgmap.request.nid);
+    pgdat.device?.detach();
     pgdat.device = null;
     pgdat.pagesOutside = null;
     return 0;

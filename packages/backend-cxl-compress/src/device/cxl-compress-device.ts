@@ -76,7 +76,10 @@ export class CxlCompressDevice implements CompressingDevice {
     this.history = new UsageHistory(parts.clock);
   }
 
-  /** @throws MmError DEVICE_BAD_OPTION if the range is larger than the device, or attached twice */
+  /**
+   * @throws MmError DEVICE_BAD_OPTION if the range is larger than the device, or another one is
+   * attached
+   */
   attach(binding: DeviceBinding): void {
     const refuse = (detail: string): MmError =>
       new MmError('DEVICE_BAD_OPTION', { plugin: this.name, detail });
@@ -88,6 +91,16 @@ export class CxlCompressDevice implements CompressingDevice {
     }
     this.binding = binding;
     this.interrupts.nid = binding.nid;
+  }
+
+  /** Unplugged: it forgets every page, and interrupts under way reach nobody. */
+  detach(): void {
+    assert(this.binding !== null, 'only an attached device is detached');
+    this.ledger.clear();
+    this.interrupts.reset();
+    this.changed();
+    this.binding = null;
+    this.interrupts.nid = -1;
   }
 
   store(pfn: number, key: number): boolean {

@@ -46,6 +46,15 @@ export class PageLedger {
     this.poisonedPages += 1;
   }
 
+  /** No page holds anything. */
+  clear(): void {
+    this.bytes.fill(0);
+    this.flags.fill(0);
+    this.usedBytes = 0;
+    this.storedPages = 0;
+    this.poisonedPages = 0;
+  }
+
   /** Counts everything again. */
   verify(): void {
     let usedBytes = 0;

@@ -20,12 +20,14 @@ export interface InterruptCounts {
  * Watches usage and interrupts the host when it crosses a mark.
  *
  * States: plenty --usage above the low mark, vector 12--> scarce
- *         scarce --usage below the high mark, vector 13--> plenty
+ *         scarce --usage below the high mark, vector 13; or unplugged, silently--> plenty
  * The device believes that it has told the host the moment it raises: a lost interrupt is not
  * raised again before usage has crossed the other mark too.
  */
 export class ThresholdInterrupts {
   private scarce = false;
+  /** Times it was reset; an interrupt of before does not arrive. */
+  private resets = 0;
   private readonly handlers: ((kind: ThresholdKind) => void)[] = [];
   private readonly chance: Prng;
   private delivered = { low: 0, high: 0 };
@@ -54,6 +56,12 @@ export class ThresholdInterrupts {
     return this.scarce;
   }
 
+  /** The device is unplugged: there is plenty, and what was raised is forgotten. */
+  reset(): void {
+    this.scarce = false;
+    this.resets += 1;
+  }
+
   counts(): InterruptCounts {
     return { ...this.delivered, lost: this.lost, late: this.late };
   }
@@ -78,7 +86,10 @@ export class ThresholdInterrupts {
     const isLate = this.chance.chance(lateProbability);
     if (isLate) this.late += 1;
     const delayNs = this.settings.interruptNs + (isLate ? lateNs : 0);
-    this.clock.after(delayNs, () => this.deliver(kind));
+    const { resets } = this;
+    this.clock.after(delayNs, () => {
+      if (resets === this.resets) this.deliver(kind);
+    });
   }
 
   private deliver(kind: ThresholdKind): void {

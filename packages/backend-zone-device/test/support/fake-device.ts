@@ -35,6 +35,14 @@ export class FakeDevice implements CompressingDevice {
     this.binding = binding;
   }
 
+  detach(): void {
+    this.binding = null;
+    this.bytes.clear();
+    this.poisoned.clear();
+    this.used = 0;
+    this.scarce = false;
+  }
+
   store(pfn: number, key: number): boolean {
     if (this.binding === null) throw new Error('not attached');
     const size = key === 0 ? 0 : this.data.compressedSize(key, 'lz4', 4096);

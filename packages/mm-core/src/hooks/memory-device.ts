@@ -12,8 +12,13 @@ export interface MemoryDevice {
   readonly name: string;
   /** Latency of a load or store of one line that the device has to serve, in nanoseconds. */
   readonly lineNs: number;
-  /** Told once, when the pages of a node or page map are the device's. */
+  /**
+   * The pages of a node or page map are the device's from now on; a second time only after
+   * `detach`. It may throw: nothing has changed yet.
+   */
   attach(binding: DeviceBinding): void;
+  /** The pages are gone, and what they held with them: the device may be attached again, empty. */
+  detach(): void;
   /**
    * The host wrote page `pfn`: it now holds the bytes `key`.
    * @returns false if the device could not keep them (over capacity): the page is poisoned

@@ -48,7 +48,8 @@ export class MemoryHotplug {
   /**
    * Brings the range of a node online: N_MEMORY_PRIVATE if it is registered so, without daemons;
    * N_MEMORY with kswapd otherwise.
-   * @param device what backs the range, or null for plain memory
+   * @param device what backs the range, or null for plain memory; if it refuses to, it throws and
+   *   the node is as it was
    * @returns 0, -EINVAL for an unknown node, -EBUSY if it has memory already, -EEXIST if a page map
    *   has its range (register_memory_resource)
    */
@@ -57,9 +58,9 @@ export class MemoryHotplug {
     const pgdat = this.nodes.pgdat(nid);
     if (pgdat.managedPages() > 0) return -EBUSY;
     if (!this.managed.range_may_be_onlined(this.onlineSite, nid, pgdat.base)) return -EEXIST;
+    device?.attach({ nid, base: pgdat.base, pages: pgdat.spannedPages });
     pgdat.device = device;
     if (device !== null) pgdat.lineNs = device.lineNs;
-    device?.attach({ nid, base: pgdat.base, pages: pgdat.spannedPages });
     for (const zone of pgdat.zones) addFreeRange(this.table, zone, zone.base, zone.spannedPages);
     const isPrivate = this.managed.node_is_private(this.onlineSite, nid);
     this.nodes.setState(nid, N_ONLINE);
@@ -94,6 +95,7 @@ export class MemoryHotplug {
     }
     for (const zone of pgdat.zones) removeAllFree(this.table, zone);
     this.kswapd.stop(nid);
+    pgdat.device?.detach();
     pgdat.device = null;
     this.nodes.clearState(nid, N_ONLINE);
     this.rebuild();

@@ -17,6 +17,7 @@ function deviceOf(room: number): MemoryDevice & { readonly log: string[] } {
     lineNs: 300,
     log,
     attach: ({ base, pages }) => void log.push(`attach ${base} ${pages}`),
+    detach: () => void log.push('detach'),
     store(pfn, key) {
       log.push(`store ${pfn} ${key}`);
       return log.length <= room;
