@@ -24,7 +24,6 @@ const device = () =>
     capacityBytes: PHYSICAL_BYTES,
     codec: 'lz4',
     blockBytes: 4096,
-    lineNs: 250,
   });
 /** Behind every way that can fill up: the same disk. */
 const disk = () => diskSwap({ pages: SWAP_PAGES });
@@ -37,10 +36,7 @@ export default defineExperiment({
   question: 'What does each way of using a compressing CXL device cost a real program?',
   seed: 1,
   machine: {
-    nodes: [
-      DRAM,
-      { id: 1, pages: DEVICE_PAGES, online: false, movable: true, lineNs: 250, bytesPerNs: 30 },
-    ],
+    nodes: [DRAM, { id: 1, pages: DEVICE_PAGES, online: false, movable: true }],
     sysctl: { demotion_enabled: true },
   },
   workload: { trace: 'redis-kv' },

@@ -27,7 +27,6 @@ const device = () =>
     capacityBytes: PHYSICAL_BYTES,
     codec: 'lz4',
     blockBytes: PAGE,
-    lineNs: 250,
   });
 const disk = () => diskSwap({ pages: 8192 });
 
@@ -40,7 +39,7 @@ export default defineExperiment({
   machine: {
     nodes: [
       { id: 0, pages: DRAM_PAGES, cpus: 2 },
-      { id: 1, pages: DEVICE_PAGES, online: false, movable: true, lineNs: 250, bytesPerNs: 30 },
+      { id: 1, pages: DEVICE_PAGES, online: false, movable: true },
     ],
     sysctl: { demotion_enabled: true },
   },

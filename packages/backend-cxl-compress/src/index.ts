@@ -1,9 +1,8 @@
 export { CxlCompressDevice, type CxlCompressParts } from './device/cxl-compress-device.js';
-export {
-  type CxlCompressOptions,
-  type CxlCompressSettings,
-  type InterruptFaults,
-  settingsOf,
+export type {
+  CxlCompressOptions,
+  CxlCompressSettings,
+  InterruptFaults,
 } from './device/cxl-compress-options.js';
 export { cxlCompressDevice } from './device/cxl-compress-plugin.js';
 export {

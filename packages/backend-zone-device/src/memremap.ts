@@ -61,7 +61,7 @@ export class Memremap {
     );
     pgdat.device = request.device;
     pgdat.pagesOutside = () => pgmap.allocated;
-    if (request.device !== null) pgdat.lineNs = request.device.lineNs;
+    if (request.device !== null) pgdat.setSpeed(request.device);
     this.pagemaps.add(pgmap);
     return pgmap;
   }

@@ -37,6 +37,7 @@ export interface CxlCompressParts {
 export class CxlCompressDevice implements CompressingDevice {
   readonly name: string;
   readonly lineNs: number;
+  readonly bytesPerNs: number;
   readonly capacityBytes: number;
   readonly logicalPages: number;
   private readonly clock: Clock;
@@ -58,9 +59,10 @@ export class CxlCompressDevice implements CompressingDevice {
     private readonly settings: CxlCompressSettings,
     parts: CxlCompressParts,
   ) {
-    const { name, lineNs, capacityBytes, logicalPages } = settings;
+    const { name, lineNs, bytesPerNs, capacityBytes, logicalPages } = settings;
     this.name = name;
     this.lineNs = lineNs;
+    this.bytesPerNs = bytesPerNs;
     this.capacityBytes = capacityBytes;
     this.logicalPages = logicalPages;
     this.clock = parts.clock;

@@ -1,4 +1,4 @@
-import { MmError, PAGE_SIZE } from '@mm-lab/mm-core';
+import { type CostModel, MmError, PAGE_SIZE } from '@mm-lab/mm-core';
 
 /** Threshold interrupts that go wrong: a safe driver survives them or says that it does not. */
 export interface InterruptFaults {
@@ -51,13 +51,21 @@ export interface CxlCompressOptions {
   /** Default 0.8. Below `lowFraction`: the gap is the hysteresis. */
   readonly highFraction?: number;
   /**
-   * From the crossing of a threshold to the driver's handler, in ns. Default 50,000, as the preset
-   * '2026-server' says (R: recalled; sweep 5 us to 100 ms).
+   * From the crossing of a threshold to the driver's handler, in ns. Default `interrupt` of the
+   * machine's cost table (R: recalled; sweep 5 us to 100 ms).
    */
   readonly interruptNs?: number;
   readonly interruptFaults?: InterruptFaults;
-  /** Load of a line that is held compressed, decompression included, in ns. Default 250 (S9). */
+  /**
+   * Load of a line that is held compressed, decompression included, in ns. Default `cramLine` of
+   * the machine's cost table (S9).
+   */
   readonly lineNs?: number;
+  /**
+   * Bandwidth of copies from and to the device, in bytes per ns. Default `cxlBandwidth` of the
+   * machine's cost table (S22).
+   */
+  readonly bytesPerNs?: number;
   /** Bytes per ns that the one decompression engine yields. Default 13.3 (S9, RST engine). */
   readonly engineBytesPerNs?: number;
   /** Simulated ns after which a small change of usage is traced too. Default 1,000,000. */
@@ -69,23 +77,37 @@ export type CxlCompressSettings = Readonly<
   Required<Omit<CxlCompressOptions, 'interruptFaults' | 'lowFraction' | 'highFraction'>>
 > & { readonly interruptFaults: Readonly<Required<InterruptFaults>> };
 
+/** Settings before the machine is known: what its cost table gives may be missing. */
+export type CxlCompressChoices = Omit<CxlCompressSettings, CostedSetting> &
+  Readonly<Pick<CxlCompressOptions, CostedSetting>>;
+type CostedSetting = 'lineNs' | 'interruptNs' | 'bytesPerNs';
+
 const LOGICAL_PAGES_MAX = 2 ** 28;
 const BLOCK_BYTES_MIN = 256;
 const GRANULE_BYTES_MIN = 16;
 
+/** Fills in what the machine's costs give. */
+export function settingsOf(choices: CxlCompressChoices, cost: CostModel): CxlCompressSettings {
+  const { ns } = cost;
+  const lineNs = choices.lineNs ?? ns.cramLine;
+  const interruptNs = choices.interruptNs ?? ns.interrupt;
+  const bytesPerNs = choices.bytesPerNs ?? cost.bytesPerNs.cxlBandwidth;
+  return Object.freeze({ ...choices, lineNs, interruptNs, bytesPerNs });
+}
+
 /**
- * Fills in defaults and checks.
+ * Fills in the defaults that need no machine, and checks.
  *
  * @throws MmError DEVICE_BAD_OPTION that names the option, its value and its range
  */
-export function settingsOf(options: CxlCompressOptions): CxlCompressSettings {
+export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
   const name = options.name ?? 'cxl0';
   const check = new OptionCheck(name);
   check.that(name !== '', 'name is empty');
   const { logicalPages, capacityBytes } = options;
   check.integer('logicalPages', logicalPages, [1, LOGICAL_PAGES_MAX]);
   check.integer('capacityBytes', capacityBytes, [PAGE_SIZE, Number.MAX_SAFE_INTEGER]);
-  const settings: CxlCompressSettings = {
+  const choices: CxlCompressChoices = {
     name,
     logicalPages,
     capacityBytes,
@@ -95,14 +117,15 @@ export function settingsOf(options: CxlCompressOptions): CxlCompressSettings {
     metadataBytes: options.metadataBytes ?? 0,
     lowBytes: markOf(check, options, 'low', 0.9),
     highBytes: markOf(check, options, 'high', 0.8),
-    interruptNs: options.interruptNs ?? 50_000,
     interruptFaults: faultsOf(check, options.interruptFaults ?? {}),
-    lineNs: options.lineNs ?? 250,
     engineBytesPerNs: options.engineBytesPerNs ?? 13.3,
     traceIntervalNs: options.traceIntervalNs ?? 1_000_000,
+    ...(options.interruptNs === undefined ? {} : { interruptNs: options.interruptNs }),
+    ...(options.lineNs === undefined ? {} : { lineNs: options.lineNs }),
+    ...(options.bytesPerNs === undefined ? {} : { bytesPerNs: options.bytesPerNs }),
   };
-  checkSettings(check, settings);
-  return Object.freeze(settings);
+  checkChoices(check, choices);
+  return Object.freeze(choices);
 }
 
 /** Where a threshold lies: given in bytes, or as a fraction of the capacity. */
@@ -137,21 +160,22 @@ function faultsOf(check: OptionCheck, faults: InterruptFaults): Required<Interru
   return filled;
 }
 
-function checkSettings(check: OptionCheck, settings: CxlCompressSettings): void {
-  check.that(settings.codec !== '', 'codec is empty');
-  check.powerOfTwo('blockBytes', settings.blockBytes, [BLOCK_BYTES_MIN, PAGE_SIZE]);
-  check.powerOfTwo('granuleBytes', settings.granuleBytes, [GRANULE_BYTES_MIN, PAGE_SIZE]);
-  check.integer('metadataBytes', settings.metadataBytes, [0, PAGE_SIZE]);
-  check.integer('lowBytes', settings.lowBytes, [1, settings.capacityBytes - 1]);
-  check.integer('highBytes', settings.highBytes, [1, settings.capacityBytes - 1]);
+function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
+  check.that(choices.codec !== '', 'codec is empty');
+  check.powerOfTwo('blockBytes', choices.blockBytes, [BLOCK_BYTES_MIN, PAGE_SIZE]);
+  check.powerOfTwo('granuleBytes', choices.granuleBytes, [GRANULE_BYTES_MIN, PAGE_SIZE]);
+  check.integer('metadataBytes', choices.metadataBytes, [0, PAGE_SIZE]);
+  check.integer('lowBytes', choices.lowBytes, [1, choices.capacityBytes - 1]);
+  check.integer('highBytes', choices.highBytes, [1, choices.capacityBytes - 1]);
   check.that(
-    settings.highBytes < settings.lowBytes,
-    `the high mark ${settings.highBytes} is not below the low mark ${settings.lowBytes}`,
+    choices.highBytes < choices.lowBytes,
+    `the high mark ${choices.highBytes} is not below the low mark ${choices.lowBytes}`,
   );
-  check.number('interruptNs', settings.interruptNs, [0, Number.MAX_VALUE]);
-  check.number('lineNs', settings.lineNs, [Number.MIN_VALUE, Number.MAX_VALUE]);
-  check.number('engineBytesPerNs', settings.engineBytesPerNs, [1e-6, Number.MAX_VALUE]);
-  check.number('traceIntervalNs', settings.traceIntervalNs, [1, Number.MAX_VALUE]);
+  check.number('interruptNs', choices.interruptNs ?? 0, [0, Number.MAX_VALUE]);
+  check.number('lineNs', choices.lineNs ?? 1, [Number.MIN_VALUE, Number.MAX_VALUE]);
+  check.number('bytesPerNs', choices.bytesPerNs ?? 1, [1e-6, Number.MAX_VALUE]);
+  check.number('engineBytesPerNs', choices.engineBytesPerNs, [1e-6, Number.MAX_VALUE]);
+  check.number('traceIntervalNs', choices.traceIntervalNs, [1, Number.MAX_VALUE]);
 }
 
 type Range = readonly [min: number, max: number];

@@ -1,6 +1,7 @@
 import {
   type Clock,
   ClockToken,
+  CostModel,
   deviceToken,
   inject,
   injectable,
@@ -9,7 +10,7 @@ import {
   Tracepoints,
 } from '@mm-lab/mm-core';
 import { CxlCompressDevice } from './cxl-compress-device.js';
-import { type CxlCompressOptions, settingsOf } from './cxl-compress-options.js';
+import { type CxlCompressOptions, choicesOf, settingsOf } from './cxl-compress-options.js';
 
 /**
  * Plugs a compressing CXL device into the machine, for a driver to find under
@@ -18,8 +19,8 @@ import { type CxlCompressOptions, settingsOf } from './cxl-compress-options.js';
  * @throws MmError DEVICE_BAD_OPTION for an option out of range
  */
 export function cxlCompressDevice(options: CxlCompressOptions): Plugin {
-  const settings = settingsOf(options);
-  const token = deviceToken(settings.name);
+  const choices = choicesOf(options);
+  const token = deviceToken(choices.name);
 
   @injectable()
   class BoundDevice extends CxlCompressDevice {
@@ -27,13 +28,14 @@ export function cxlCompressDevice(options: CxlCompressOptions): Plugin {
       @inject(ClockToken) clock: Clock,
       @inject(PageData) data: PageData,
       @inject(Tracepoints) tracepoints: Tracepoints,
+      @inject(CostModel) cost: CostModel,
     ) {
-      super(settings, { clock, data, tracepoints });
+      super(settingsOf(choices, cost), { clock, data, tracepoints });
     }
   }
 
   return {
-    name: settings.name,
+    name: choices.name,
     register: (services) => services.bind(token, BoundDevice),
     stats: (services) => {
       const device = services.get(token);

@@ -1,5 +1,5 @@
 import { type CxlCompressOptions, cxlCompressDevice } from '@mm-lab/backend-cxl-compress';
-import { deviceToken, MmError, PAGE_SIZE } from '@mm-lab/mm-core';
+import { deviceToken, MmError, PAGE_SIZE, TableCostModel } from '@mm-lab/mm-core';
 import { describe, expect, test } from 'vitest';
 import { BASE, plug } from './plugged-device.js';
 
@@ -17,6 +17,21 @@ describe('the plugin', () => {
       capacityBytes: 32_768,
       lineNs: 250,
     });
+  });
+
+  test('costs what the table of its machine says, unless an option does', () => {
+    const cost = new TableCostModel({ preset: 'conservative' });
+    const measure = (options: Partial<CxlCompressOptions>) => {
+      const { device, clock, interrupts } = plug({ ...SMALL, ...options }, undefined, cost);
+      for (let page = 0; page < 8; page++) device.store(BASE + page, 4096);
+      clock.advance(10_000_000);
+      const { lineNs, bytesPerNs } = device;
+      return { lineNs, bytesPerNs, interrupts };
+    };
+    expect([measure({}), measure({ lineNs: 300, interruptNs: 70, bytesPerNs: 9 })]).toEqual([
+      { lineNs: 1000, bytesPerNs: 17.8, interrupts: [[1_000_000, 'low']] },
+      { lineNs: 300, bytesPerNs: 9, interrupts: [[70, 'low']] },
+    ]);
   });
 
   test('one plugin in two machines is two devices', () => {
@@ -67,6 +82,7 @@ describe('options out of range are refused by name', () => {
       { interruptFaults: { lossProbability: 2 } },
     ],
     ['lineNs is 0, not in', { lineNs: 0 }],
+    ['bytesPerNs is 0, not in', { bytesPerNs: 0 }],
     ['engineBytesPerNs is 0, not in', { engineBytesPerNs: 0 }],
     ['traceIntervalNs is 0, not in 1..', { traceIntervalNs: 0 }],
   ])('%s', (detail, options) => {

@@ -6,11 +6,13 @@ import {
 import {
   Clock,
   ClockToken,
+  CostModel,
   createServices,
   createTracepoints,
   deviceToken,
   PageData,
   type Services,
+  TableCostModel,
   type ThresholdKind,
   Tracepoints,
 } from '@mm-lab/mm-core';
@@ -31,11 +33,16 @@ export interface PluggedDevice {
   stats(): Readonly<Record<string, number>>;
 }
 
-export function plug(options: CxlCompressOptions, data: PageData = sizedPages()): PluggedDevice {
+export function plug(
+  options: CxlCompressOptions,
+  data: PageData = sizedPages(),
+  cost: CostModel = new TableCostModel(),
+): PluggedDevice {
   const clock = new Clock();
   const tracepoints = createTracepoints(() => clock.now);
   const services = createServices();
   services.bindValue(ClockToken, clock);
+  services.bindValue(CostModel, cost);
   services.bindValue(PageData, data);
   services.bindValue(Tracepoints, tracepoints);
   const plugin = cxlCompressDevice(options);

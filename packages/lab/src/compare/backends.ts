@@ -1,7 +1,7 @@
 import { cxlCompressDevice, cxlCompression, cxlSysram } from '@mm-lab/backend-cxl-compress';
 import { zoneDeviceCompress } from '@mm-lab/backend-zone-device';
 import { cram } from '@mm-lab/cram';
-import { diskSwap, type Plugin, zramSwap } from '@mm-lab/mm-core';
+import { diskSwap, type Plugin, TableCostModel, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import type { MachineChange, OracleConfig } from '../experiment/experiment.js';
 import type { CompareSizes } from './compare-sizes.js';
@@ -20,18 +20,15 @@ const DEVICE_NID = 1;
 const DEVICE_NAME = 'cxl0';
 /** Pages of DRAM that keep a machine in which everything fits above its watermarks. */
 const HEADROOM_PAGES = 2048;
-/** Latencies of a line, as in the cost table: local DRAM, and a compressed one on the device. */
-const NEAR_LINE_NS = 100;
-const FAR_LINE_NS = 250;
-/** Cost of migrating one page, as in the cost table. */
-const COPY_NS = 1240;
+/** What the machines cost. */
+const { ns } = new TableCostModel();
 
 /** DRAM, and a node that may be plugged for the device. */
 function tiered({ dramPages, devicePages }: CompareSizes): MachineChange {
   return {
     nodes: [
       { id: 0, pages: dramPages, cpus: CPUS },
-      { id: DEVICE_NID, pages: devicePages, online: false, movable: true, lineNs: FAR_LINE_NS },
+      { id: DEVICE_NID, pages: devicePages, online: false, movable: true },
     ],
     sysctl: { demotion_enabled: true },
   };
@@ -47,7 +44,6 @@ function device({ devicePages, physicalBytes }: CompareSizes): Plugin {
     name: DEVICE_NAME,
     logicalPages: devicePages,
     capacityBytes: physicalBytes,
-    lineNs: FAR_LINE_NS,
   });
 }
 
@@ -75,9 +71,9 @@ export const BACKENDS = {
     plugins: () => [],
     oracle: ({ dramPages }) => ({
       nearPages: dramPages,
-      nearLineNs: NEAR_LINE_NS,
-      farLineNs: FAR_LINE_NS,
-      copyNs: COPY_NS,
+      nearLineNs: ns.dramLine,
+      farLineNs: ns.cramLine,
+      copyNs: ns.migratePage,
     }),
   },
   zram: {

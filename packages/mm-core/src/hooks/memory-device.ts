@@ -12,6 +12,8 @@ export interface MemoryDevice {
   readonly name: string;
   /** Latency of a load or store of one line that the device has to serve, in nanoseconds. */
   readonly lineNs: number;
+  /** Bandwidth of copies in bytes per nanosecond; that of its node if it does not say. */
+  readonly bytesPerNs?: number;
   /**
    * The pages of a node or page map are the device's from now on; a second time only after
    * `detach`. It may throw: nothing has changed yet.

@@ -42,9 +42,15 @@ export class Pgdat {
     readonly distances: readonly number[],
     /** Latency of one line, in nanoseconds; a device sets its own when it backs the node. */
     public lineNs: number,
-    /** Bandwidth of a copy from or to it, in bytes per nanosecond. */
-    readonly bytesPerNs: number,
+    /** Bandwidth of a copy from or to it, in bytes per nanosecond; as above. */
+    public bytesPerNs: number,
   ) {}
+
+  /** A device backs the node: lines and copies are as fast as it is. */
+  setSpeed(device: MemoryDevice): void {
+    this.lineNs = device.lineNs;
+    this.bytesPerNs = device.bytesPerNs ?? this.bytesPerNs;
+  }
 
   managedPages(): number {
     return this.zones.reduce((sum, zone) => sum + zone.managedPages, 0);

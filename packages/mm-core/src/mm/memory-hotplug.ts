@@ -60,7 +60,7 @@ export class MemoryHotplug {
     if (!this.managed.range_may_be_onlined(this.onlineSite, nid, pgdat.base)) return -EEXIST;
     device?.attach({ nid, base: pgdat.base, pages: pgdat.spannedPages });
     pgdat.device = device;
-    if (device !== null) pgdat.lineNs = device.lineNs;
+    if (device !== null) pgdat.setSpeed(device);
     for (const zone of pgdat.zones) addFreeRange(this.table, zone, zone.base, zone.spannedPages);
     const isPrivate = this.managed.node_is_private(this.onlineSite, nid);
     this.nodes.setState(nid, N_ONLINE);
