@@ -31,6 +31,7 @@ export function configurationSection(experiment: ResolvedExperiment): Html {
     <p class="note">
       P primary text read · A abstract only · S secondary · M measured · C computed · D derived by
       arithmetic · R recalled, unverified: sweep it before you believe what depends on it.
+      A number that is not charged yet had no part in this run.
       Sources are numbered as in the cost model's specification.
     </p>
     <div class="scroll" tabindex="0" role="region" aria-label="Cost table">
@@ -58,9 +59,9 @@ function variantRow({ name, machine, plugins, kind, oracle }: ResolvedVariant): 
 }
 
 function costRow(cost: ResolvedExperiment['costs'][number]): Html {
-  const { name, value, unit, mark, sweep, meaning, source, overridden } = cost;
+  const { name, value, unit, mark, sweep, meaning, source, overridden, charged } = cost;
   return html`<tr class="${overridden ? 'overridden' : ''}"><th scope="row">${name}</th>
   <td class="number">${value.toLocaleString('en-US')} ${unit === 'count' ? '' : unit}</td>
   <td>${mark}</td><td class="number">${sweep === undefined ? '–' : `${sweep[0]}–${sweep[1]}`}</td>
-  <td>${meaning}</td><td>${source}</td></tr>`;
+  <td>${meaning}${charged === false && ' (not charged yet)'}</td><td>${source}</td></tr>`;
 }

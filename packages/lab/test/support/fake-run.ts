@@ -180,6 +180,7 @@ function fakeExperiment(): ResolvedExperiment {
         meaning: 'load of a line from local DRAM',
         sweep: [80, 120],
         overridden: false,
+        charged: true,
       },
     ],
   };

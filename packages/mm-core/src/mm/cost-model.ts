@@ -15,6 +15,7 @@ import {
   type CostUnit,
   type CountName,
   type NsName,
+  RESERVED_COSTS,
 } from './cost-table.js';
 
 /** Codecs whose cost in the kernel is known. */
@@ -44,6 +45,8 @@ export interface CostDescription {
   readonly sweep?: readonly [low: number, high: number];
   /** True if the experiment set the value. */
   readonly overridden: boolean;
+  /** False if no path charges it yet. */
+  readonly charged: boolean;
 }
 
 /**
@@ -146,10 +149,12 @@ export class TableCostModel implements CostModel {
     const { unit, meaning, facts }: CostRow = COST_TABLE[name];
     const fact = facts[this.preset];
     const value = this.overrides[name];
-    if (value === undefined) return { name, meaning, unit, ...fact, overridden: false };
+    const charged = !RESERVED_COSTS.includes(name);
+    const what = { name, meaning, unit, charged };
+    if (value === undefined) return { ...what, ...fact, overridden: false };
     const source = `the experiment; in the table ${fact.value} (${fact.mark}, ${fact.source})`;
     const sweep = fact.sweep ?? ([value, value] as const);
-    return { name, meaning, unit, value, mark: 'R', source, sweep, overridden: true };
+    return { ...what, value, mark: 'R', source, sweep, overridden: true };
   }
 
   private column<Name extends CostName>(unit: CostUnit): Readonly<Record<Name, number>> {

@@ -186,7 +186,8 @@ export class Memory {
       return false;
     }
     this.vmstat.count('thp_fault_alloc');
-    this.work.charge(this.cost.ns.anonFault + (pages - 1) * this.cost.ns.zeroPage);
+    const { anonFault, hugeFault, zeroPage } = this.cost.ns;
+    this.work.charge(order === PMD_ORDER ? hugeFault : anonFault + (pages - 1) * zeroPage);
     this.table.refcount[folio]! += pages - 1;
     for (let at = 0; at < pages; at++) {
       this.mapAnon(vmf, this.ptes.slot(vmf.mm.id, first + at), folio + at);
@@ -247,4 +248,7 @@ export class Memory {
     return mm.find(vpn);
   }
 }
+/** Order of a folio that fills an entry of a PMD: 2 MiB. */
+const PMD_ORDER = 9;
+
 export const MemoryToken = createToken<Memory>('Memory');

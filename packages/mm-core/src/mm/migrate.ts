@@ -117,7 +117,8 @@ export class Migrate {
     }
     const failedPages = failed.reduce((sum, folio) => sum + this.table.nrPages(folio), 0);
     list.splice(0, list.length, ...failed);
-    if (moves.length > 0) this.work.charge(this.cost.tlbFlushNs(1));
+    const flushes = Math.ceil(moves.length / this.cost.counts.flushBatch);
+    this.work.charge(flushes * this.cost.tlbFlushNs(1));
     this.finish(moves);
     this.count(succeeded, failedPages, request);
     return { rc: outOfMemory ? -ENOMEM : failed.length, succeeded };

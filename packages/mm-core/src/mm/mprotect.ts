@@ -64,7 +64,16 @@ export class Mprotect {
       this.changeEntry(slot, flags);
       changed++;
     });
-    if (changed > 0) this.work.charge(this.cost.tlbFlushNs(mm.activeCpus));
+    if (changed > 0) this.work.charge(this.changeNs(mm.activeCpus));
+  }
+
+  /**
+   * The measured whole has the flush of one CPU in it. Simplified: further pages of the area are
+   * free, as no number is known for a walk alone.
+   */
+  private changeNs(activeCpus: number): number {
+    const { mprotectPage } = this.cost.ns;
+    return mprotectPage + this.cost.tlbFlushNs(activeCpus) - this.cost.tlbFlushNs(1);
   }
 
   private changeEntry(slot: number, flags: number): void {

@@ -166,6 +166,7 @@ describe('options', () => {
       {
         "changed": [
           {
+            "charged": true,
             "mark": "R",
             "meaning": "floor of any fault: entry, walk, lock, exit",
             "name": "trap",
