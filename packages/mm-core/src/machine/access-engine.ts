@@ -2,6 +2,7 @@ import {
   PTE_ACCESSED,
   PTE_CHECKED,
   PTE_DIRTY,
+  PTE_NODE_MASK,
   PTE_NODE_SHIFT,
   PTE_PRESENT,
   PTE_SPECIAL,
@@ -40,6 +41,9 @@ export type AccessResult = 'ok' | 'SIGSEGV' | 'SIGBUS' | 'killed';
 /** Tries of one access before it counts as a livelock. */
 const TRIES_MAX = 100_000;
 
+/** Faults of one access that follow each other at once: promotion, write protect, and to spare. */
+const FAULTS_AT_ONCE = 4;
+
 /** Faults in a row for which there was neither memory nor anybody to kill: the kernel panics. */
 const STARVED_MAX = 16;
 
@@ -77,8 +81,8 @@ export class AccessEngine {
   readonly shadow = new Shadow();
   readonly latency = new LatencyHistogram();
   readonly counts: AccessCounts = { hits: 0, faulted: 0, minor: 0, major: 0, failed: 0 };
-  /** Accesses by node since the last `settleHits`: below 2^31 in all. */
-  readonly accessesByNode = new Int32Array(MAX_NUMNODES);
+  /** Accesses away from the home node since the last `settleHits`. */
+  readonly awayByNode = new Int32Array(MAX_NUMNODES);
 
   constructor(private readonly parts: EngineParts) {}
 
@@ -96,45 +100,62 @@ export class AccessEngine {
   /** The slowest line that any node can have. */
   lineNsMax(): number {
     let slowest = 1;
-    for (const pgdat of this.parts.nodes.all()) slowest = Math.max(slowest, pgdat.lineNs);
+    for (const pgdat of this.parts.nodes.pgdats) {
+      if (pgdat !== null && pgdat.lineNs > slowest) slowest = pgdat.lineNs;
+    }
     return slowest;
   }
 
   /**
-   * Moves the clock and the histogram by what `runHits` added up. No event may be due in between.
+   * Moves the clock and the histogram by `accesses` hits: those that `runHits` added up away from
+   * the home node, and the rest at home. No event may be due in between.
    */
-  settleHits(): void {
-    const { clock } = this.parts;
+  settleHits(home: number, accesses: number): void {
     let ns = 0;
+    let rest = accesses;
     for (let nid = 0; nid < MAX_NUMNODES; nid++) {
-      const accesses = this.accessesByNode[nid]!;
-      if (accesses === 0) continue;
-      this.accessesByNode[nid] = 0;
-      const lineNs = this.lineNs(nid);
-      ns += accesses * lineNs;
-      this.counts.hits += accesses;
-      this.latency.add(lineNs, accesses);
+      const away = this.awayByNode[nid]!;
+      if (away === 0) continue;
+      this.awayByNode[nid] = 0;
+      rest -= away;
+      ns += this.hit(nid, away);
     }
-    if (ns > 0) clock.advance(ns);
+    if (rest > 0) ns += this.hit(home, rest);
+    if (ns > 0) this.parts.clock.advance(ns);
+  }
+
+  /** Counts hits on a node. @returns the time they take, in nanoseconds */
+  private hit(nid: number, accesses: number): number {
+    const lineNs = this.lineNs(nid);
+    this.counts.hits += accesses;
+    this.latency.add(lineNs, accesses);
+    return accesses * lineNs;
   }
 
   /**
    * One access that may trap, repeated `n` times by the program: the first may fault, all are
    * charged. A long row stops at the next event.
+   *
+   * The access is tried again as soon as its fault was handled, as a CPU does, and what the fault
+   * cost passes afterwards: otherwise a background reclaimer could take the page away again before
+   * it was ever used. A fault that asks for patience (VM_FAULT_RETRY), or comes back again and
+   * again, lets its time pass first.
    * @returns accesses done (0 if the task did not survive), and the result
    */
   access(mm: MmStruct, vpn: number, write: boolean, nid: number, n: number): Done {
-    const begin = this.parts.clock.now;
-    const slot = this.parts.ptes.slot(mm.id, vpn);
+    const { clock, ptes, work } = this.parts;
+    const begin = clock.now;
+    const slot = ptes.slot(mm.id, vpn);
     let faults = 0;
     let starved = 0;
     for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
-      if (this.finishIfMapped(slot, vpn, write)) {
-        return this.charge(slot, begin, faults, n);
-      }
+      if (this.finishIfMapped(slot, vpn, write)) return this.charge(slot, begin, faults, n);
       const result = this.fault(mm, vpn, write, nid);
       faults++;
-      if ((result & VM_FAULT_ERROR) !== 0) {
+      const isError = (result & VM_FAULT_ERROR) !== 0;
+      const wait = (result & VM_FAULT_RETRY) !== 0 || faults % FAULTS_AT_ONCE === 0;
+      if (isError || wait) clock.advance(work.take());
+      if (isError) {
         const signal = this.onError(mm, slot, result);
         if (signal !== 'ok') return { done: 0, result: signal };
       }
@@ -146,15 +167,15 @@ export class AccessEngine {
   }
 
   private fault(mm: MmStruct, vpn: number, write: boolean, nid: number): number {
-    const { memory, work, clock, tracepoints } = this.parts;
+    const { memory, work, tracepoints } = this.parts;
+    const before = work.soFar();
     const result = memory.handleMmFault(mm, vpn, write, nid);
-    const ns = work.take();
+    const ns = work.soFar() - before;
     if ((result & VM_FAULT_MAJOR) !== 0) this.counts.major++;
     else if ((result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0) this.counts.minor++;
     else if ((result & VM_FAULT_ERROR) !== 0) this.counts.failed++;
     const tp = tracepoints.mm_fault;
     if (tp.enabled) tp.emit(vpn, write ? 1 : 0, result, ns);
-    clock.advance(ns);
     return result;
   }
 
@@ -214,10 +235,13 @@ export class AccessEngine {
    * Charges the access: its faults to the first, the line's latency to each, up to the next event.
    */
   private charge(slot: number, begin: number, faults: number, n: number): Done {
-    const { clock, ptes } = this.parts;
-    const lineNs = this.lineNs((ptes.bits[slot]! >>> PTE_NODE_SHIFT) & (MAX_NUMNODES - 1));
+    const { clock, ptes, work } = this.parts;
+    const bits = ptes.bits[slot]!;
+    const lineNs = this.lineNs((bits & PTE_NODE_MASK) >>> PTE_NODE_SHIFT);
+    clock.advance(work.take());
     const room = Math.floor((clock.deadline() - clock.now) / lineNs);
-    const done = Math.max(1, Math.min(n, room));
+    const isStill = ((ptes.bits[slot]! ^ bits) & ~PTE_ACCESSED) === 0;
+    const done = isStill ? Math.max(1, Math.min(n, room)) : 1;
     const firstNs = clock.now - begin + lineNs;
     if (faults > 0) this.counts.faulted++;
     else this.counts.hits++;

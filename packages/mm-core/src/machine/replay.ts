@@ -1,10 +1,10 @@
 import { PROT_READ, PROT_WRITE, VM_MAYREAD, VM_MAYWRITE } from '../abi/mman.js';
-import { PTRS_PER_PTE } from '../abi/zone.js';
 import { MmError } from '../hooks/errors.js';
 import { LEAF_SHIFT } from '../mem/ptes.js';
 import { vmFlags } from '../mm/mprotect.js';
 import { runHits } from './hot-loop.js';
 import type { Machine } from './machine.js';
+import { StoreIndex } from './store-index.js';
 import type { Task } from './task.js';
 
 /** A trace of page accesses as columns by row (`PageTrace` of workloads has this shape). */
@@ -48,6 +48,8 @@ export interface ReplayResult {
 const PROGRESS_ROWS = 1 << 14;
 /** Accesses of one run of the hot loop. */
 const ACCESSES_MAX = 2 ** 31 - 1;
+/** Rows per call while sums are made: V8 compiles a loop that is called often better. */
+const SUM_ROWS = 1 << 14;
 
 /** Runs a task through a trace. The task's address space must have no page tables yet. */
 export function replay(
@@ -67,8 +69,7 @@ class Replay {
   private readonly events: readonly ReplayEvent[];
   private eventNext = 0;
   private row = 0;
-  /** Row of the last access by value of `ref`. */
-  private readonly lastRow: Int32Array;
+  private readonly stores: StoreIndex;
   /** Accesses of the current row that are done already. */
   private rowDone = 0;
   private progressNext = 0;
@@ -81,10 +82,11 @@ class Replay {
   ) {
     const first = machine.ptes.reserve(task.mm.id, trace.regions);
     this.slotBase = first << LEAF_SHIFT;
-    this.before = prefixSums(trace, 'all');
-    this.readsBefore = prefixSums(trace, 'reads');
+    const sums = prefixSums(trace);
+    this.before = sums.all;
+    this.readsBefore = sums.reads;
     this.events = options.events ?? [];
-    this.lastRow = new Int32Array(trace.regions.length * 2 * PTRS_PER_PTE);
+    this.stores = new StoreIndex(trace);
     machine.setLastStoreProgress((slot) => this.lastStoreProgress(slot));
   }
 
@@ -119,12 +121,12 @@ class Replay {
       this.trace.n,
       ptes.bits,
       this.slotBase,
-      engine.accessesByNode,
-      this.lastRow,
+      this.task.nid,
+      engine.awayByNode,
       from,
       to,
     );
-    engine.settleHits();
+    engine.settleHits(this.task.nid, this.before[this.row]! - this.before[from]!);
     this.countReads(from, this.row);
     this.progress();
     return this.row === to;
@@ -136,7 +138,9 @@ class Replay {
    */
   private rowsUntilDeadline(limit: number): number {
     const { clock, engine } = this.machine;
-    const untilEvent = (clock.deadline() - clock.now) / engine.lineNsMax();
+    const deadline = clock.deadline();
+    const untilEvent =
+      deadline === Infinity ? Infinity : (deadline - clock.now) / engine.lineNsMax();
     const budget = Math.min(untilEvent, ACCESSES_MAX);
     const allowed = this.before[this.row]! + budget;
     if (this.before[limit]! <= allowed) return limit;
@@ -165,7 +169,6 @@ class Replay {
     }
     if (result !== 'ok') return result;
     if (!write) engine.shadow.counts.readsChecked += done;
-    this.lastRow[access] = this.row;
     this.rowDone += done;
     if (this.rowDone >= this.trace.n[this.row]!) {
       this.row++;
@@ -194,9 +197,11 @@ class Replay {
     return { rows, accesses: this.before[rows]! + this.rowDone, end };
   }
 
+  /** Rows done, and the current one if it has begun. */
   private lastStoreProgress(slot: number): number {
-    const last = this.lastRow[((slot - this.slotBase) << 1) | 1];
-    return (last ?? this.row) / Math.max(1, this.trace.rows);
+    const end = this.rowDone > 0 ? this.row + 1 : this.row;
+    const last = this.stores.lastBefore(slot - this.slotBase, end);
+    return Math.max(0, last) / Math.max(1, this.trace.rows);
   }
 
   private applyEvents(): void {
@@ -224,11 +229,31 @@ class Replay {
   }
 }
 
-function prefixSums(trace: AccessTrace, which: 'all' | 'reads'): Float64Array {
-  const sums = new Float64Array(trace.rows + 1);
-  for (let row = 0; row < trace.rows; row++) {
-    const counts = which === 'all' || (trace.ref[row]! & 1) === 0;
-    sums[row + 1] = sums[row]! + (counts ? trace.n[row]! : 0);
+/** Sums of n over the rows before each row: of all rows, and of those that read. */
+function prefixSums(trace: AccessTrace): { all: Float64Array; reads: Float64Array } {
+  const all = new Float64Array(trace.rows + 1);
+  const reads = new Float64Array(trace.rows + 1);
+  for (let from = 0; from < trace.rows; from += SUM_ROWS) {
+    sumRows(trace.ref, trace.n, all, reads, from, Math.min(trace.rows, from + SUM_ROWS));
   }
-  return sums;
+  return { all, reads };
+}
+
+function sumRows(
+  ref: Int32Array,
+  n: Int32Array,
+  all: Float64Array,
+  reads: Float64Array,
+  from: number,
+  to: number,
+): void {
+  let sumAll = all[from]!;
+  let sumReads = reads[from]!;
+  for (let row = from; row < to; row++) {
+    const accesses = n[row]!;
+    sumAll += accesses;
+    if ((ref[row]! & 1) === 0) sumReads += accesses;
+    all[row + 1] = sumAll;
+    reads[row + 1] = sumReads;
+  }
 }
