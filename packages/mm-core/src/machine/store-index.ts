@@ -8,8 +8,8 @@ interface StoreRows {
 }
 
 /**
- * The rows that store to each page of a trace, ascending: when was a page last stored to? Asked when
- * an entry goes, so that the access loop need not remember it.
+ * The rows that store to each page of a trace, ascending: when was a page last stored to? Asked
+ * when an entry goes, so that the access loop need not remember it.
  */
 export class StoreIndex {
   /** Where the rows of a slot begin in `storeRows`; one more entry than slots. */
