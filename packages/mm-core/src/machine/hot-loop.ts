@@ -25,8 +25,8 @@ const READ_OR_WRITE = READ_HIT ^ WRITE_HIT;
 
 /**
  * Runs rows [from, to) of a trace over page-table entries, setting accessed bits. Stops at the
- * first row that must trap. What a row stands for is added up for rows away from the home node only: the
- * others are the rest of the rows' known sum, so most rows need not read `n` at all.
+ * first row that must trap. What a row stands for is added up for rows away from the home node
+ * only: the others are the rest of the rows' known sum, so most rows need not read `n` at all.
  *
  * @param ref per row (slot << 1) | isWrite, slots relative to `slotBase`
  * @param n accesses per row

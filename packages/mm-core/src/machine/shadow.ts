@@ -9,7 +9,10 @@ export interface IntegrityCounts {
   readsChecked: number;
   /** Comparisons made; fewer, as an entry that nobody touched since the last one needs none. */
   compares: number;
-  /** Pages whose contents were gone: poison, or zeroes where data was stored. */
+  /**
+   * Pages whose contents were gone when somebody read them: poison, or zeroes where data was
+   * stored. A page that is lost and never read is not among them.
+   */
   lostPages: number;
   /** Reads that found an earlier store of the same page. */
   staleReads: number;

@@ -1,5 +1,7 @@
+import { PTE_SPECIAL, PTE_UNADDRESSABLE, pteMapsPage } from '../abi/pte.js';
 import { VMSTAT_NAMES } from '../abi/vmstat.js';
 import type { Services } from '../base/di.js';
+import { VERSION_LOST } from '../mem/folio-table.js';
 import type { Machine } from './machine.js';
 
 /** Every figure of a machine by dotted name. */
@@ -31,6 +33,7 @@ export function collectStats(machine: Machine, services: Services): Record<strin
     'integrity.reads_checked': shadow.counts.readsChecked,
     'integrity.compares': shadow.counts.compares,
     'integrity.lost_pages': shadow.counts.lostPages,
+    'integrity.lost_unread_pages': lostUnreadPages(machine),
     'integrity.stale_reads': shadow.counts.staleReads,
     'integrity.leaked_pages': shadow.counts.leakedPages,
     'isolation.leaked_allocations': machine.zoneAlloc.leakedAllocations,
@@ -42,6 +45,24 @@ export function collectStats(machine: Machine, services: Services): Record<strin
   for (const plugin of machine.plugins) merge(stats, plugin.stats?.(services) ?? {});
   for (const name of VMSTAT_NAMES) stats[`vmstat.${name}`] = counters.read(name);
   return stats;
+}
+
+/**
+ * Mapped pages whose contents are lost and whom nobody has read since: the shadow of one that was
+ * read expects nothing any more. Pages in swap are not looked at.
+ */
+function lostUnreadPages({ mms, ptes, table }: Machine): number {
+  const lost = new Set<number>();
+  for (const mm of mms.all()) {
+    ptes.walk(mm.id, 0, Infinity, (slot) => {
+      const bits = ptes.bits[slot]!;
+      if (!pteMapsPage(bits) && (bits & PTE_UNADDRESSABLE) === 0) return;
+      if ((bits & PTE_SPECIAL) !== 0 || ptes.shadow[slot]! <= 0) return;
+      const pfn = ptes.value[slot]!;
+      if (table.version[pfn] === VERSION_LOST) lost.add(pfn);
+    });
+  }
+  return lost.size;
 }
 
 function addNodes(machine: Machine, stats: Record<string, number>): void {
