@@ -47,6 +47,7 @@ export const REQUIRED_STATS = [
   'device.overflow_events',
   'integrity.reads_checked',
   'integrity.lost_pages',
+  'integrity.lost_unread_pages',
   'integrity.stale_reads',
   'integrity.leaked_pages',
   'isolation.leaked_allocations',

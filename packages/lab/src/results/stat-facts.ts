@@ -47,7 +47,7 @@ export const STAT_FACTS: readonly StatFact[] = [
   {
     name: 'integrity.lost_pages',
     label: 'lost',
-    meaning: 'pages whose contents were lost',
+    meaning: 'pages that were read, or whose loss was reported, after their contents were lost',
     unit: 'count',
     better: 'zero',
   },
@@ -120,6 +120,13 @@ export const STAT_FACTS: readonly StatFact[] = [
     meaning: 'faults without waiting',
     unit: 'count',
     better: 'neither',
+  },
+  {
+    name: 'integrity.lost_unread_pages',
+    label: 'lost unread',
+    meaning: 'mapped pages whose contents are lost at the end and that nobody has read since',
+    unit: 'count',
+    better: 'zero',
   },
 ];
 

@@ -41,7 +41,7 @@ test('the comparison marks the best, the worst and what is never acceptable', ()
       "1.21× 41 (failure)",
       "41 (failure)",
       "0 0 3.6 k 7.2 k 0 0 13 MiB 11.7 MiB (best)",
-      "6.07 k",
+      "6.07 k 0",
     ]
   `);
 });
