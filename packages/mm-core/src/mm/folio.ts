@@ -43,8 +43,6 @@ export class Folios {
   /** The folio_add_lru batch of each node's CPUs; simplified: one batch per node with CPUs. */
   private readonly batches = new Map<number, number[]>();
   private readonly holders: FrameHolder[] = [];
-  /** Node of the CPU that runs now. */
-  cpuNid = 0;
   /** CPUs of the machine: each gets an IPI when all batches are drained. */
   cpus = 1;
 
@@ -90,7 +88,7 @@ export class Folios {
     assert(!this.table.has(folio, PG_lru | PG_batched), 'a folio goes to the LRU once');
     this.get(folio);
     this.table.set(folio, PG_batched);
-    const batch = this.batchOf(this.cpuNid);
+    const batch = this.batchOf(this.work.cpuNid);
     batch.push(folio);
     const large = this.table.order[folio]! > 0;
     if (large || batch.length >= PAGEVEC_SIZE) this.drainBatch(batch);
@@ -98,7 +96,7 @@ export class Folios {
 
   /** lru_add_drain: this CPU's batch. */
   lruAddDrain(): void {
-    this.drainBatch(this.batchOf(this.cpuNid));
+    this.drainBatch(this.batchOf(this.work.cpuNid));
   }
 
   /** lru_add_drain_all: every CPU's batch; costs an IPI round. */

@@ -64,7 +64,7 @@ export class Fork {
    * Fills `child` with the parent's vmas and shares its pages copy-on-write. @returns 0 or -errno
    */
   dupMmap(parent: MmStruct, child: MmStruct, nid: number): number {
-    this.folios.cpuNid = nid;
+    this.work.cpuNid = nid;
     const kept = parent.vmas.filter((vma) => (vma.flags & VM_DONTCOPY) === 0);
     child.vmas = kept.map((vma) => ({ ...vma, flags: vma.flags & ~VM_LOCKED }));
     let rc = 0;

@@ -89,7 +89,7 @@ export class Memory {
    * @returns VM_FAULT_* bits; 0 and VM_FAULT_MAJOR mean progress
    */
   handleMmFault(mm: MmStruct, vpn: number, write: boolean, nid: number): number {
-    this.folios.cpuNid = nid;
+    this.work.cpuNid = nid;
     const vma = mm.find(vpn) ?? this.expandStack(mm, vpn);
     if (vma === null || !vmaAllows(vma, write)) {
       this.vmstat.add(this.pgfault, 1);

@@ -8,6 +8,8 @@ import { createToken } from '../base/di.js';
  */
 export class Work {
   private sum = 0;
+  /** Node of the CPU that runs now. */
+  cpuNid = 0;
   /** Nanoseconds that event handlers charged and nobody waited for. */
   actorNs = 0;
   /** Depth of reclaim: allocations inside it ignore watermarks (PF_MEMALLOC). */

@@ -54,6 +54,8 @@ export class ZoneAlloc {
   private readonly numaHit = Vmstat.index('numa_hit');
   private readonly numaMiss = Vmstat.index('numa_miss');
   private readonly numaForeign = Vmstat.index('numa_foreign');
+  private readonly numaLocal = Vmstat.index('numa_local');
+  private readonly numaOther = Vmstat.index('numa_other');
   private readonly pgfree = Vmstat.index('pgfree');
   private readonly pgallocDma = Vmstat.index('pgalloc_dma');
   /**
@@ -166,8 +168,9 @@ export class ZoneAlloc {
     if (tp.enabled) tp.emit(pfn, request.order, request.gfp, zone.nid);
   }
 
-  /** numa_hit, numa_miss and numa_foreign: once per call (mm/page_alloc.c:zone_statistics). */
+  /** Once per call; local is the node of the CPU that runs (mm/page_alloc.c:zone_statistics). */
   private countNuma(used: number, preferred: number): void {
+    this.vmstat.add(used === this.work.cpuNid ? this.numaLocal : this.numaOther, 1);
     if (used === preferred) {
       this.vmstat.add(this.numaHit, 1);
     } else {
