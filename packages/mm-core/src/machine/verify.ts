@@ -1,5 +1,6 @@
 import { N_MEMORY, N_MEMORY_PRIVATE } from '../abi/node-states.js';
 import {
+  PG_anon_exclusive,
   PG_batched,
   PG_buddy,
   PG_isolated,
@@ -28,6 +29,8 @@ import { lruOf, NR_LRU_LISTS } from '../mem/lru.js';
 import type { Zone } from '../mem/zone.js';
 import type { Machine } from './machine.js';
 
+const PGALLOC = ['pgalloc_dma', 'pgalloc_dma32', 'pgalloc_normal', 'pgalloc_movable'] as const;
+
 /** What the page tables of a machine hold, recounted. */
 interface Recount {
   readonly mapcount: Map<number, number>;
@@ -37,7 +40,8 @@ interface Recount {
 
 /**
  * Rechecks a machine from scratch: buddy conservation, lists, mapcounts, references, reverse map,
- * rss, swap slots. What it does not check: contents (the shadow memory does) and times.
+ * rss, swap slots, exclusive pages, allocations against frees. What it does not check: contents (the
+ * shadow memory does), times, and write fences, which RFC v4 has holes in.
  */
 export function verifyMachine(machine: Machine): void {
   const { nodes } = machine;
@@ -49,6 +53,7 @@ export function verifyMachine(machine: Machine): void {
   verifyLru(machine);
   verifyFolios(machine, recount);
   verifySwap(machine, recount);
+  verifyAllocations(machine);
 }
 
 function verifyZone(machine: Machine, zone: Zone): void {
@@ -98,6 +103,7 @@ function countEntry(machine: Machine, slot: number, bits: number, recount: Recou
     }
     const nid = (bits & PTE_NODE_MASK) >>> PTE_NODE_SHIFT;
     assert(nid === machine.nodes.nidOf(value), `entry of page ${value} names its node`);
+    verifyExclusive(machine, value, bits);
     bump(recount.mapcount, value);
     bump(recount.rmap, value);
     return true;
@@ -115,6 +121,26 @@ function countEntry(machine: Machine, slot: number, bits: number, recount: Recou
   }
   if (type === PTE_TYPE_SWAP) bump(recount.swap, value);
   return false;
+}
+
+/** A page is stored to through its only mapping (PG_anon_exclusive). */
+function verifyExclusive({ table, rmap }: Machine, pfn: number, bits: number): void {
+  const exclusive = table.has(pfn, PG_anon_exclusive);
+  assert(!exclusive || rmap.count(pfn) === 1, `exclusive page ${pfn} has one mapping`);
+  assert((bits & PTE_WRITE) === 0 || exclusive, `writable page ${pfn} is exclusive`);
+}
+
+/**
+ * pgalloc - pgfree = pages in use, but for free pages that poison took off the lists: nobody counts
+ * those.
+ */
+function verifyAllocations({ counters, nodes, memoryFailure }: Machine): void {
+  let out = -counters.read('pgfree');
+  for (const name of PGALLOC) out += counters.read(name);
+  let used = 0;
+  for (const zone of nodes.zones) used += zone.managedPages - zone.freePages;
+  const balanced = out <= used && used - out <= memoryFailure.poisoned.size;
+  assert(balanced, `pgalloc - pgfree is ${out}, pages in use are ${used}`);
 }
 
 function verifyLru(machine: Machine): void {
