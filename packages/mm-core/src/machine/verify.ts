@@ -40,8 +40,8 @@ interface Recount {
 
 /**
  * Rechecks a machine from scratch: buddy conservation, lists, mapcounts, references, reverse map,
- * rss, swap slots, exclusive pages, allocations against frees. What it does not check: contents (the
- * shadow memory does), times, and write fences, which RFC v4 has holes in.
+ * rss, swap slots, exclusive pages, allocations against frees. What it does not check: contents
+ * (the shadow memory does), times, and write fences, which RFC v4 has holes in.
  */
 export function verifyMachine(machine: Machine): void {
   const { nodes } = machine;
