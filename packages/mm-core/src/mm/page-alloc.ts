@@ -49,7 +49,7 @@ export class PageAlloc {
 
   /**
    * A folio of `1 << order` pages with one reference, or -1.
-   * @param gfp GFP_*; without `__GFP_DIRECT_RECLAIM` it never waits
+   * Without `__GFP_DIRECT_RECLAIM` in the request's gfp it never waits.
    */
   alloc(request: AllocRequest): number {
     const fast = this.zoneAlloc.alloc(request);
