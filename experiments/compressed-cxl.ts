@@ -70,9 +70,9 @@ export default defineExperiment({
     },
     {
       name: 'cram',
-      title: 'N_MEMORY_PRIVATE and CRAM, its free hook mended',
+      title: 'N_MEMORY_PRIVATE and CRAM, two holes of RFC v4 mended',
       plugins: () => [
-        nodePrivate({ reclaimFrees: 'mended' }),
+        nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended' }),
         cram(),
         device(),
         cxlCompression({ nid: 1 }),

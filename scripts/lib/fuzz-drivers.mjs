@@ -51,6 +51,7 @@ export const DRIVERS = {
       cxlCompression({ nid: 1 }),
     ],
     sysctl: { demotion_enabled: true },
+    mayHang: true,
   }),
   sysram: (seed) => ({
     nodes: nodes(seed),

@@ -6,6 +6,7 @@ export {
   EEXIST,
   EFAULT,
   EHWPOISON,
+  EINTR,
   EINVAL,
   EIO,
   ENODEV,

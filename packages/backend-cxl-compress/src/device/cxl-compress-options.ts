@@ -46,9 +46,9 @@ export interface CxlCompressOptions {
   readonly lowBytes?: number;
   /** Usage below which the high interrupt is raised, in bytes. Default `highFraction` of C. */
   readonly highBytes?: number;
-  /** Default 0.9. */
+  /** Default 0.9, less if that leaves no room for 128 raw pages; at least 0.5. */
   readonly lowFraction?: number;
-  /** Default 0.8. Below `lowFraction`: the gap is the hysteresis. */
+  /** Default 8/9 of the default `lowFraction`. Below it: the gap is the hysteresis. */
   readonly highFraction?: number;
   /**
    * From the crossing of a threshold to the driver's handler, in ns. Default `interrupt` of the
@@ -82,6 +82,11 @@ export type CxlCompressChoices = Omit<CxlCompressSettings, CostedSetting> &
   Readonly<Pick<CxlCompressOptions, CostedSetting>>;
 type CostedSetting = 'lineNs' | 'interruptNs' | 'bytesPerNs';
 
+/**
+ * Raw pages that fit above the default low mark: two batches of kswapd and a run of direct reclaim,
+ * of 32 pages each, and as much again.
+ */
+const HEADROOM_PAGES = 128;
 const LOGICAL_PAGES_MAX = 2 ** 28;
 const BLOCK_BYTES_MIN = 256;
 const GRANULE_BYTES_MIN = 16;
@@ -115,8 +120,8 @@ export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
     blockBytes: options.blockBytes ?? PAGE_SIZE,
     granuleBytes: options.granuleBytes ?? 64,
     metadataBytes: options.metadataBytes ?? 0,
-    lowBytes: markOf(check, options, 'low', 0.9),
-    highBytes: markOf(check, options, 'high', 0.8),
+    lowBytes: markOf(check, options, 'low', lowFractionOf(capacityBytes)),
+    highBytes: markOf(check, options, 'high', (8 / 9) * lowFractionOf(capacityBytes)),
     interruptFaults: faultsOf(check, options.interruptFaults ?? {}),
     engineBytesPerNs: options.engineBytesPerNs ?? 13.3,
     traceIntervalNs: options.traceIntervalNs ?? 1_000_000,
@@ -126,6 +131,16 @@ export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
   };
   checkChoices(check, choices);
   return Object.freeze(choices);
+}
+
+/**
+ * The low mark if nothing is said: 90 % of the capacity, but with room above it for
+ * `HEADROOM_PAGES` pages that do not shrink, and never below half of the capacity. What comes in
+ * before the interrupt is served has to fit there (cost model specification, H2).
+ */
+function lowFractionOf(capacityBytes: number): number {
+  const room = (HEADROOM_PAGES * PAGE_SIZE) / capacityBytes;
+  return Math.max(0.5, Math.min(0.9, 1 - room));
 }
 
 /** Where a threshold lies: given in bytes, or as a fraction of the capacity. */

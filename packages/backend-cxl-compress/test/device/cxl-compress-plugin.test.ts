@@ -1,6 +1,7 @@
 import { type CxlCompressOptions, cxlCompressDevice } from '@mm-lab/backend-cxl-compress';
 import { deviceToken, MmError, PAGE_SIZE, TableCostModel } from '@mm-lab/mm-core';
 import { describe, expect, test } from 'vitest';
+import { choicesOf } from '../../src/device/cxl-compress-options.js';
 import { BASE, plug } from './plugged-device.js';
 
 const SMALL = { logicalPages: 16, capacityBytes: 8 * PAGE_SIZE } as const;
@@ -75,7 +76,7 @@ describe('options out of range are refused by name', () => {
     ['lowBytes is 32768, not in 1..32767', { lowBytes: 8 * PAGE_SIZE }],
     ['lowBytes and lowFraction are both given: give one', { lowBytes: 9, lowFraction: 0.9 }],
     ['lowFraction is 1.1, not in 0..1', { lowFraction: 1.1 }],
-    ['the high mark 29491 is not below the low mark 29491', { highFraction: 0.9 }],
+    ['the high mark 29491 is not below the low mark 16384', { highFraction: 0.9 }],
     ['interruptNs is -1, not in 0..', { interruptNs: -1 }],
     [
       'interruptFaults.lossProbability is 2, not in 0..1',
@@ -97,4 +98,17 @@ describe('options out of range are refused by name', () => {
         'See the options of the device for the range of each.',
     );
   });
+});
+
+test('the default low mark leaves room for 128 raw pages, but half of the device at least', () => {
+  const marks = [512 * 1024, 1 << 20, 2 << 20, 64 << 20].map((capacityBytes) => {
+    const { lowBytes, highBytes } = choicesOf({ logicalPages: 64, capacityBytes });
+    return [Math.round((100 * lowBytes) / capacityBytes), highBytes < lowBytes];
+  });
+  expect(marks).toEqual([
+    [50, true],
+    [50, true],
+    [75, true],
+    [90, true],
+  ]);
 });

@@ -4,7 +4,13 @@ import { BASE, NID, type PluggedDevice, plug } from './plugged-device.js';
 
 const CAPACITY = 100 * 64;
 /** Usage can be set to any number of 64-byte sectors, one a page; marks at 90 and 80. */
-const OPTIONS = { logicalPages: 128, capacityBytes: CAPACITY, interruptNs: 1000 } as const;
+const OPTIONS = {
+  logicalPages: 128,
+  capacityBytes: CAPACITY,
+  interruptNs: 1000,
+  lowFraction: 0.9,
+  highFraction: 0.8,
+} as const;
 
 /** Stores or discards until `sectors` are in use. */
 function use({ device }: PluggedDevice, sectors: number): void {

@@ -17,7 +17,7 @@ const EXAMPLES = `
 Examples:
   mm-lab run experiments/compressed-cxl.ts
   mm-lab run experiments/compressed-cxl.ts --rows 50000 --variant cram --variant zram
-  mm-lab run experiments/outrun-the-bear.ts --seed 7 --out /tmp/bear --json`;
+  mm-lab run experiments/outrun-the-bear.ts --seed 7 --out runs/bear --json`;
 
 const ROWS_MAX = 2 ** 26;
 

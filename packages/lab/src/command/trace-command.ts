@@ -26,7 +26,7 @@ export function addTraceCommand(program: Command): void {
     .option('--json', 'print it as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, { json }: { readonly json?: boolean }) => {
-      const opened = await openTrace(fileOf(name));
+      const opened = await openTrace(fileOf(name), { ops: 'all' });
       const summary = traceSummary(opened);
       const text = json === true ? JSON.stringify(summary, null, 2) : summaryText(summary);
       process.stdout.write(`${text}\n`);

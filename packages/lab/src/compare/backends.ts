@@ -96,7 +96,18 @@ export const BACKENDS = {
     ],
   },
   cram: {
-    title: 'N_MEMORY_PRIVATE with CRAM, disk swap behind it',
+    title: 'N_MEMORY_PRIVATE with CRAM, two holes of RFC v4 mended, disk swap behind it',
+    machine: tiered,
+    plugins: (sizes) => [
+      nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended' }),
+      device(sizes),
+      cram(),
+      cxlCompression({ device: DEVICE_NAME, nid: DEVICE_NID }),
+      lastResort(sizes),
+    ],
+  },
+  'cram-v4': {
+    title: 'N_MEMORY_PRIVATE with CRAM as posted, disk swap behind it',
     machine: tiered,
     plugins: (sizes) => [
       nodePrivate(),

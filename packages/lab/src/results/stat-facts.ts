@@ -110,7 +110,7 @@ export const STAT_FACTS: readonly StatFact[] = [
   {
     name: 'memory.saved_bytes.mean',
     label: 'saved',
-    meaning: 'memory saved by compression, on average over the run',
+    meaning: 'bytes that stored pages shrink by, freed but unscrubbed ones included, on average',
     unit: 'bytes',
     better: 'high',
   },

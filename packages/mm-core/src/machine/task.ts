@@ -1,3 +1,4 @@
+import { EINTR } from '../abi/errno.js';
 import { PROT_READ, PROT_WRITE, VM_MAYREAD, VM_MAYWRITE } from '../abi/mman.js';
 import type { MmStruct } from '../mem/vma.js';
 import type { MoveResult } from '../mm/move-pages.js';
@@ -125,10 +126,15 @@ export class Task {
     this.machine.gup.unpin(pfn);
   }
 
-  /** fork: the child shares every page copy-on-write. @returns the child, or -errno */
+  /**
+   * fork: the child shares every page copy-on-write.
+   * @returns the child; -ENOMEM; -EINTR if the parent was killed meanwhile (dup_mmap)
+   */
   fork(name: string): Task | number {
     const child = this.machine.mms.create(name);
-    const rc = this.machine.fork.dupMmap(this.mm, child, this.nid);
+    const copied = this.machine.fork.dupMmap(this.mm, child, this.nid);
+    const killed = this.machine.oom.isVictim(this.mm.id);
+    const rc = copied === 0 && killed ? -EINTR : copied;
     const task = new Task(this.machine, child, this.nid);
     this.shadow.copyTo(this.mm, child);
     this.machine.spend();

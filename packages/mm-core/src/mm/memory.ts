@@ -29,8 +29,6 @@ import {
   VM_FAULT_SIGBUS,
   VM_FAULT_SIGSEGV,
 } from '../abi/vm-fault.js';
-import type { Clock } from '../base/clock.js';
-import { ClockToken } from '../base/clock-token.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
@@ -80,7 +78,6 @@ export class Memory {
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
-    @inject(ClockToken) private readonly clock: Clock,
   ) {}
 
   /**
@@ -139,10 +136,7 @@ export class Memory {
   /** Waits for the batch that holds the page (mm/memory.c:migration_entry_wait). */
   private migrationEntryWait(vmf: FaultContext): number {
     vmf.unlock();
-    const until = this.migrate.completionOf(vmf.value);
-    if (until > this.clock.now && !this.clock.inEvent()) {
-      this.clock.advance(until - this.clock.now);
-    }
+    this.migrate.waitFor(vmf.value);
     return 0;
   }
 

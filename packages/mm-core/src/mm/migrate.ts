@@ -134,6 +134,14 @@ export class Migrate {
     return this.inflight.size > 0;
   }
 
+  /** A task waits until the folio is no longer under way; an actor cannot. @returns was it? */
+  waitFor(pfn: number): boolean {
+    const until = this.completionOf(pfn);
+    if (until < 0) return false;
+    if (!this.clock.inEvent()) this.clock.advance(Math.max(0, until - this.clock.now));
+    return true;
+  }
+
   /** A task waits until no batch is under way; an actor cannot. */
   waitForBatches(): void {
     if (this.clock.inEvent()) return;

@@ -25,6 +25,7 @@ import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { Mempolicy } from './mempolicy.js';
+import { type Migrate, MigrateToken } from './migrate.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -47,6 +48,7 @@ export class SwapFault {
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
+    @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(Mempolicy) private readonly mempolicy: Mempolicy,
     @inject(ManagedToken) private readonly managed: Managed,
@@ -60,6 +62,8 @@ export class SwapFault {
     const cached = this.swap.folioOf(vmf.value);
     if (cached < 0) return this.readIn(vmf);
     if (this.table.has(cached, PG_hwpoison)) return VM_FAULT_HWPOISON;
+    // The folio lock: a batch that moves the folio of the swap cache has to end first.
+    if (this.migrate.waitFor(cached)) return 0;
     this.folios.get(cached);
     this.work.charge(this.cost.ns.swapInKernel);
     return this.install(vmf, cached);

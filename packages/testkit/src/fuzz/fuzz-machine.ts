@@ -34,6 +34,11 @@ export interface FuzzOptions {
   readonly without?: readonly string[];
   /** May the driver lose contents? Default no; stale and leaked contents never. */
   readonly mayLose?: boolean;
+  /**
+   * May a store fault for ever? RFC v4's CRAM lets it while DRAM is full and nothing can leave: the
+   * recorded kernel looped until the writer was killed. Such a program is killed here too.
+   */
+  readonly mayHang?: boolean;
 }
 
 /** What a run without a finding did. */
@@ -106,7 +111,7 @@ function buildWorld(options: FuzzOptions, random: Prng): FuzzWorld {
   const drawn = randomConfig(random, nodes);
   const config = { ...drawn, sysctl: { ...drawn.sysctl, ...options.sysctl } };
   const machine = createMachine(config, [...swap, ...given]);
-  const allow = { loses: options.mayLose ?? false };
+  const allow = { loses: options.mayLose ?? false, hangs: options.mayHang ?? false };
   return new FuzzWorld(machine, random, random.pick(BASES), allow);
 }
 

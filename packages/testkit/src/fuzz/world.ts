@@ -1,6 +1,8 @@
 import {
+  type AccessResult,
   isMigrationType,
   type Machine,
+  MmError,
   type Prng,
   PTE_SPECIAL,
   PTE_TYPE_SWAP,
@@ -18,6 +20,8 @@ const TASKS_MAX = 4;
 export interface Allowances {
   /** It may lose contents (it overflows, say). Stale and leaked contents are never allowed. */
   readonly loses: boolean;
+  /** A store may fault for ever; the program is then killed. */
+  readonly hangs: boolean;
 }
 
 /** A page of a program. */
@@ -89,7 +93,7 @@ export class FuzzWorld {
     const allowed = model.allows(index, write);
     const { counts } = this.machine.engine.shadow;
     const lostBefore = counts.lostPages;
-    const result = model.task.access(model.vpn(index), write, n);
+    const result = this.tryAccess(model, index, write, n);
     if (result === 'killed') {
       if (model.poisoned[index] === 1) this.poisonSeen += counts.lostPages - lostBefore;
       return;
@@ -108,6 +112,18 @@ export class FuzzWorld {
     const found = this.contentOf(model, index);
     if (write) this.noteStore(model, index, found);
     else this.compare(model, index, found);
+  }
+
+  /** The access; a program that hangs in it is killed if its driver may let it hang. */
+  private tryAccess(model: TaskModel, index: number, write: boolean, n: number): AccessResult {
+    try {
+      return model.task.access(model.vpn(index), write, n);
+    } catch (error) {
+      const hangs = error instanceof MmError && error.code === 'ACCESS_LIVELOCK';
+      if (!hangs || !this.allow.hangs) throw error;
+      model.task.exit();
+      return 'killed';
+    }
   }
 
   /** Identity of what a page holds now; UNKNOWN if an event took it away since the access. */

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import { fuzzMachine } from '../../src/index.js';
+
+/** What a million steps once found, by seed; each failed before its fix. */
+const FOUND = [
+  {
+    seed: 1028,
+    steps: 200,
+    what: 'a fork whose parent was killed meanwhile gave a child without pages',
+  },
+];
+
+test.each(FOUND)('seed $seed: $what', ({ seed, steps }) => {
+  expect(fuzzMachine({ seed, steps }).steps).toBe(steps);
+});
