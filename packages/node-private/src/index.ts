@@ -1,6 +1,5 @@
 export { checkFlags, flagMistake } from './flags.js';
 export {
-  callbackNames,
   NodePrivate,
   type NodePrivateInfo,
   type NodePrivateOps,

@@ -3,7 +3,6 @@ import {
   EBUSY,
   EINVAL,
   ENODEV,
-  type HookName,
   type HookOps,
   inject,
   injectable,
@@ -139,17 +138,3 @@ export class NodePrivate {
   }
 }
 export const NodePrivateToken = createToken<NodePrivate>('NodePrivate');
-
-/** Names of the callbacks that an ops object brings. */
-export function callbackNames(ops: NodePrivateOps): HookName[] {
-  const names: HookName[] = [
-    'free_folio',
-    'folio_split',
-    'migrate_to',
-    'folio_migrate',
-    'handle_fault',
-    'reclaim_policy',
-    'memory_failure',
-  ];
-  return names.filter((name) => ops[name] !== undefined);
-}

@@ -17,8 +17,9 @@ export interface PlacementCost {
  * The cheaper of two placements that know the whole trace: the pages with most accesses near from
  * start to end, or Belady's choice at every access, with the freedom to leave a page far (a page is
  * brought near only if that is cheaper than its accesses from afar). The program pays for far lines
- * and for bringing pages near; making room is free. A yardstick, not a proof: a policy that moves
- * pages in the background for free may beat it.
+ * and for bringing pages near; making room is free. Far memory has no limit here, neither pages nor
+ * real capacity, and near memory keeps nothing back below its marks. A yardstick, not a proof: a
+ * policy that moves pages in the background for free may beat it.
  */
 export function oraclePlacement(trace: PageTrace, config: OracleConfig): PlacementCost {
   const still = hottestPages(trace, config);
