@@ -114,8 +114,7 @@ export class Cram {
     const zone = this.nodes.pgdat(nid).zones.find((candidate) => candidate.managedPages > 0);
     if (zone === undefined) return;
     zone.watermarkBoost = Math.floor((zone.managedPages * node.pressure) / CRAM_PRESSURE_MAX);
-    zone.boosted = zone.watermarkBoost > 0;
-    if (zone.boosted) this.zoneAlloc.wakeupKswapd(nid, 0);
+    if (zone.watermarkBoost > 0) this.zoneAlloc.wakeupKswapd(nid, 0);
     const tp = this.tracepoints.node_pressure;
     if (tp.enabled) tp.emit(nid, node.pressure);
   }

@@ -25,8 +25,6 @@ export class Zone {
   readonly watermark = [0, 0, 0, 0];
   /** Added to every mark (wmark_pages). */
   watermarkBoost = 0;
-  /** A boost waits for kswapd (ZONE_BOOSTED_WATERMARK). */
-  boosted = false;
   /** lowmem_reserve by the highest zone type of the request. */
   readonly lowmemReserve = [0, 0, 0, 0];
   /**
