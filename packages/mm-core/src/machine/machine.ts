@@ -15,6 +15,7 @@ import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import type { MmStruct } from '../mem/vma.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type CgroupTree, CgroupTreeToken } from '../mm/cgroup.js';
 import { CostModel } from '../mm/cost-model.js';
 import { type Folios, FoliosToken } from '../mm/folio.js';
 import { type Fork, ForkToken } from '../mm/fork.js';
@@ -56,6 +57,7 @@ export class Machine {
   readonly rmap: Rmap;
   readonly lru: LruLists;
   readonly counters: Vmstat;
+  readonly cgroups: CgroupTree;
   readonly mms: Mms;
   readonly folios: Folios;
   readonly zoneAlloc: ZoneAlloc;
@@ -95,6 +97,7 @@ export class Machine {
     this.rmap = services.get(RmapToken);
     this.lru = services.get(LruListsToken);
     this.counters = services.get(VmstatToken);
+    this.cgroups = services.get(CgroupTreeToken);
     this.mms = services.get(MmsToken);
     this.folios = services.get(FoliosToken);
     this.zoneAlloc = services.get(ZoneAllocToken);

@@ -1,4 +1,5 @@
 import type { Services } from '../base/di.js';
+import { CgroupTree, CgroupTreeToken } from '../mm/cgroup.js';
 import { Demotion, DemotionToken } from '../mm/demotion.js';
 import { EntryTypes, EntryTypesToken } from '../mm/entry-types.js';
 import { Folios, FoliosToken } from '../mm/folio.js';
@@ -41,6 +42,7 @@ import { ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
 export function bindServices(services: Services): void {
   services.bind(WorkToken, Work);
   services.bind(MmsToken, Mms);
+  services.bind(CgroupTreeToken, CgroupTree);
   services.bind(EntryTypesToken, EntryTypes);
   services.bind(ZoneAllocToken, ZoneAlloc);
   services.bind(FoliosToken, Folios);
