@@ -3,7 +3,7 @@ import type { Repo } from './repo.ts';
 import { importsOf, resolveRelative } from './syntax.ts';
 
 /** Inside mm-core each layer imports itself and what is to its left. */
-const LAYERS: readonly string[] = ['base', 'abi', 'hooks', 'mem', 'mm', 'machine'];
+const LAYERS: readonly string[] = ['base', 'abi', 'hooks', 'mem', 'mm', 'sys', 'machine'];
 const INSIDE = /^packages\/mm-core\/src\/(?:([^/]+)\/)?[^/]+/;
 
 export function checkLayers(repo: Repo): readonly Finding[] {

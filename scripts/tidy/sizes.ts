@@ -20,7 +20,8 @@ function checkLines(file: RepoFile): readonly Finding[] {
   const { path, text } = file;
   const findings: Finding[] = [];
   const lines = text.trimEnd().split('\n');
-  if (lines.length > FILE_LINES_MAX) {
+  // A package's list of names is one noun however long it is.
+  if (lines.length > FILE_LINES_MAX && !path.endsWith('src/index.ts')) {
     const message = `${lines.length} lines, at most ${FILE_LINES_MAX}: one noun per file`;
     findings.push({ path, line: FILE_LINES_MAX + 1, rule: 'file-lines', message });
   }

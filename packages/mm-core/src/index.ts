@@ -255,6 +255,7 @@ export {
   replay,
 } from './machine/replay.js';
 export { type Integrity, type IntegrityCounts, Shadow } from './machine/shadow.js';
+export { Syscalls } from './machine/syscalls.js';
 export { Task } from './machine/task.js';
 export {
   addFreeRange,
@@ -298,6 +299,14 @@ export { Nodes, NodesToken } from './mem/nodes.js';
 export { type KswapdState, Pgdat } from './mem/pgdat.js';
 export { LEAF_SHIFT, Ptes, PtesToken } from './mem/ptes.js';
 export { Rmap, RmapToken } from './mem/rmap.js';
+export {
+  type Creds,
+  plainCreds,
+  RLIM_INFINITY,
+  type Rlimits,
+  rootCreds,
+  TaskStruct,
+} from './mem/task-struct.js';
 export { MmStruct, type Vma, vmaAllows } from './mem/vma.js';
 export { Vmstat, VmstatToken } from './mem/vmstat.js';
 export type { WatermarkSysctls } from './mem/watermarks.js';
@@ -382,6 +391,7 @@ export { Swap, SwapToken } from './mm/swap.js';
 export { NoSwap, SwapBackend } from './mm/swap-backend.js';
 export { SwapFault, SwapFaultToken } from './mm/swap-fault.js';
 export { SYSCTL_DEFAULTS, Sysctl } from './mm/sysctl.js';
+export { Tasks, TasksToken } from './mm/tasks.js';
 export { ClassicLru, ReclaimPolicy } from './mm/vmscan.js';
 export { Work, WorkToken } from './mm/work.js';
 export { WriteFault, WriteFaultToken } from './mm/write-fault.js';
@@ -394,3 +404,12 @@ export {
   ZoneAllocToken,
 } from './mm/zone-alloc.js';
 export { Zram, type ZramOptions, zramSwap } from './mm/zram.js';
+export { SysMunmap, SysMunmapToken } from './sys/munmap.js';
+export {
+  ADDRESS_SPACE,
+  isPageAligned,
+  pageAlign,
+  pagesOf,
+  TASK_SIZE,
+  vpnOf,
+} from './sys/user-range.js';

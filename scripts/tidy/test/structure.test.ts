@@ -19,9 +19,9 @@ test('a layer imports itself and what is to its left', () => {
     'packages/cram/src/cram.ts': "import { reclaim } from './mm/vmscan.js';",
   });
   expect(findings).toMatchInlineSnapshot(`
-    "packages/mm-core/src/base/clock.ts:1 layers base is below abi and may not import it (base < abi < hooks < mem < mm < machine)
-    packages/mm-core/src/mem/zone.ts:3 layers mem is below mm and may not import it (base < abi < hooks < mem < mm < machine)
-    packages/mm-core/src/mem/zone.ts:4 layers mem is below machine and may not import it (base < abi < hooks < mem < mm < machine)
+    "packages/mm-core/src/base/clock.ts:1 layers base is below abi and may not import it (base < abi < hooks < mem < mm < sys < machine)
+    packages/mm-core/src/mem/zone.ts:3 layers mem is below mm and may not import it (base < abi < hooks < mem < mm < sys < machine)
+    packages/mm-core/src/mem/zone.ts:4 layers mem is below machine and may not import it (base < abi < hooks < mem < mm < sys < machine)
     packages/mm-core/src/mem/zone.ts:5 layers index.ts is for other packages: import the file
     packages/mm-core/src/mem/zone.ts:6 layers import the file, not the package it is in"
   `);

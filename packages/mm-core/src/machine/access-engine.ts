@@ -171,12 +171,23 @@ export class AccessEngine {
     const before = work.soFar();
     const result = memory.handleMmFault(mm, vpn, write, nid);
     const ns = work.soFar() - before;
-    if ((result & VM_FAULT_MAJOR) !== 0) this.counts.major++;
-    else if ((result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0) this.counts.minor++;
+    if ((result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0) this.countFault(result);
     else if ((result & VM_FAULT_ERROR) !== 0) this.counts.failed++;
     const tp = tracepoints.mm_fault;
     if (tp.enabled) tp.emit(vpn, write ? 1 : 0, result, ns);
     return result;
+  }
+
+  /** A fault that was handled, for the machine and for the task (mm_account_fault). */
+  private countFault(result: number): void {
+    const task = this.parts.work.current;
+    if ((result & VM_FAULT_MAJOR) !== 0) {
+      this.counts.major++;
+      if (task !== null) task.majFlt++;
+    } else {
+      this.counts.minor++;
+      if (task !== null) task.minFlt++;
+    }
   }
 
   /** If the entry allows the access: compare or store, and mark the entry. */

@@ -35,12 +35,14 @@ import { type PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
 import { type SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { type Swap, SwapToken } from '../mm/swap.js';
 import { SwapBackend } from '../mm/swap-backend.js';
+import { type Tasks, TasksToken } from '../mm/tasks.js';
 import { type Work, WorkToken } from '../mm/work.js';
 import { type Zap, ZapToken } from '../mm/zap.js';
 import { type ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
 import { AccessEngine } from './access-engine.js';
 import type { MachineConfig } from './config.js';
 import { collectStats } from './stats.js';
+import { Syscalls } from './syscalls.js';
 import { Task } from './task.js';
 import { verifyMachine } from './verify.js';
 
@@ -59,6 +61,7 @@ export class Machine {
   readonly counters: Vmstat;
   readonly cgroups: CgroupTree;
   readonly mms: Mms;
+  readonly tasks: Tasks;
   readonly folios: Folios;
   readonly zoneAlloc: ZoneAlloc;
   readonly pageAlloc: PageAlloc;
@@ -78,6 +81,8 @@ export class Machine {
   readonly hotplug: MemoryHotplug;
   readonly oom: OomKill;
   readonly work: Work;
+  /** System calls by bytes. */
+  readonly sys: Syscalls;
   readonly engine: AccessEngine;
   private readonly zap: Zap;
 
@@ -99,6 +104,7 @@ export class Machine {
     this.counters = services.get(VmstatToken);
     this.cgroups = services.get(CgroupTreeToken);
     this.mms = services.get(MmsToken);
+    this.tasks = services.get(TasksToken);
     this.folios = services.get(FoliosToken);
     this.zoneAlloc = services.get(ZoneAllocToken);
     this.pageAlloc = services.get(PageAllocToken);
@@ -119,6 +125,7 @@ export class Machine {
     this.oom = services.get(OomKillToken);
     this.work = services.get(WorkToken);
     this.zap = services.get(ZapToken);
+    this.sys = new Syscalls(services);
     this.engine = this.createEngine();
     this.oom.reaper = (mm) => this.zap.range(mm, 0, Infinity);
   }

@@ -162,6 +162,7 @@ class Replay {
     const left = this.trace.n[this.row]! - this.rowDone;
     this.machine.setProgress(this.row / this.trace.rows);
     const { engine } = this.machine;
+    this.machine.work.runAs(this.task.struct);
     const { done, result } = engine.access(this.task.mm, vpn, write, this.task.nid, left);
     if (result === 'SIGSEGV' && this.options.unmapped !== 'kill') {
       this.mapMissing(vpn);

@@ -1,5 +1,6 @@
 import { EINTR } from '../abi/errno.js';
 import { PROT_READ, PROT_WRITE, VM_MAYREAD, VM_MAYWRITE } from '../abi/mman.js';
+import type { TaskStruct } from '../mem/task-struct.js';
 import type { MmStruct } from '../mem/vma.js';
 import type { MoveResult } from '../mm/move-pages.js';
 import { vmFlags } from '../mm/mprotect.js';
@@ -13,21 +14,38 @@ import { SyscallShadow } from './syscall-shadow.js';
  * as in the kernel.
  */
 export class Task {
-  alive = true;
+  /** What mm knows of the task. */
+  readonly struct: TaskStruct;
   private readonly shadow: SyscallShadow;
 
   constructor(
     private readonly machine: Machine,
     readonly mm: MmStruct,
-    /** Node of its CPU. */
-    public nid: number,
+    nid: number,
   ) {
+    this.struct = machine.tasks.create(mm.name, mm, machine.nodes.firstCpuOf(nid));
+    this.struct.nid = nid;
     this.shadow = new SyscallShadow(machine.ptes);
+  }
+
+  get alive(): boolean {
+    return this.struct.alive;
+  }
+
+  /** Node of its CPU. */
+  get nid(): number {
+    return this.struct.nid;
+  }
+
+  set nid(nid: number) {
+    this.struct.nid = nid;
+    this.struct.cpu = this.machine.nodes.firstCpuOf(nid);
   }
 
   /** Loads or stores the first word of a page, `n` times. */
   access(vpn: number, write: boolean, n = 1): AccessResult {
-    const engine = this.machine.engine;
+    const { engine, work } = this.machine;
+    work.runAs(this.struct);
     for (let left = n; left > 0; ) {
       const { done, result } = engine.access(this.mm, vpn, write, this.nid, left);
       if (result === 'killed') this.exit();
@@ -105,6 +123,7 @@ export class Task {
 
   /** move_pages(MPOL_MF_MOVE) of pages to one node. */
   movePages(vpns: readonly number[], nid: number): MoveResult {
+    this.machine.work.runAs(this.struct);
     const result = this.machine.movePages.move(this.mm, vpns, nid);
     this.machine.spend();
     return result;
@@ -117,6 +136,7 @@ export class Task {
 
   /** Pins a page for long (FOLL_LONGTERM). @returns pfn or -errno */
   pinLongterm(vpn: number): number {
+    this.machine.work.runAs(this.struct);
     const pfn = this.machine.gup.pinLongterm(this.mm, vpn, this.nid);
     this.machine.spend();
     return pfn;
@@ -131,11 +151,13 @@ export class Task {
    * @returns the child; -ENOMEM; -EINTR if the parent was killed meanwhile (dup_mmap)
    */
   fork(name: string): Task | number {
+    this.machine.work.runAs(this.struct);
     const child = this.machine.mms.create(name);
     const copied = this.machine.fork.dupMmap(this.mm, child, this.nid);
     const killed = this.machine.oom.isVictim(this.mm.id);
     const rc = copied === 0 && killed ? -EINTR : copied;
     const task = new Task(this.machine, child, this.nid);
+    task.struct.inherit(this.struct);
     this.shadow.copyTo(this.mm, child);
     this.machine.spend();
     if (rc === 0) return task;
@@ -146,12 +168,13 @@ export class Task {
   /** Unmaps everything (exit_mmap). */
   exit(): void {
     if (!this.alive) return;
-    this.alive = false;
+    this.machine.tasks.delete(this.struct);
     this.machine.releaseMm(this.mm);
     this.machine.spend();
   }
 
   private call(run: () => number): number {
+    this.machine.work.runAs(this.struct);
     const rc = run();
     this.machine.spend();
     return rc;

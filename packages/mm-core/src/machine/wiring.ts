@@ -30,11 +30,13 @@ import { SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { Swap, SwapToken } from '../mm/swap.js';
 import { NoSwap, SwapBackend } from '../mm/swap-backend.js';
 import { SwapFault, SwapFaultToken } from '../mm/swap-fault.js';
+import { Tasks, TasksToken } from '../mm/tasks.js';
 import { ClassicLru, ReclaimPolicy } from '../mm/vmscan.js';
 import { Work, WorkToken } from '../mm/work.js';
 import { WriteFault, WriteFaultToken } from '../mm/write-fault.js';
 import { Zap, ZapToken } from '../mm/zap.js';
 import { ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
+import { bindSyscalls } from './syscalls.js';
 
 /**
  * Binds the core's implementation of every service of mm/; a plugin's `register` may bind another.
@@ -43,6 +45,7 @@ export function bindServices(services: Services): void {
   services.bind(WorkToken, Work);
   services.bind(MmsToken, Mms);
   services.bind(CgroupTreeToken, CgroupTree);
+  services.bind(TasksToken, Tasks);
   services.bind(EntryTypesToken, EntryTypes);
   services.bind(ZoneAllocToken, ZoneAlloc);
   services.bind(FoliosToken, Folios);
@@ -76,4 +79,5 @@ export function bindServices(services: Services): void {
   services.bind(MemoryFailureToken, MemoryFailure);
   services.bind(SoftOfflineToken, SoftOffline);
   services.bind(MemoryHotplugToken, MemoryHotplug);
+  bindSyscalls(services);
 }

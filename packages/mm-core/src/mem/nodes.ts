@@ -74,6 +74,29 @@ export class Nodes {
     return this.hasState(nid, N_CPU);
   }
 
+  /** Node of a CPU, unknown ones on the last; numbered along the nodes (cpu_to_node). */
+  nidOfCpu(cpu: number): number {
+    let left = cpu;
+    let last = 0;
+    for (const pgdat of this.all()) {
+      if (pgdat.cpus === 0) continue;
+      if (left < pgdat.cpus) return pgdat.nid;
+      left -= pgdat.cpus;
+      last = pgdat.nid;
+    }
+    return last;
+  }
+
+  /** First CPU of a node; 0 if it has none. */
+  firstCpuOf(nid: number): number {
+    let cpu = 0;
+    for (const pgdat of this.all()) {
+      if (pgdat.nid === nid) return pgdat.cpus > 0 ? cpu : 0;
+      cpu += pgdat.cpus;
+    }
+    return 0;
+  }
+
   distance(from: number, to: number): number {
     return defined(this.pgdat(from).distances[to], 'a distance for each pair of nodes');
   }

@@ -1,4 +1,5 @@
 import { VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import type { TaskStruct } from './task-struct.js';
 
 /**
  * What a program asked for in [start, end) (struct vm_area_struct); what is materialised of it
@@ -26,6 +27,8 @@ export class MmStruct {
   swapents = 0;
   /** Other CPUs that may cache translations: each costs an IPI per flush. */
   activeCpus = 1;
+  /** The task its pages are charged to (mm->owner); null before there is one. */
+  ownerTask: TaskStruct | null = null;
 
   constructor(
     /** 1, 2, 3 … */

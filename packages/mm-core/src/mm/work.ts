@@ -1,4 +1,5 @@
 import { createToken } from '../base/di.js';
+import type { TaskStruct } from '../mem/task-struct.js';
 
 /**
  * Time spent by whoever runs now: the current task inside a fault or system call, or an actor
@@ -10,6 +11,8 @@ export class Work {
   private sum = 0;
   /** Node of the CPU that runs now. */
   cpuNid = 0;
+  /** The task that runs now; null inside an event, where a kernel thread does (current). */
+  current: TaskStruct | null = null;
   /** Nanoseconds that event handlers charged and nobody waited for. */
   actorNs = 0;
   /** Depth of reclaim: allocations inside it ignore watermarks (PF_MEMALLOC). */
@@ -37,16 +40,24 @@ export class Work {
    * its own, and what the handler does not take is the actor's (`actorNs`).
    */
   isolate(handler: () => void): void {
-    const { sum, memallocDepth } = this;
+    const { sum, memallocDepth, current } = this;
     this.sum = 0;
     this.memallocDepth = 0;
+    this.current = null;
     try {
       handler();
     } finally {
       this.actorNs += this.sum;
       this.sum = sum;
       this.memallocDepth = memallocDepth;
+      this.current = current;
     }
+  }
+
+  /** Runs a path of `task`: its CPU and its policy are those of the running path. */
+  runAs(task: TaskStruct): void {
+    this.current = task;
+    this.cpuNid = task.nid;
   }
 
   /** Is the current path a reclaimer (PF_MEMALLOC)? */

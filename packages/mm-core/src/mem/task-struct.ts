@@ -1,0 +1,79 @@
+import type { MmStruct } from './vma.js';
+
+/** Largest value of a limit: none (RLIM_INFINITY). */
+export const RLIM_INFINITY = Infinity;
+
+/** Who a task is, as far as mm asks (struct cred). */
+export interface Creds {
+  /** Effective user id; 0 has every capability here. */
+  uid: number;
+  /** Capabilities left; the superuser's are all true. */
+  capSysNice: boolean;
+  capIpcLock: boolean;
+  capSysAdmin: boolean;
+  capSysPtrace: boolean;
+}
+
+/** Resource limits that mm looks at, in bytes. */
+export interface Rlimits {
+  memlock: number;
+  as: number;
+  data: number;
+  stack: number;
+}
+
+/** Creds of a task with every capability. */
+export function rootCreds(): Creds {
+  return { uid: 0, capSysNice: true, capIpcLock: true, capSysAdmin: true, capSysPtrace: true };
+}
+
+/** Creds of a task without any. */
+export function plainCreds(uid: number): Creds {
+  return { uid, capSysNice: false, capIpcLock: false, capSysAdmin: false, capSysPtrace: false };
+}
+
+/** One task (struct task_struct) as mm sees it: every field is mm's business only. */
+export class TaskStruct {
+  /** Memory policy of the task (`task->mempolicy`); null = default. Owned by mempolicy. */
+  policy: object | null = null;
+  /** Nodes its cpuset allows (mems_allowed); null = every node with memory. Owned by cpuset. */
+  memsAllowed: ReadonlySet<number> | null = null;
+  /** Its control group, or null for the root. Owned by whoever implements cgroups. */
+  cgroup: object | null = null;
+  creds: Creds = rootCreds();
+  readonly rlimits: Rlimits = {
+    memlock: RLIM_INFINITY,
+    as: RLIM_INFINITY,
+    data: RLIM_INFINITY,
+    stack: 8 << 20,
+  };
+  /** oom_score_adj, -1000..1000. */
+  oomScoreAdj = 0;
+  /** Faults without and with input, as getrusage says. */
+  minFlt = 0;
+  majFlt = 0;
+  alive = true;
+
+  constructor(
+    readonly pid: number,
+    readonly name: string,
+    /** Its address space. */
+    readonly mm: MmStruct,
+    /** CPU it runs on. */
+    public cpu: number,
+    /** Node of that CPU. */
+    public nid: number,
+  ) {}
+
+  /** What fork copies from the parent (kernel/fork.c:copy_process). */
+  inherit(parent: TaskStruct): void {
+    this.policy = parent.policy;
+    this.memsAllowed = parent.memsAllowed;
+    this.cgroup = parent.cgroup;
+    this.creds = { ...parent.creds };
+    Object.assign(this.rlimits, parent.rlimits);
+    this.oomScoreAdj = parent.oomScoreAdj;
+    this.cpu = parent.cpu;
+    this.nid = parent.nid;
+  }
+}
