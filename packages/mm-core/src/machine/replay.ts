@@ -1,6 +1,7 @@
 import { PROT_READ, PROT_WRITE, VM_MAYREAD, VM_MAYWRITE } from '../abi/mman.js';
 import { MmError } from '../hooks/errors.js';
 import { LEAF_SHIFT } from '../mem/ptes.js';
+import { anonymousVma } from '../mem/vma.js';
 import { vmFlags } from '../mm/mprotect.js';
 import { runHits } from './hot-loop.js';
 import type { Machine } from './machine.js';
@@ -187,7 +188,7 @@ class Replay {
     const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_MAYREAD | VM_MAYWRITE;
     const { mm } = this.task;
     const known = mm.find(vpn);
-    const vma = { start: vpn, end: vpn + 1, flags, policy: null };
+    const vma = anonymousVma(vpn, vpn + 1, flags);
     if (known === null) mm.replace(vpn, vpn + 1, [vma]);
     else if (this.machine.mprotect.mprotect(mm, vpn, 1, PROT_READ | PROT_WRITE) < 0) {
       throw new MmError('TASK_KILLED', { detail: `page ${vpn} can be neither mapped nor used` });

@@ -1,10 +1,18 @@
 import { VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import type { AddressSpace } from './address-space.js';
+import type { AnonVma } from './anon-vma.js';
 import type { TaskStruct } from './task-struct.js';
+import { anonVmaFor, mergedVma } from './vma-merge.js';
+
+/** A memory policy as an area sees it: a value (mm/mempolicy.c:mpol_equal). */
+export interface PolicyValue {
+  equals(other: PolicyValue): boolean;
+}
 
 /**
  * What a program asked for in [start, end) (struct vm_area_struct); what is materialised of it
  * stands in the page table. Invariant between the two: every non-empty entry of an address space
- * lies inside one of its vmas.
+ * lies inside one of its vmas. A vma is never changed, only replaced.
  */
 export interface Vma {
   /** First virtual page. */
@@ -14,7 +22,30 @@ export interface Vma {
   /** VM_* bits. */
   readonly flags: number;
   /** Memory policy, or null for the task's; owned by whoever implements mempolicy. */
-  readonly policy: object | null;
+  readonly policy: PolicyValue | null;
+  /** Page index of `start` in the file; of anonymous memory the page it was made at (vm_pgoff). */
+  readonly pgoff: number;
+  /** The file it maps; null = private anonymous memory. Shared anonymous memory has a file. */
+  readonly file: AddressSpace | null;
+  /** Set by the first private page in it. */
+  readonly anonVma: AnonVma | null;
+  /** The userfaultfd it is registered with. */
+  readonly uffd: object | null;
+}
+
+/** A new area of private anonymous memory without policy. */
+export function anonymousVma(start: number, end: number, flags: number): Vma {
+  return { start, end, flags, policy: null, pgoff: start, file: null, anonVma: null, uffd: null };
+}
+
+/** The part of an area in [start, end); its page offset moves along (split_vma). */
+export function clipVma(vma: Vma, start: number, end: number): Vma {
+  return { ...vma, start, end, pgoff: vma.pgoff + (start - vma.start) };
+}
+
+/** Page index in the file of a virtual page (linear_page_index). */
+export function pageIndex(vma: Vma, vpn: number): number {
+  return vma.pgoff + (vpn - vma.start);
 }
 
 /** One address space (struct mm_struct). */
@@ -49,7 +80,7 @@ export class MmStruct {
     for (let at = this.firstEndingAfter(start); at < this.vmas.length; at++) {
       const vma = this.vmas[at];
       if (vma === undefined || vma.start >= end) break;
-      parts.push({ ...vma, start: Math.max(vma.start, start), end: Math.min(vma.end, end) });
+      parts.push(clipVma(vma, Math.max(vma.start, start), Math.min(vma.end, end)));
     }
     return parts;
   }
@@ -65,17 +96,45 @@ export class MmStruct {
   }
 
   /**
-   * Replaces what stands in [start, end) by `parts`, splitting and merging at the edges (vma_merge,
-   * split_vma).
+   * Replaces what stands in [start, end) by `parts`, splitting at the edges and merging the parts
+   * with each other and with the neighbours where they may (vma_merge, split_vma). Areas further
+   * away are left as they are, even if they could be one.
    */
   replace(start: number, end: number, parts: readonly Vma[]): void {
-    const before = this.vmas.filter((vma) => vma.end <= start);
-    const after = this.vmas.filter((vma) => vma.start >= end);
+    const before: Vma[] = [];
+    const after: Vma[] = [];
     for (const vma of this.vmas) {
-      if (vma.start < start && vma.end > start) before.push({ ...vma, end: start });
-      if (vma.end > end && vma.start < end) after.unshift({ ...vma, start: end });
+      if (vma.start < start) before.push(clipVma(vma, vma.start, Math.min(vma.end, start)));
+      if (vma.end > end) after.push(clipVma(vma, Math.max(vma.start, end), vma.end));
     }
-    this.vmas = mergeNeighbours([...before, ...parts, ...after]);
+    if (parts.length === 0) {
+      this.vmas = [...before, ...after];
+      return;
+    }
+    const joined: Vma[] = [];
+    const last = before.pop();
+    const first = after.shift();
+    const near = [...(last ? [last] : []), ...parts, ...(first ? [first] : [])];
+    for (const vma of near) {
+      const previous = joined[joined.length - 1];
+      const merged = previous === undefined ? null : mergedVma(previous, vma);
+      if (merged === null) joined.push(vma);
+      else joined[joined.length - 1] = merged;
+    }
+    this.vmas = [...before, ...joined, ...after];
+  }
+
+  /**
+   * The vma at `vpn` with an anon_vma, made or borrowed from a neighbour if it has none yet
+   * (mm/rmap.c:anon_vma_prepare). Nothing merges.
+   */
+  prepareAnonVma(vma: Vma): Vma {
+    if (vma.anonVma !== null) return vma;
+    const at = this.firstEndingAfter(vma.start);
+    const anonVma = anonVmaFor(vma, this.vmas[at - 1], this.vmas[at + 1]);
+    const prepared = { ...vma, anonVma };
+    this.vmas = this.vmas.map((other, index) => (index === at ? prepared : other));
+    return prepared;
   }
 
   private firstEndingAfter(vpn: number): number {
@@ -96,19 +155,4 @@ export class MmStruct {
  */
 export function vmaAllows(vma: Vma, write: boolean): boolean {
   return (vma.flags & (write ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC)) !== 0;
-}
-
-function mergeNeighbours(vmas: readonly Vma[]): Vma[] {
-  const merged: Vma[] = [];
-  for (const vma of vmas) {
-    const last = merged[merged.length - 1];
-    const joins =
-      last !== undefined &&
-      last.end === vma.start &&
-      last.flags === vma.flags &&
-      last.policy === vma.policy;
-    if (joins) merged[merged.length - 1] = { ...last, end: vma.end };
-    else merged.push(vma);
-  }
-  return merged;
 }

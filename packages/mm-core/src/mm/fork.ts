@@ -1,6 +1,6 @@
 import { ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_DONTCOPY, VM_LOCKED } from '../abi/mman.js';
+import { VM_DONTCOPY, VM_LOCKED, VM_LOCKONFAULT } from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
@@ -26,10 +26,11 @@ import {
   pteType,
 } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { AnonVma } from '../mem/anon-vma.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import type { MmStruct } from '../mem/vma.js';
+import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Folios, FoliosToken } from './folio.js';
@@ -66,7 +67,7 @@ export class Fork {
   dupMmap(parent: MmStruct, child: MmStruct, nid: number): number {
     this.work.cpuNid = nid;
     const kept = parent.vmas.filter((vma) => (vma.flags & VM_DONTCOPY) === 0);
-    child.vmas = kept.map((vma) => ({ ...vma, flags: vma.flags & ~VM_LOCKED }));
+    child.vmas = kept.map((vma) => this.childVma(vma));
     let rc = 0;
     for (const vma of kept) {
       this.ptes.walk(parent.id, vma.start, vma.end, (slot, vpn) => {
@@ -75,6 +76,12 @@ export class Fork {
     }
     this.work.charge(this.cost.tlbFlushNs(parent.activeCpus));
     return rc;
+  }
+
+  /** Locks are not inherited; pages below it are the child's own from now on (anon_vma_fork). */
+  private childVma(vma: Vma): Vma {
+    const anonVma = vma.anonVma === null ? null : new AnonVma(true);
+    return { ...vma, flags: vma.flags & ~(VM_LOCKED | VM_LOCKONFAULT), anonVma };
   }
 
   private copyEntry(from: number, to: number, child: MmStruct, nid: number): number {

@@ -34,7 +34,7 @@ import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import { type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
+import { clipVma, type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
@@ -153,6 +153,7 @@ export class Memory {
       return 0;
     }
     vmf.unlock();
+    vmf.mm.prepareAnonVma(vmf.vma);
     const order = this.largeOrder(vmf);
     if (order > 0 && this.mapLarge(vmf, order)) return 0;
     this.work.charge(this.cost.ns.anonFault);
@@ -238,7 +239,7 @@ export class Memory {
     const above = mm.vmas.find((vma) => vma.start > vpn);
     if (above === undefined || (above.flags & VM_GROWSDOWN) === 0) return null;
     if (above.end - vpn > STACK_PAGES_MAX) return null;
-    mm.replace(vpn, above.start, [{ ...above, start: vpn, end: above.start }]);
+    mm.replace(vpn, above.start, [clipVma(above, vpn, above.start)]);
     return mm.find(vpn);
   }
 }

@@ -2,7 +2,7 @@ import { EFAULT, EINVAL, ENOMEM } from '../abi/errno.js';
 import { isMigrationType, pteType } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import type { MmStruct } from '../mem/vma.js';
+import { anonymousVma, clipVma, type MmStruct } from '../mem/vma.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Zap, ZapToken } from './zap.js';
@@ -28,7 +28,7 @@ export class Mmap {
     const rc = checkRange(start, pages);
     if (rc < 0) return rc;
     this.zap.range(mm, start, start + pages);
-    mm.replace(start, start + pages, [{ start, end: start + pages, flags, policy: null }]);
+    mm.replace(start, start + pages, [anonymousVma(start, start + pages, flags)]);
     return 0;
   }
 
@@ -55,7 +55,8 @@ export class Mmap {
     if (kept < pages) this.munmap(mm, from + kept, pages - kept);
     for (let at = 0; at < kept; at++) this.moveEntry(mm, from + at, to + at);
     mm.replace(from, from + kept, []);
-    mm.replace(to, to + newPages, [{ ...vma, start: to, end: to + newPages }]);
+    const pgoff = vma.pgoff + (from - vma.start);
+    mm.replace(to, to + newPages, [{ ...vma, start: to, end: to + newPages, pgoff }]);
     return 0;
   }
 
@@ -65,7 +66,7 @@ export class Mmap {
     const vma = mm.find(start);
     if (vma === null) return -EFAULT;
     if (mm.within(start + pages, start + newPages).length > 0) return -ENOMEM;
-    const grown = { ...vma, start: start + pages, end: start + newPages };
+    const grown = clipVma(vma, start + pages, start + newPages);
     mm.replace(start + pages, start + newPages, [grown]);
     return 0;
   }

@@ -88,6 +88,7 @@ export class WriteFault {
    * -1
    */
   private copy(vmf: FaultContext, old: number): number {
+    vmf.mm.prepareAnonVma(vmf.vma);
     this.work.charge(old < 0 ? this.cost.ns.zeroPageCow : this.cost.ns.cowFault);
     const choice = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
     const zero = old < 0 ? __GFP_ZERO : 0;

@@ -8,12 +8,12 @@ import {
   VM_WRITE,
   type Vma,
 } from '../../src/index.js';
-import { vmaAllows } from '../../src/mem/vma.js';
+import { anonymousVma, vmaAllows } from '../../src/mem/vma.js';
 
 const RW = VM_READ | VM_WRITE;
 
 function area(start: number, end: number, flags = RW): Vma {
-  return { start, end, flags, policy: null };
+  return anonymousVma(start, end, flags);
 }
 
 function layout(mm: MmStruct): string[] {
@@ -90,8 +90,8 @@ test('a hole splits an area and parts are clipped to what was asked', () => {
 
 test('areas with policies of their own do not merge', () => {
   const mm = new MmStruct(1, 't');
-  mm.replace(0, 4, [{ ...area(0, 4), policy: {} }]);
-  mm.replace(4, 8, [{ ...area(4, 8), policy: {} }]);
+  mm.replace(0, 4, [{ ...area(0, 4), policy: { equals: () => false } }]);
+  mm.replace(4, 8, [{ ...area(4, 8), policy: { equals: () => false } }]);
   expect(layout(mm)).toEqual([`0-4 ${RW}`, `4-8 ${RW}`]);
 });
 
@@ -139,4 +139,31 @@ test('any sequence of changes leaves what a page by page model has', () => {
     const edges = pages.filter((flags, vpn) => flags !== 0 && flags !== (pages[vpn - 1] ?? 0));
     expect(mm.vmas.length).toBe(edges.length);
   }
+});
+
+test('memory that was touched on its own does not merge with touched memory beside it', () => {
+  const mm = new MmStruct(1, 't');
+  const touch = (vpn: number): unknown => {
+    const vma = mm.find(vpn);
+    return vma === null ? null : mm.prepareAnonVma(vma);
+  };
+  mm.replace(0, 4, [area(0, 4)]);
+  mm.replace(8, 12, [area(8, 12)]);
+  touch(0);
+  touch(8);
+  mm.replace(4, 8, [area(4, 8)]);
+  expect(layout(mm)).toEqual([`0-8 ${RW}`, `8-12 ${RW}`]);
+});
+
+test('a first touch borrows from a neighbour that differs in protection only', () => {
+  const mm = new MmStruct(1, 't');
+  mm.replace(0, 8, [area(0, 8)]);
+  mm.replace(4, 8, [area(4, 8, VM_READ)]);
+  for (const vma of mm.vmas) mm.prepareAnonVma(vma);
+  mm.replace(
+    4,
+    8,
+    mm.within(4, 8).map((vma) => ({ ...vma, flags: RW })),
+  );
+  expect(layout(mm)).toEqual([`0-8 ${RW}`]);
 });

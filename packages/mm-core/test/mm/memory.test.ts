@@ -108,10 +108,16 @@ test('a stack grows down to what is touched, not past the limit', () => {
       "ok",
       [
         {
+          "anonVma": AnonVma {
+            "isForked": false,
+          },
           "end": 5001,
+          "file": null,
           "flags": 307,
+          "pgoff": 4990,
           "policy": null,
           "start": 4990,
+          "uffd": null,
         },
       ],
       "SIGSEGV",

@@ -1,0 +1,30 @@
+/** What stands behind a file: memory that may be swapped, or a disk that it can be read from. */
+export type FileKind = 'shmem' | 'regular';
+
+/**
+ * The pages of one file (struct address_space with what mm needs of its inode). Indices are pages
+ * from the file's start. An index is in `pages` or in `swapped` or in neither, never in both.
+ */
+export class AddressSpace {
+  /** Cached pages: pfn by index. The cache holds one reference of each (`PageCache`). */
+  readonly pages = new Map<number, number>();
+  /** Swap entries by index; memory of a regular file is never here. */
+  readonly swapped = new Map<number, number>();
+  /** Contents that a read of the file must find, by index: a version; absent = never written. */
+  readonly expected = new Map<number, number>();
+  /** Memory policies by range of indices (shared_policy); owned by mempolicy. */
+  policy: object | null = null;
+  /** Names a process may still find the file by; false after unlink. */
+  isLinked = true;
+
+  constructor(
+    /** Inode number, 1, 2, 3 …; the interleave index of shared memory counts from it. */
+    readonly ino: number,
+    readonly kind: FileKind,
+    readonly name: string,
+    /** i_size in bytes. */
+    public sizeBytes: number,
+    /** Pages of it that were written to disk or exist there (regular files only). */
+    readonly onDisk: Set<number> = new Set(),
+  ) {}
+}

@@ -1,0 +1,46 @@
+import { VM_EXEC, VM_MAYBE_GUARD, VM_READ, VM_SOFTDIRTY, VM_WRITE } from '../abi/mman.js';
+import { AnonVma, anonVmasAgree } from './anon-vma.js';
+import type { PolicyValue, Vma } from './vma.js';
+
+/** Flags that do not keep areas apart and that the merged area has if any part had them. */
+const VM_STICKY = VM_SOFTDIRTY | VM_MAYBE_GUARD;
+
+/**
+ * Two areas that touch, as one, or null if they must stay apart (mm/vma.c:is_mergeable_vma,
+ * can_vma_merge_before). Simplified: no vm_ops->close, no VM_SPECIAL areas, no anonymous names.
+ */
+export function mergedVma(low: Vma, high: Vma): Vma | null {
+  if (low.end !== high.start || !areAlike(low, high, VM_STICKY)) return null;
+  if (!anonVmasAgree(low.anonVma, high.anonVma)) return null;
+  const flags = low.flags | (high.flags & VM_STICKY);
+  return { ...low, end: high.end, flags, anonVma: low.anonVma ?? high.anonVma };
+}
+
+/**
+ * The anon_vma that a first fault in `vma` shall use: a neighbour's with which it could merge but
+ * for its protection, so that they can still merge later; else a new one
+ * (mm/vma.c:find_mergeable_anon_vma).
+ */
+export function anonVmaFor(vma: Vma, before: Vma | undefined, after: Vma | undefined): AnonVma {
+  const ignored = VM_STICKY | VM_READ | VM_WRITE | VM_EXEC;
+  if (after !== undefined && vma.end === after.start && areAlike(vma, after, ignored)) {
+    if (after.anonVma?.isForked === false) return after.anonVma;
+  }
+  if (before !== undefined && before.end === vma.start && areAlike(before, vma, ignored)) {
+    if (before.anonVma?.isForked === false) return before.anonVma;
+  }
+  return new AnonVma(false);
+}
+
+/** Do two policies say the same (mm/mempolicy.c:mpol_equal)? */
+export function samePolicy(a: PolicyValue | null, b: PolicyValue | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a === b || a.equals(b);
+}
+
+function areAlike(low: Vma, high: Vma, ignoredFlags: number): boolean {
+  if (((low.flags ^ high.flags) & ~ignoredFlags) !== 0) return false;
+  if (low.file !== high.file || low.uffd !== high.uffd) return false;
+  if (low.pgoff + (low.end - low.start) !== high.pgoff) return false;
+  return samePolicy(low.policy, high.policy);
+}
