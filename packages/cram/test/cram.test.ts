@@ -124,7 +124,7 @@ test('pressure frees its share of the node by swap, and stays until it is change
     {
       "1000": 1,
       "250": 1200,
-      "500": 699,
+      "500": 931,
       "999": 1,
     }
   `);

@@ -304,7 +304,6 @@ export {
 } from './machine/access-engine.js';
 export { createMachine } from './machine/builder.js';
 export type { MachineConfig, NodeConfig } from './machine/config.js';
-export { nodeSpan } from './machine/config.js';
 export { LatencyHistogram } from './machine/latency.js';
 export { Machine } from './machine/machine.js';
 export {
@@ -317,6 +316,7 @@ export {
 export { type Integrity, type IntegrityCounts, Shadow } from './machine/shadow.js';
 export { Syscalls } from './machine/syscalls.js';
 export { Task } from './machine/task.js';
+export type { ZoneConfig } from './machine/zone-config.js';
 export { AddressSpace, type FileKind } from './mem/address-space.js';
 export { AnonVma } from './mem/anon-vma.js';
 export {
@@ -346,6 +346,7 @@ export {
   freeBlockCensus,
   unusableFreeIndex,
 } from './mem/fragmentation.js';
+export { autoInterleaveWeights, interleaveBandwidth } from './mem/interleave-weights.js';
 export {
   LRU_ACTIVE_ANON,
   LRU_ACTIVE_FILE,
@@ -358,7 +359,7 @@ export {
   NR_LRU_LISTS,
 } from './mem/lru.js';
 export { Nodes, NodesToken } from './mem/nodes.js';
-export { type KswapdState, Pgdat } from './mem/pgdat.js';
+export { type AccessCoordinate, type KswapdState, Pgdat } from './mem/pgdat.js';
 export { LEAF_SHIFT, Ptes, PtesToken } from './mem/ptes.js';
 export { Rmap, RmapToken } from './mem/rmap.js';
 export {
@@ -379,8 +380,7 @@ export {
   vmaAllows,
 } from './mem/vma.js';
 export { Vmstat, VmstatToken } from './mem/vmstat.js';
-export type { WatermarkSysctls } from './mem/watermarks.js';
-export { calculateMinFreeKbytes, setupPerZoneWmarks } from './mem/watermarks.js';
+export { calculateMinFreeKbytes } from './mem/watermarks.js';
 export { ORDERS, Zone } from './mem/zone.js';
 export { buildAllZonelists, nextBestNode } from './mem/zonelist.js';
 export {

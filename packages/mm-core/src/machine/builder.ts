@@ -1,5 +1,5 @@
 import { N_CPU, N_POSSIBLE } from '../abi/node-states.js';
-import { MAX_PAGE_ORDER, ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
+import { MAX_NR_ZONES, ZONE_MOVABLE } from '../abi/zone.js';
 import { Clock } from '../base/clock.js';
 import { ClockToken } from '../base/clock-token.js';
 import { createServices, type Services } from '../base/di.js';
@@ -19,16 +19,18 @@ import { Pgdat } from '../mem/pgdat.js';
 import { Ptes, PtesToken } from '../mem/ptes.js';
 import { Rmap, RmapToken } from '../mem/rmap.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
-import { ORDERS, Zone } from '../mem/zone.js';
+import { ORDERS } from '../mem/zone.js';
 import { CostModel, TableCostModel } from '../mm/cost-model.js';
 import { FoliosToken } from '../mm/folio.js';
 import { MemoryHotplugToken } from '../mm/memory-hotplug.js';
 import { SYSCTL_DEFAULTS, Sysctl } from '../mm/sysctl.js';
+import { WatermarksToken } from '../mm/watermarks.js';
 import { WorkToken } from '../mm/work.js';
-import { checkConfig, distancesById, type MachineConfig, nodeSpan } from './config.js';
+import { checkConfig, distancesById, type MachineConfig, type NodeConfig } from './config.js';
 import { IncompressibleData } from './default-data.js';
 import { Machine } from './machine.js';
 import { bindServices } from './wiring.js';
+import { endPfn, type PlacedZone, placeZones } from './zone-config.js';
 
 /**
  * Builds a machine: checks, wires, boots its online nodes, lets every plugin `probe`, and seals it.
@@ -56,11 +58,14 @@ function bindMemory(services: Services, config: MachineConfig): Nodes {
   const clock = new Clock();
   const sites = new Sites();
   const cost = new TableCostModel(config.cost);
-  const pages = config.nodes.reduce((sum, node) => sum + nodeSpan(node.pages), 0);
-  const buddyLists = config.nodes.length * ORDERS;
-  const table = new FolioTable(pages, buddyLists + LruLists.LISTS);
+  const zones = placeZones(config.nodes);
+  const buddyLists = config.nodes.length * MAX_NR_ZONES * ORDERS;
+  const table = new FolioTable(endPfn(zones), buddyLists + LruLists.LISTS);
   const nodes = new Nodes(table);
-  addNodes(nodes, table, config, cost);
+  config.nodes.forEach((node, at) => {
+    const own = zones.filter((zone) => zone.nid === node.id);
+    addNode(nodes, node, own, distancesById(config, at), cost);
+  });
   services.bindValue(ClockToken, clock);
   services.bindValue(PrngToken, new Prng(config.seed));
   services.bindValue(SitesToken, sites);
@@ -80,25 +85,35 @@ function bindMemory(services: Services, config: MachineConfig): Nodes {
   return nodes;
 }
 
-function addNodes(nodes: Nodes, table: FolioTable, config: MachineConfig, cost: CostModel): void {
-  let base = 0;
-  config.nodes.forEach((node, at) => {
-    const lineNs = node.lineNs ?? cost.ns.dramLine;
-    const bytesPerNs = node.bytesPerNs ?? cost.bytesPerNs.dramBandwidth;
-    const cpus = node.cpus ?? 0;
-    const distances = distancesById(config, at);
-    const pgdat = new Pgdat(node.id, base, node.pages, cpus, distances, lineNs, bytesPerNs);
-    const type = node.movable === true ? ZONE_MOVABLE : ZONE_NORMAL;
-    const zone = new Zone(nodes.zones.length, node.id, type, base, node.pages);
-    const end = base + nodeSpan(node.pages);
-    table.zoneOfBlock.fill(zone.index + 1, base >> MAX_PAGE_ORDER, end >> MAX_PAGE_ORDER);
-    pgdat.zones.push(zone);
-    nodes.zones.push(zone);
-    nodes.pgdats[node.id] = pgdat;
-    nodes.setState(node.id, N_POSSIBLE);
-    if (cpus > 0) nodes.setState(node.id, N_CPU);
-    base = end;
-  });
+function addNode(
+  nodes: Nodes,
+  node: NodeConfig,
+  zones: readonly PlacedZone[],
+  distances: readonly number[],
+  cost: CostModel,
+): void {
+  const lineNs = node.lineNs ?? node.perf?.read_latency ?? cost.ns.dramLine;
+  const bytesPerNs = node.bytesPerNs ?? cost.bytesPerNs.dramBandwidth;
+  const cpus = node.cpus ?? 0;
+  const base = Math.min(...zones.map((zone) => zone.startPfn));
+  const end = Math.max(...zones.map((zone) => zone.startPfn + zone.spanned));
+  const pgdat = new Pgdat(node.id, base, end - base, cpus, distances, lineNs, bytesPerNs);
+  pgdat.perf = node.perf ?? null;
+  pgdat.adistance = node.adistance ?? null;
+  pgdat.hotpluggedOnly = zones.every((zone) => zone.hotplugged);
+  nodes.pgdats[node.id] = pgdat;
+  for (const placed of zones) addZone(nodes, placed);
+  nodes.setState(node.id, N_POSSIBLE);
+  if (cpus > 0) nodes.setState(node.id, N_CPU);
+}
+
+/** What the kernel took in the boot lies at the start; movable memory holds nothing of it. */
+function addZone(nodes: Nodes, placed: PlacedZone): void {
+  const zone = nodes.zone(placed.nid, placed.type);
+  nodes.growZone(zone, placed.startPfn, placed.spanned);
+  zone.absentPages = placed.spanned - placed.managed;
+  zone.kernelPages = placed.type === ZONE_MOVABLE ? 0 : placed.managed - placed.free;
+  zone.presentPages = placed.present;
 }
 
 /** After `register`, because a plugin may have bound the page data. */
@@ -110,11 +125,13 @@ function bindContents(services: Services, nodes: Nodes): void {
 function boot(services: Services, config: MachineConfig): void {
   const hotplug = services.get(MemoryHotplugToken);
   const folios = services.get(FoliosToken);
+  const nodes = services.get(NodesToken);
   folios.cpus = config.nodes.reduce((sum, node) => sum + (node.cpus ?? 0), 0);
   for (const node of config.nodes) {
-    if (node.online === false || node.pages === 0) continue;
-    hotplug.onlinePages(node.id, null);
+    const plugged = nodes.pgdat(node.id).zones.some((zone) => zone.spannedPages > 0);
+    if (node.online !== false && plugged) hotplug.onlinePages(node.id, null);
   }
+  services.get(WatermarksToken).boot(config.bootMinFreeKbytes);
 }
 
 function checkNames(plugins: readonly Plugin[]): void {

@@ -1,14 +1,18 @@
-import { MAX_NUMNODES, MAX_PAGE_ORDER } from '../abi/zone.js';
+import { MAX_NUMNODES } from '../abi/zone.js';
 import { MmError } from '../hooks/errors.js';
+import type { AccessCoordinate } from '../mem/pgdat.js';
 import type { CostOptions } from '../mm/cost-model.js';
 import type { Sysctl } from '../mm/sysctl.js';
+import { checkLayout, nodeSpan, type ZoneConfig } from './zone-config.js';
 
 /** One node of the machine. */
 export interface NodeConfig {
   /** 0..63. */
   readonly id: number;
-  /** Pages of 4 KiB that it has, or can have when it is plugged. */
+  /** Pages of 4 KiB that it has, or can have when it is plugged; not read if `zones` is given. */
   readonly pages: number;
+  /** Its zones at their page numbers; default one zone of `pages`, behind the nodes before it. */
+  readonly zones?: readonly ZoneConfig[];
   /** CPUs on it; default 0. */
   readonly cpus?: number;
   /** False: the node is possible but has no memory before somebody plugs it. Default true. */
@@ -19,6 +23,10 @@ export interface NodeConfig {
   readonly lineNs?: number;
   /** Bandwidth of copies in bytes per nanosecond; default that of DRAM in the cost table. */
   readonly bytesPerNs?: number;
+  /** What HMAT says of it from the nearest initiator: sets its tier and interleave weight. */
+  readonly perf?: AccessCoordinate;
+  /** Abstract distance, instead of one computed from `perf` or `lineNs`. */
+  readonly adistance?: number;
 }
 
 /** A machine before it is built. */
@@ -30,21 +38,17 @@ export interface MachineConfig {
   readonly distances?: readonly (readonly number[])[];
   /** Tunables by kernel name; the rest has Linux's defaults. */
   readonly sysctl?: Partial<Sysctl>;
+  /**
+   * vm.min_free_kbytes as the boot left it (khugepaged raises it while a part of memory is still
+   * to be freed); default the kernel's formula. The first hotplug computes it anew.
+   */
+  readonly bootMinFreeKbytes?: number;
   readonly cost?: CostOptions;
-}
-
-/** Pages of the largest machine, 4 TiB: page numbers and slots stay small integers. */
-const PAGES_MAX = 2 ** 30;
-
-/** Nodes start at multiples of the largest buddy block. */
-export function nodeSpan(pages: number): number {
-  const block = 1 << MAX_PAGE_ORDER;
-  return Math.ceil(pages / block) * block;
 }
 
 /** Refuses machines that cannot exist. @throws MmError */
 export function checkConfig(config: MachineConfig): void {
-  const online = config.nodes.filter((node) => node.online !== false && node.pages > 0);
+  const online = config.nodes.filter((node) => node.online !== false && nodeSpan(node) > 0);
   if (online.length === 0) throw new MmError('MACHINE_NO_MEMORY');
   for (const node of config.nodes) checkNode(node);
   const ids = new Set(config.nodes.map((node) => node.id));
@@ -55,10 +59,7 @@ export function checkConfig(config: MachineConfig): void {
     throw new MmError('MACHINE_DUPLICATE_NODE', { detail: `node ${twice?.id} stands twice` });
   }
   if (!config.nodes.some((node) => (node.cpus ?? 0) > 0)) throw new MmError('MACHINE_NO_CPU');
-  const total = config.nodes.reduce((sum, node) => sum + nodeSpan(node.pages), 0);
-  if (total > PAGES_MAX) {
-    throw new MmError('MACHINE_BAD_OPTION', { detail: `${total} pages; at most ${PAGES_MAX}` });
-  }
+  checkLayout(config.nodes);
   if (config.distances !== undefined) checkDistances(config.distances, config.nodes.length);
   if (!Number.isInteger(config.seed)) {
     throw new MmError('MACHINE_BAD_OPTION', { detail: `seed ${config.seed} is not an integer` });

@@ -24,6 +24,7 @@ import { type Madvise, MadviseToken } from '../mm/madvise.js';
 import { type Memory, MemoryToken } from '../mm/memory.js';
 import { type MemoryFailure, MemoryFailureToken } from '../mm/memory-failure.js';
 import { type MemoryHotplug, MemoryHotplugToken } from '../mm/memory-hotplug.js';
+import { type MemoryTiers, MemoryTiersToken } from '../mm/memory-tiers.js';
 import { type Migrate, MigrateToken } from '../mm/migrate.js';
 import { type Mlock, MlockToken } from '../mm/mlock.js';
 import { type Mmap, MmapToken } from '../mm/mmap.js';
@@ -36,6 +37,7 @@ import { type SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { type Swap, SwapToken } from '../mm/swap.js';
 import { SwapBackend } from '../mm/swap-backend.js';
 import { type Tasks, TasksToken } from '../mm/tasks.js';
+import { type Watermarks, WatermarksToken } from '../mm/watermarks.js';
 import { type Work, WorkToken } from '../mm/work.js';
 import { type Zap, ZapToken } from '../mm/zap.js';
 import { type ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
@@ -79,6 +81,8 @@ export class Machine {
   readonly memoryFailure: MemoryFailure;
   readonly softOffline: SoftOffline;
   readonly hotplug: MemoryHotplug;
+  readonly tiers: MemoryTiers;
+  readonly watermarks: Watermarks;
   readonly oom: OomKill;
   readonly work: Work;
   /** System calls by bytes. */
@@ -122,6 +126,8 @@ export class Machine {
     this.memoryFailure = services.get(MemoryFailureToken);
     this.softOffline = services.get(SoftOfflineToken);
     this.hotplug = services.get(MemoryHotplugToken);
+    this.tiers = services.get(MemoryTiersToken);
+    this.watermarks = services.get(WatermarksToken);
     this.oom = services.get(OomKillToken);
     this.work = services.get(WorkToken);
     this.zap = services.get(ZapToken);

@@ -6,6 +6,7 @@ import {
   PG_isolated,
   PG_lru,
   PG_pinned,
+  PG_reserved,
   PG_swapcache,
   PG_tail,
 } from '../abi/page-flags.js';
@@ -138,7 +139,7 @@ function verifyAllocations({ counters, nodes, memoryFailure }: Machine): void {
   let out = -counters.read('pgfree');
   for (const name of PGALLOC) out += counters.read(name);
   let used = 0;
-  for (const zone of nodes.zones) used += zone.managedPages - zone.freePages;
+  for (const zone of nodes.zones) used += zone.managedPages - zone.kernelPages - zone.freePages;
   const balanced = out <= used && used - out <= memoryFailure.poisoned.size;
   assert(balanced, `pgalloc - pgfree is ${out}, pages in use are ${used}`);
 }
@@ -211,6 +212,8 @@ function* allocatedPages(machine: Machine, zone: Zone): IterableIterator<number>
       pfn = zone.untouchedEnd;
     } else if ((table.flags[pfn]! & PG_buddy) !== 0) {
       pfn += 1 << table.order[pfn]!;
+    } else if ((table.flags[pfn]! & PG_reserved) !== 0) {
+      pfn++;
     } else {
       yield pfn++;
     }

@@ -32,6 +32,7 @@ import { NoSwap, SwapBackend } from '../mm/swap-backend.js';
 import { SwapFault, SwapFaultToken } from '../mm/swap-fault.js';
 import { Tasks, TasksToken } from '../mm/tasks.js';
 import { ClassicLru, ReclaimPolicy } from '../mm/vmscan.js';
+import { Watermarks, WatermarksToken } from '../mm/watermarks.js';
 import { Work, WorkToken } from '../mm/work.js';
 import { WriteFault, WriteFaultToken } from '../mm/write-fault.js';
 import { Zap, ZapToken } from '../mm/zap.js';
@@ -54,6 +55,7 @@ export function bindServices(services: Services): void {
   services.bind(SwapToken, Swap);
   services.bind(RmapWalkToken, RmapWalk);
   services.bind(MigrateToken, Migrate);
+  services.bind(WatermarksToken, Watermarks);
   services.bind(MemoryTiersToken, MemoryTiers);
   services.bind(DemotionToken, Demotion);
   services.bind(HugeMemoryToken, HugeMemory);

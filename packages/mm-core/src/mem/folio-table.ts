@@ -1,4 +1,4 @@
-import { PG_head, PG_tail } from '../abi/page-flags.js';
+import { PG_head, PG_reserved, PG_tail } from '../abi/page-flags.js';
 import { MAX_PAGE_ORDER } from '../abi/zone.js';
 import { createToken } from '../base/di.js';
 import { IntrusiveLists } from '../base/lists.js';
@@ -85,6 +85,11 @@ export class FolioTable {
       this.flags[at] = PG_tail;
       this.order[at] = order;
     }
+  }
+
+  /** Marks pages as nobody's: not there, or the kernel's own (PageReserved). */
+  reserve(pfn: number, pages: number): void {
+    this.flags.fill(PG_reserved, pfn, pfn + pages);
   }
 
   /** Entries that map any page of the folio (folio_mapcount). */

@@ -4,7 +4,7 @@ import { assert, defined } from '../base/assert.js';
 import { createToken } from '../base/di.js';
 import type { FolioTable } from './folio-table.js';
 import type { Pgdat } from './pgdat.js';
-import type { Zone } from './zone.js';
+import { Zone } from './zone.js';
 
 /** Every node and zone of the machine, and which node is in which state. */
 export class Nodes {
@@ -24,6 +24,31 @@ export class Nodes {
     return this.pgdats[nid] != null;
   }
 
+  /** The zone of a type on a node; it comes to be, empty, when it is first asked for. */
+  zone(nid: number, type: number): Zone {
+    const { zones } = this.pgdat(nid);
+    const known = zones.find((zone) => zone.type === type);
+    if (known !== undefined) return known;
+    const made = new Zone(this.zones.length, nid, type, 0, 0);
+    this.zones.push(made);
+    zones.push(made);
+    zones.sort((a, b) => a.type - b.type);
+    return made;
+  }
+
+  /** Pages become the zone's (move_pfn_range_to_zone, resize_zone_range). */
+  growZone(zone: Zone, base: number, pages: number): void {
+    const end = Math.max(zone.base + zone.spannedPages, base + pages);
+    zone.base = zone.spannedPages === 0 ? base : Math.min(zone.base, base);
+    zone.spannedPages = end - zone.base;
+    const last = base + pages - 1;
+    this.table.zoneOfBlock.fill(
+      zone.index + 1,
+      base >> MAX_PAGE_ORDER,
+      (last >> MAX_PAGE_ORDER) + 1,
+    );
+  }
+
   /** Zone of a page (page_zone). */
   zoneOf(pfn: number): Zone {
     return defined(
@@ -36,7 +61,7 @@ export class Nodes {
   isValid(pfn: number): boolean {
     if (pfn < 0 || pfn >= this.table.pages) return false;
     const zone = this.zones[this.table.zoneOfBlock[pfn >> MAX_PAGE_ORDER]! - 1];
-    return zone !== undefined && pfn < zone.base + zone.spannedPages;
+    return zone !== undefined && pfn >= zone.base && pfn < zone.base + zone.spannedPages;
   }
 
   /** Node of a page (page_to_nid). */

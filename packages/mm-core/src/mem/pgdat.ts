@@ -14,6 +14,17 @@ export interface KswapdState {
   failures: number;
 }
 
+/**
+ * Performance of a node as its nearest initiator sees it (include/linux/node.h:struct
+ * access_coordinate): nanoseconds, megabytes per second.
+ */
+export interface AccessCoordinate {
+  readonly read_latency: number;
+  readonly write_latency: number;
+  readonly read_bandwidth: number;
+  readonly write_bandwidth: number;
+}
+
 /** One NUMA node (pg_data_t). */
 export class Pgdat {
   /** Zones by ascending type. */
@@ -25,6 +36,12 @@ export class Pgdat {
   private = false;
   /** What backs the node, if it is not plain DRAM. */
   device: MemoryDevice | null = null;
+  /** What HMAT says of the node, or null. */
+  perf: AccessCoordinate | null = null;
+  /** Abstract distance that was given instead of computed, or null. */
+  adistance: number | null = null;
+  /** All of its memory was plugged in after the boot. */
+  hotpluggedOnly = false;
   /** Pages in use that the buddy allocator knows nothing of; set by whoever owns such a range. */
   pagesOutside: (() => number) | null = null;
   readonly kswapd: KswapdState = { running: false, asleep: true, order: 0, failures: 0 };

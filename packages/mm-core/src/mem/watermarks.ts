@@ -1,19 +1,20 @@
-import { MAX_NR_ZONES, ZONE_MOVABLE } from '../abi/zone.js';
-import type { Managed } from '../hooks/managed.js';
-import { Sites } from '../hooks/sites.js';
+import { N_MEMORY } from '../abi/node-states.js';
+import {
+  MAX_NR_ZONES,
+  PAGEBLOCK_PAGES,
+  WMARK_HIGH,
+  ZONE_MOVABLE,
+  ZONE_NORMAL,
+} from '../abi/zone.js';
 import type { Nodes } from './nodes.js';
 import type { Pgdat } from './pgdat.js';
+import type { Zone } from './zone.js';
+
+/** Migratetypes that per-CPU lists keep apart (enum migratetype). */
+const MIGRATE_PCPTYPES = 3;
 
 /** Ratios of mm/page_alloc.c:sysctl_lowmem_reserve_ratio by zone type. */
 const LOWMEM_RESERVE_RATIO = [256, 256, 32, 0];
-
-/** The sysctls that set the marks. */
-export interface WatermarkSysctls {
-  /** vm.min_free_kbytes; 0 = the kernel's formula. */
-  readonly min_free_kbytes: number;
-  /** vm.watermark_scale_factor, in units of 0.01 %. */
-  readonly watermark_scale_factor: number;
-}
 
 /** clamp(int_sqrt(16 * lowmem_kB), 128, 262144) (mm/page_alloc.c:calculate_min_free_kbytes). */
 export function calculateMinFreeKbytes(lowmemPages: number): number {
@@ -22,37 +23,41 @@ export function calculateMinFreeKbytes(lowmemPages: number): number {
 }
 
 /**
- * Recomputes the marks and reserves of every zone (setup_per_zone_wmarks,
- * setup_per_zone_lowmem_reserve).
+ * What khugepaged asks for so that huge pages can be made: two page blocks and one for each pair
+ * of migratetypes in every zone, at most 5 % of low memory
+ * (mm/khugepaged.c:set_recommended_min_free_kbytes).
  */
-export function setupPerZoneWmarks(
-  nodes: Nodes,
-  managed: Managed,
-  sysctls: WatermarkSysctls,
-): void {
-  let lowmem = 0;
-  for (const zone of nodes.zones) if (zone.type !== ZONE_MOVABLE) lowmem += zone.managedPages;
-  const kbytes = Math.max(sysctls.min_free_kbytes, calculateMinFreeKbytes(lowmem));
-  const pagesMin = kbytes >> 2;
-  const site = Sites.index('page_alloc.__setup_per_zone_wmarks');
-  for (const pgdat of nodes.all()) {
-    const policy = managed.node_private_reclaim_policy(site, pgdat.nid);
-    for (const zone of pgdat.zones) {
-      const share = Math.floor((pagesMin * zone.managedPages) / Math.max(1, lowmem));
-      const movableMin = Math.min(128, Math.max(32, Math.floor(zone.managedPages / 1024)));
-      const min = zone.type === ZONE_MOVABLE ? movableMin : share;
-      const scaled = Math.floor((zone.managedPages * sysctls.watermark_scale_factor) / 10000);
-      zone.setWatermarks(min, Math.max(share >> 2, scaled));
-      if (!policy.managed_watermarks) zone.watermarkBoost = 0;
-    }
-    setupLowmemReserve(pgdat);
+export function recommendedMinFreeKbytes(zones: number, bufferPages: number): number {
+  const blocks = zones * (2 + MIGRATE_PCPTYPES * MIGRATE_PCPTYPES);
+  return Math.min(PAGEBLOCK_PAGES * blocks, Math.floor(bufferPages / 20)) * 4;
+}
+
+/** Memory that kernel buffers may use, above its high marks (nr_free_buffer_pages). */
+export function freeBufferPages(nodes: Nodes): number {
+  let sum = 0;
+  for (const zone of nodes.zones) {
+    if (zone.type > ZONE_NORMAL || !nodes.hasState(zone.nid, N_MEMORY)) continue;
+    sum += Math.max(0, zone.managedPages - zone.wmark(WMARK_HIGH));
   }
+  return sum;
 }
 
 /**
- * Zone i keeps reserve[j] pages from requests that could use the higher zone j of the same node.
+ * The marks of a zone from its share of the reserve; a movable zone keeps few pages, but its share
+ * still sets the step (mm/page_alloc.c:__setup_per_zone_wmarks).
  */
-function setupLowmemReserve(pgdat: Pgdat): void {
+export function setupZoneWmarks(zone: Zone, share: number, scaleFactor: number): void {
+  const movableMin = Math.min(128, Math.max(32, Math.floor(zone.managedPages / 1024)));
+  const min = zone.type === ZONE_MOVABLE ? movableMin : share;
+  const scaled = Math.floor((zone.managedPages * scaleFactor) / 10000);
+  zone.setWatermarks(min, Math.max(share >> 2, scaled));
+}
+
+/**
+ * Zone i keeps reserve[j] pages from requests that could use the higher zone j of the same node
+ * (setup_per_zone_lowmem_reserve).
+ */
+export function setupLowmemReserve(pgdat: Pgdat): void {
   for (const zone of pgdat.zones) {
     const ratio = LOWMEM_RESERVE_RATIO[zone.type]!;
     for (let j = 0; j < MAX_NR_ZONES; j++) {

@@ -17,6 +17,12 @@ export const ORDERS = MAX_PAGE_ORDER + 1;
 export class Zone {
   /** Pages given to the buddy allocator; grows and shrinks by hotplug. */
   managedPages = 0;
+  /** Spanned pages, from `base` on, that the buddy allocator never gets. */
+  absentPages = 0;
+  /** Pages that are there (present_pages); grows and shrinks by hotplug. */
+  presentPages = 0;
+  /** Pages behind those that the kernel took in the boot and keeps: managed, in use, nobody's. */
+  kernelPages = 0;
   /** NR_FREE_PAGES. Invariant: equals the pages on the free lists and in the untouched range. */
   freePages = 0;
   /** Blocks on each free list, the untouched range not included. */
@@ -40,8 +46,9 @@ export class Zone {
     readonly nid: number,
     /** ZONE_DMA … ZONE_MOVABLE. */
     readonly type: number,
-    readonly base: number,
-    readonly spannedPages: number,
+    /** zone_start_pfn; moves by hotplug. */
+    public base: number,
+    public spannedPages: number,
   ) {}
 
   get name(): string {

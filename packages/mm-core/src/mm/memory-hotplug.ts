@@ -11,14 +11,14 @@ import { addFreeRange, removeAllFree } from '../mem/buddy.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import type { Pgdat } from '../mem/pgdat.js';
-import { setupPerZoneWmarks } from '../mem/watermarks.js';
+import type { Zone } from '../mem/zone.js';
 import { buildAllZonelists } from '../mem/zonelist.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Kswapd, KswapdToken } from './kswapd.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
-import { Sysctl } from './sysctl.js';
+import { type Watermarks, WatermarksToken } from './watermarks.js';
 
 /** Passes of evacuation before offlining gives up; the kernel goes on until a signal. */
 const OFFLINE_PASSES_MAX = 8;
@@ -42,7 +42,7 @@ export class MemoryHotplug {
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
     @inject(KswapdToken) private readonly kswapd: Kswapd,
     @inject(ManagedToken) private readonly managed: Managed,
-    @inject(Sysctl) private readonly sysctl: Sysctl,
+    @inject(WatermarksToken) private readonly watermarks: Watermarks,
   ) {}
 
   /**
@@ -61,7 +61,7 @@ export class MemoryHotplug {
     device?.attach({ nid, base: pgdat.base, pages: pgdat.spannedPages });
     pgdat.device = device;
     if (device !== null) pgdat.setSpeed(device);
-    for (const zone of pgdat.zones) addFreeRange(this.table, zone, zone.base, zone.spannedPages);
+    for (const zone of pgdat.zones) this.freeBootMemory(zone);
     const isPrivate = this.managed.node_is_private(this.onlineSite, nid);
     this.nodes.setState(nid, N_ONLINE);
     this.nodes.setState(nid, isPrivate ? N_MEMORY_PRIVATE : N_MEMORY);
@@ -108,11 +108,19 @@ export class MemoryHotplug {
     return nodes.length === 1 && nodes[0] === nid;
   }
 
+  /** memblock_free_all: everything but what the kernel took. */
+  private freeBootMemory(zone: Zone): void {
+    const taken = zone.absentPages + zone.kernelPages;
+    this.table.reserve(zone.base, taken);
+    zone.managedPages += zone.kernelPages;
+    addFreeRange(this.table, zone, zone.base + taken, zone.spannedPages - taken);
+  }
+
   /** Zonelists, marks and tiers after a node changed; hopeless kswapds get another chance. */
   rebuild(): void {
     for (const pgdat of this.nodes.all()) pgdat.kswapd.failures = 0;
     this.rebuildZonelists();
-    setupPerZoneWmarks(this.nodes, this.managed, this.sysctl);
+    this.watermarks.recompute();
     this.tiers.refresh();
   }
 

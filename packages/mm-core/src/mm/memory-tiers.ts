@@ -4,6 +4,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
+import type { AccessCoordinate, Pgdat } from '../mem/pgdat.js';
 import { nextBestNode } from '../mem/zonelist.js';
 import { CostModel } from './cost-model.js';
 
@@ -11,10 +12,19 @@ import { CostModel } from './cost-model.js';
 export const MEMTIER_ADISTANCE_DRAM = 576;
 const MEMTIER_CHUNK_BITS = 7;
 
+/** One tier: its sysfs number and its nodes. */
+export interface MemoryTier {
+  readonly tier: number;
+  readonly nodes: readonly number[];
+}
+
+/** Performance that differs more than this share from the reference spoils it. */
+const DRAM_PERF_TOLERANCE = 0.1;
+
 /**
- * Memory tiers and demotion targets (mm/memory-tiers.c). The abstract distance of a node is DRAM's
- * times the ratio of its latency to DRAM's, as the HMAT algorithm computes it from latencies alone
- * (bandwidths are not modelled here).
+ * Memory tiers and demotion targets (mm/memory-tiers.c). The abstract distance of a node is what
+ * HMAT's numbers give, or what it was given, or, of a machine without HMAT, DRAM's times the ratio
+ * of its latency to DRAM's.
  */
 @injectable()
 export class MemoryTiers {
@@ -68,13 +78,50 @@ export class MemoryTiers {
         this.managed.node_is_private(this.tierSite, pgdat.nid) &&
         this.nodes.hasState(pgdat.nid, N_MEMORY_PRIVATE);
       if (!ordinary && !isPrivate) continue;
-      this.tierByNode.set(pgdat.nid, this.adistance(pgdat.lineNs) >> MEMTIER_CHUNK_BITS);
+      this.tierByNode.set(pgdat.nid, this.adistance(pgdat) >> MEMTIER_CHUNK_BITS);
     }
     this.establishDemotionTargets();
   }
 
-  private adistance(lineNs: number): number {
-    return Math.floor((MEMTIER_ADISTANCE_DRAM * lineNs) / this.cost.ns.dramLine);
+  /** Tiers in use, fastest first, with their nodes (/sys/devices/virtual/memory_tiering). */
+  tiers(): MemoryTier[] {
+    const numbers = [...new Set(this.tierByNode.values())].sort((a, b) => a - b);
+    return numbers.map((tier) => {
+      const nodes = [...this.tierByNode].filter(([, of]) => of === tier).map(([nid]) => nid);
+      return { tier, nodes: nodes.sort((a, b) => a - b) };
+    });
+  }
+
+  private adistance(pgdat: Pgdat): number {
+    if (pgdat.adistance !== null) return pgdat.adistance;
+    if (pgdat.perf !== null) return this.perfToAdistance(pgdat, pgdat.perf);
+    return Math.floor((MEMTIER_ADISTANCE_DRAM * pgdat.lineNs) / this.cost.ns.dramLine);
+  }
+
+  /**
+   * In integers, from left to right (mt_perf_to_adistance). A node plugged in during the boot got
+   * its type before HMAT was read, so it is DRAM.
+   */
+  private perfToAdistance(pgdat: Pgdat, perf: AccessCoordinate): number {
+    const dram = this.dramPerf();
+    if (dram === null || pgdat.hotpluggedOnly) return MEMTIER_ADISTANCE_DRAM;
+    const latency = Math.floor(
+      (MEMTIER_ADISTANCE_DRAM * (perf.read_latency + perf.write_latency)) /
+        (dram.read_latency + dram.write_latency),
+    );
+    return Math.floor(
+      (latency * (dram.read_bandwidth + dram.write_bandwidth)) /
+        (perf.read_bandwidth + perf.write_bandwidth),
+    );
+  }
+
+  /** That of the first CPU node; null if another CPU node is no like (mt_set_default_dram_perf). */
+  private dramPerf(): AccessCoordinate | null {
+    const ofCpus = [...this.nodes.all()].filter(({ cpus, perf }) => cpus > 0 && perf !== null);
+    const perfs = ofCpus.flatMap(({ perf }) => perf ?? []);
+    const first = perfs[0] ?? null;
+    if (first === null) return null;
+    return perfs.every((perf) => alike(perf, first)) ? first : null;
   }
 
   /** Only N_MEMORY nodes get targets, so a private node is a terminal tier (patch 14). */
@@ -103,5 +150,12 @@ export class MemoryTiers {
     );
     return [first, ...equals.sort((a, b) => a - b)];
   }
+}
+function alike(perf: AccessCoordinate, reference: AccessCoordinate): boolean {
+  const names = ['read_latency', 'write_latency', 'read_bandwidth', 'write_bandwidth'] as const;
+  return names.every((name) => {
+    const difference = Math.abs(perf[name] - reference[name]);
+    return difference <= reference[name] * DRAM_PERF_TOLERANCE;
+  });
 }
 export const MemoryTiersToken = createToken<MemoryTiers>('MemoryTiers');
