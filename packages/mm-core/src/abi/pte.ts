@@ -31,6 +31,18 @@ export const PTE_UNADDRESSABLE = 1 << 7;
 export const PTE_CHECKED = 1 << 8;
 export const PTE_WRITTEN = 1 << 9;
 
+/**
+ * Was stored to since /proc/PID/clear_refs asked last (pte_soft_dirty, pte_swp_soft_dirty): set by
+ * the kernel's fault paths, never by hardware, which is why clearing it takes PTE_WRITE away too.
+ */
+export const PTE_SOFT_DIRTY = 1 << 10;
+/** Write-protected by a userfaultfd (pte_uffd_wp, pte_swp_uffd_wp); PTE_WRITE is then clear. */
+export const PTE_UFFD_WP = 1 << 11;
+/** What the kernel sets when it makes an entry dirty (pte_mkdirty). */
+export const PTE_MKDIRTY = PTE_DIRTY | PTE_SOFT_DIRTY;
+/** What an entry keeps while its page is on swap, under migration, or being copied by fork. */
+export const PTE_TRACKING = PTE_SOFT_DIRTY | PTE_UFFD_WP;
+
 export const PTE_TYPE_SHIFT = 12;
 export const PTE_TYPE_MASK = 0xf << PTE_TYPE_SHIFT;
 /** Non-present entry types (include/linux/swapops.h); 8..15 are for plugins. */
@@ -39,8 +51,15 @@ export const PTE_TYPE_MIGRATION_READ = 2;
 export const PTE_TYPE_MIGRATION_READ_EXCLUSIVE = 3;
 export const PTE_TYPE_MIGRATION_WRITE = 4;
 export const PTE_TYPE_HWPOISON = 5;
+/** A PTE marker: `value` is a set of PTE_MARKER_* bits, there is no page (pte_marker). */
+export const PTE_TYPE_MARKER = 6;
 export const PTE_TYPE_PLUGIN_FIRST = 8;
 export const PTE_TYPE_PLUGIN_LAST = 15;
+
+/** What a marker says (include/linux/leafops.h). */
+export const PTE_MARKER_UFFD_WP = 1;
+export const PTE_MARKER_POISONED = 2;
+export const PTE_MARKER_GUARD = 4;
 
 export const PTE_NODE_SHIFT = 24;
 export const PTE_NODE_MASK = 0x3f << PTE_NODE_SHIFT;
@@ -58,6 +77,11 @@ export function pteMapsPage(bits: number): boolean {
 /** Does the entry count as a mapping of a page, whether the CPU can use it or not? */
 export function pteHoldsPage(bits: number): boolean {
   return (bits & (PTE_PRESENT | PTE_PROTNONE | PTE_UNADDRESSABLE)) !== 0;
+}
+
+/** Is the entry a marker with any of the PTE_MARKER_* bits `kinds`? */
+export function isMarker(bits: number, value: number, kinds: number): boolean {
+  return !pteHoldsPage(bits) && pteType(bits) === PTE_TYPE_MARKER && (value & kinds) !== 0;
 }
 
 /** Is it one of the three migration entries? */

@@ -18,6 +18,7 @@ import {
   PTE_SPECIAL,
   PTE_TYPE_PLUGIN_FIRST,
   PTE_TYPE_SWAP,
+  PTE_UFFD_WP,
   PTE_UNADDRESSABLE,
   PTE_WRITE,
   pteMapsPage,
@@ -97,6 +98,8 @@ function recountEntries(machine: Machine): Recount {
 /** @returns does the entry count as resident? */
 function countEntry(machine: Machine, slot: number, bits: number, recount: Recount): boolean {
   const value = machine.ptes.value[slot]!;
+  const both = PTE_WRITE | PTE_UFFD_WP;
+  assert((bits & both) !== both, 'what a userfaultfd protects is not writable');
   if (pteMapsPage(bits)) {
     if ((bits & PTE_SPECIAL) !== 0) {
       assert((bits & (PTE_WRITE | PTE_DIRTY)) === 0, 'the zero page is never writable');

@@ -12,13 +12,20 @@ import {
   isMigrationType,
   PTE_ACCESSED,
   PTE_DIRTY,
+  PTE_MARKER_GUARD,
+  PTE_MARKER_POISONED,
+  PTE_MKDIRTY,
   PTE_PRESENT,
   PTE_PROTNONE,
+  PTE_SOFT_DIRTY,
   PTE_SPECIAL,
+  PTE_TRACKING,
   PTE_TYPE_HWPOISON,
+  PTE_TYPE_MARKER,
   PTE_TYPE_MIGRATION_READ,
   PTE_TYPE_SHIFT,
   PTE_TYPE_SWAP,
+  PTE_UFFD_WP,
   PTE_UNADDRESSABLE,
   PTE_WRITE,
   PTE_WRITTEN,
@@ -91,15 +98,20 @@ export class Fork {
     const value = this.ptes.value[from]!;
     if (type === PTE_TYPE_SWAP) {
       this.swap.duplicate(value);
-      this.mapping.setEntry(from, PTE_TYPE_SWAP, value);
-      this.mapping.setEntry(to, PTE_TYPE_SWAP, value);
+      const kept = bits & PTE_TRACKING;
+      this.mapping.setEntry(from, PTE_TYPE_SWAP, value, kept);
+      this.mapping.setEntry(to, PTE_TYPE_SWAP, value, kept & ~PTE_UFFD_WP);
       child.swapents += 1;
     } else if (isMigrationType(type)) {
-      const flags = bits & (PTE_ACCESSED | PTE_DIRTY);
+      const flags = bits & (PTE_ACCESSED | PTE_DIRTY | PTE_TRACKING);
+      const read = PTE_TYPE_MIGRATION_READ << PTE_TYPE_SHIFT;
       this.mapping.setEntry(from, PTE_TYPE_MIGRATION_READ, value, flags);
-      this.mapping.copyMigration(to, (PTE_TYPE_MIGRATION_READ << PTE_TYPE_SHIFT) | flags, value);
+      this.mapping.copyMigration(to, read | (flags & ~PTE_UFFD_WP), value);
     } else if (type === PTE_TYPE_HWPOISON) {
       this.mapping.setEntry(to, type, value);
+    } else if (type === PTE_TYPE_MARKER) {
+      const kinds = value & (PTE_MARKER_POISONED | PTE_MARKER_GUARD);
+      if (kinds !== 0) this.mapping.setEntry(to, type, kinds);
     } else {
       if ((bits & PTE_UNADDRESSABLE) !== 0) this.copyUnaddressable(from, to, type, value);
       else this.mapping.setEntry(to, type, value, bits & ENTRY_FLAGS);
@@ -118,7 +130,7 @@ export class Fork {
 
   private copyPresent(from: number, to: number, bits: number, nid: number): number {
     if ((bits & PTE_SPECIAL) !== 0) {
-      this.mapping.setEntry(to, 0, 0, bits & ~(PTE_ACCESSED | PTE_DIRTY));
+      this.mapping.setEntry(to, 0, 0, bits & ~(PTE_ACCESSED | PTE_DIRTY | PTE_UFFD_WP));
       return 0;
     }
     const pfn = this.ptes.value[from]!;
@@ -129,7 +141,7 @@ export class Fork {
     this.table.clear(pfn, PG_anon_exclusive);
     this.mapping.change(from, 0, PTE_WRITE);
     this.folios.get(this.table.head(pfn));
-    this.mapping.map(to, pfn, bits & (PTE_PRESENT | PTE_PROTNONE | PTE_DIRTY));
+    this.mapping.map(to, pfn, bits & (PRESENCE | PTE_DIRTY | PTE_SOFT_DIRTY));
     return 0;
   }
 
@@ -144,7 +156,7 @@ export class Fork {
     if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(from), from);
     this.contents.copy(copy, pfn);
     this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
-    this.mapping.map(to, copy, (bits & (PTE_PRESENT | PTE_PROTNONE | PTE_WRITE)) | PTE_DIRTY);
+    this.mapping.map(to, copy, (bits & (PRESENCE | PTE_WRITE)) | PTE_MKDIRTY);
     this.folios.addLru(copy);
     return 0;
   }
@@ -152,3 +164,4 @@ export class Fork {
 export const ForkToken = createToken<Fork>('Fork');
 
 const ENTRY_FLAGS = 0xfff;
+const PRESENCE = PTE_PRESENT | PTE_PROTNONE;

@@ -1,7 +1,7 @@
 import { EINVAL, ENOMEM } from '../abi/errno.js';
 import { MADV_COLD, MADV_DONTNEED, MADV_PAGEOUT, VM_LOCKED } from '../abi/mman.js';
 import { PG_active, PG_referenced } from '../abi/page-flags.js';
-import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
+import { PTE_MARKER_GUARD, PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
@@ -42,8 +42,11 @@ export class Madvise {
     if (pages < 0) return -EINVAL;
     for (const part of mm.within(start, start + pages)) {
       if ((part.flags & VM_LOCKED) !== 0) return -EINVAL;
-      if (advice === MADV_DONTNEED) this.zap.range(mm, part.start, part.end);
-      else this.coldOrPageout(mm, part, advice);
+      if (advice === MADV_DONTNEED) {
+        this.zap.range(mm, part.start, part.end, PTE_MARKER_GUARD);
+      } else {
+        this.coldOrPageout(mm, part, advice);
+      }
     }
     return pages === 0 || mm.covers(start, start + pages) ? 0 : -ENOMEM;
   }

@@ -5,6 +5,7 @@ import {
   PTE_CHECKED,
   PTE_DIRTY,
   PTE_NODE_SHIFT,
+  PTE_SOFT_DIRTY,
   PTE_SPECIAL,
   PTE_TYPE_SHIFT,
   PTE_WRITTEN,
@@ -116,14 +117,17 @@ export class Mapping {
     this.write(slot, type === 0 ? flags : (type << PTE_TYPE_SHIFT) | flags, payload);
   }
 
-  /** Moves an entry as it is to another slot of the same address space (move_ptes). */
-  move(from: number, to: number): void {
+  /**
+   * Moves an entry to another slot of the same address space, where it counts as stored to
+   * (move_ptes, move_soft_dirty_pte). @param clear bits that do not come along
+   */
+  move(from: number, to: number, clear = 0): void {
     const bits = this.ptes.bits[from]!;
     const value = this.ptes.value[from]!;
     if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(value, this.ptes.vpnOf(from), from);
     this.ptes.bits[from] = 0;
     this.ptes.value[from] = 0;
-    this.write(to, bits, value);
+    this.write(to, (bits & ~clear) | PTE_SOFT_DIRTY, value);
     if (!this.inRmap(bits)) return;
     this.rmap.remove(value, from);
     this.rmap.add(value, to);

@@ -10,12 +10,14 @@ import { PG_anon, PG_anon_exclusive, PG_dirty, PG_swapbacked } from '../abi/page
 import {
   isMigrationType,
   PTE_ACCESSED,
-  PTE_DIRTY,
+  PTE_MARKER_GUARD,
+  PTE_MKDIRTY,
   PTE_NODE_SHIFT,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
   PTE_TYPE_HWPOISON,
+  PTE_TYPE_MARKER,
   PTE_TYPE_SWAP,
   PTE_WRITE,
   pteMapsPage,
@@ -112,7 +114,7 @@ export class Memory {
       if (taken >= 0) return taken;
     }
     if (vmf.write && (vmf.bits & PTE_WRITE) === 0) return this.writeFault.doWpPage(vmf);
-    this.mapping.change(vmf.slot, PTE_ACCESSED | (vmf.write ? PTE_DIRTY : 0), 0);
+    this.mapping.change(vmf.slot, PTE_ACCESSED | (vmf.write ? PTE_MKDIRTY : 0), 0);
     vmf.unlock();
     return 0;
   }
@@ -125,12 +127,20 @@ export class Memory {
       vmf.unlock();
       return VM_FAULT_HWPOISON;
     }
+    if (type === PTE_TYPE_MARKER) return this.handlePteMarker(vmf);
     const plugin = this.entryTypes.get(type);
     if (plugin === null) {
       vmf.unlock();
       return VM_FAULT_SIGBUS;
     }
     return plugin.fault(vmf);
+  }
+
+  /** Guards and poison that no page stands behind (handle_pte_marker). */
+  private handlePteMarker(vmf: FaultContext): number {
+    vmf.unlock();
+    if ((vmf.value & PTE_MARKER_GUARD) !== 0) return VM_FAULT_SIGSEGV;
+    return VM_FAULT_HWPOISON;
   }
 
   /** Waits for the batch that holds the page (mm/memory.c:migration_entry_wait). */
@@ -196,7 +206,7 @@ export class Memory {
     this.table.set(pfn, PG_anon | PG_anon_exclusive);
     this.table.set(this.table.head(pfn), PG_swapbacked | PG_dirty);
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    this.mapping.map(slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | write);
+    this.mapping.map(slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
   }
 
   private allocAnon(vmf: FaultContext, order: number, vpn: number): number {

@@ -1,4 +1,5 @@
 import { EFAULT, EINVAL, ENOMEM } from '../abi/errno.js';
+import { VM_SOFTDIRTY } from '../abi/mman.js';
 import { isMigrationType, pteType } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
@@ -28,7 +29,7 @@ export class Mmap {
     const rc = checkRange(start, pages);
     if (rc < 0) return rc;
     this.zap.range(mm, start, start + pages);
-    mm.replace(start, start + pages, [anonymousVma(start, start + pages, flags)]);
+    mm.replace(start, start + pages, [anonymousVma(start, start + pages, flags | VM_SOFTDIRTY)]);
     return 0;
   }
 

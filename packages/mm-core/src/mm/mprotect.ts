@@ -17,7 +17,8 @@ import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import type { MmStruct } from '../mem/vma.js';
+import { mustSeeStore } from '../mem/soft-dirty.js';
+import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Work, WorkToken } from './work.js';
@@ -52,16 +53,16 @@ export class Mprotect {
       if (part.start > at) return -ENOMEM;
       const fresh = { ...part, flags: (part.flags & ~VM_PROT_MASK) | flags };
       mm.replace(part.start, part.end, [fresh]);
-      this.changeRange(mm, part.start, part.end, flags);
+      this.changeRange(mm, fresh);
       at = part.end;
     }
     return at < start + pages ? -ENOMEM : 0;
   }
 
-  private changeRange(mm: MmStruct, start: number, end: number, flags: number): void {
+  private changeRange(mm: MmStruct, vma: Vma): void {
     let changed = 0;
-    this.ptes.walk(mm.id, start, end, (slot) => {
-      this.changeEntry(slot, flags);
+    this.ptes.walk(mm.id, vma.start, vma.end, (slot) => {
+      this.changeEntry(slot, vma);
       changed++;
     });
     if (changed > 0) this.work.charge(this.changeNs(mm.activeCpus));
@@ -76,7 +77,8 @@ export class Mprotect {
     return mprotectPage + this.cost.tlbFlushNs(activeCpus) - this.cost.tlbFlushNs(1);
   }
 
-  private changeEntry(slot: number, flags: number): void {
+  private changeEntry(slot: number, vma: Vma): void {
+    const { flags } = vma;
     const bits = this.ptes.bits[slot]!;
     if (!pteMapsPage(bits)) {
       this.changeNonPresent(slot, bits);
@@ -86,7 +88,7 @@ export class Mprotect {
     const set = accessible ? PTE_PRESENT : PTE_PROTNONE;
     const clear = accessible ? PTE_PROTNONE : PTE_PRESENT;
     const keep = (flags & VM_WRITE) !== 0 && (bits & PTE_WRITE) !== 0;
-    const write = keep || this.canChangeWritable(slot, bits, flags) ? PTE_WRITE : 0;
+    const write = keep || this.canChangeWritable(slot, bits, vma) ? PTE_WRITE : 0;
     this.mapping.change(slot, set | write, clear | (write === 0 ? PTE_WRITE : 0));
   }
 
@@ -94,8 +96,9 @@ export class Mprotect {
    * Private pages that nobody shares become writable at once, so that the next store does not fault
    * (can_change_pte_writable); never on a node whose owner protects writes (RFC v4 patch 15).
    */
-  private canChangeWritable(slot: number, bits: number, flags: number): boolean {
-    if ((flags & VM_WRITE) === 0 || (bits & PTE_SPECIAL) !== 0) return false;
+  private canChangeWritable(slot: number, bits: number, vma: Vma): boolean {
+    if (mustSeeStore(vma, bits)) return false;
+    if ((vma.flags & VM_WRITE) === 0 || (bits & PTE_SPECIAL) !== 0) return false;
     const pfn = this.ptes.value[slot]!;
     if (!this.table.has(pfn, PG_anon_exclusive)) return false;
     return !this.managed.folio_managed_wrprotect(this.site, this.table.head(pfn));

@@ -7,6 +7,7 @@ import {
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SWP_EXCLUSIVE,
+  PTE_TRACKING,
   PTE_TYPE_HWPOISON,
   PTE_TYPE_MIGRATION_READ,
   PTE_TYPE_MIGRATION_READ_EXCLUSIVE,
@@ -81,9 +82,11 @@ export class RmapWalk {
     const entry = this.swap.slotOf(folio);
     for (const slot of slots) {
       const exclusive = this.table.has(folio, PG_anon_exclusive);
+      const kept = this.ptes.bits[slot]! & PTE_TRACKING;
       this.mapping.unmap(slot);
       this.swap.duplicate(entry);
-      this.mapping.setEntry(slot, PTE_TYPE_SWAP, entry, exclusive ? PTE_SWP_EXCLUSIVE : 0);
+      const flags = kept | (exclusive ? PTE_SWP_EXCLUSIVE : 0);
+      this.mapping.setEntry(slot, PTE_TYPE_SWAP, entry, flags);
       this.mms.get(this.ptes.mmOf(slot)).swapents += 1;
       this.folios.put(folio);
     }
@@ -162,12 +165,7 @@ export class RmapWalk {
     const accessible = vma !== null && (vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
     const present = accessible ? PTE_PRESENT : PTE_PROTNONE;
     this.folios.get(folio);
-    this.mapping.fromMigration(
-      slot,
-      from,
-      to,
-      present | write | (bits & (PTE_ACCESSED | PTE_DIRTY)),
-    );
+    this.mapping.fromMigration(slot, from, to, present | write | (bits & KEPT));
     if (exclusive) this.table.set(to, PG_anon_exclusive);
   }
 
@@ -192,4 +190,4 @@ export class RmapWalk {
 export const RmapWalkToken = createToken<RmapWalk>('RmapWalk');
 
 /** Bits that a migration entry carries over. */
-const KEPT = PTE_ACCESSED | PTE_DIRTY;
+const KEPT = PTE_ACCESSED | PTE_DIRTY | PTE_TRACKING;

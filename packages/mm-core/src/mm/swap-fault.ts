@@ -11,7 +11,14 @@ import {
   PG_swapbacked,
   PG_swapcache,
 } from '../abi/page-flags.js';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SWP_EXCLUSIVE, PTE_WRITE } from '../abi/pte.js';
+import {
+  PTE_ACCESSED,
+  PTE_MKDIRTY,
+  PTE_PRESENT,
+  PTE_SWP_EXCLUSIVE,
+  PTE_TRACKING,
+  PTE_WRITE,
+} from '../abi/pte.js';
 import { VM_FAULT_HWPOISON, VM_FAULT_MAJOR, VM_FAULT_OOM } from '../abi/vm-fault.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -19,6 +26,7 @@ import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { mustSeeStore } from '../mem/soft-dirty.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
@@ -105,11 +113,13 @@ export class SwapFault {
     if (this.shouldTryToFree(folio, vmf.write)) this.swap.freeSwap(folio);
     const exclusive = wasExclusive || this.table.refcount[folio] === 1;
     const fenced = this.managed.folio_managed_swap_in_wrprotect(this.site, folio);
-    const mayWrite = (vmf.vma.flags & VM_WRITE) !== 0 && exclusive && !fenced;
-    const writable = mayWrite ? PTE_WRITE | (vmf.write ? PTE_DIRTY : 0) : 0;
+    const tracked = vmf.bits & PTE_TRACKING;
+    const free = exclusive && !fenced && !mustSeeStore(vmf.vma, tracked);
+    const mayWrite = (vmf.vma.flags & VM_WRITE) !== 0 && free;
+    const writable = mayWrite ? PTE_WRITE | (vmf.write ? PTE_MKDIRTY : 0) : 0;
     if (exclusive) this.table.set(folio, PG_anon_exclusive);
     if (vmf.write) this.table.set(folio, PG_dirty);
-    this.mapping.map(vmf.slot, folio, PTE_PRESENT | PTE_ACCESSED | writable);
+    this.mapping.map(vmf.slot, folio, PTE_PRESENT | PTE_ACCESSED | writable | tracked);
     this.mlockFolio.mapped(folio, vmf.vma);
     if (fresh) this.folios.addLru(folio);
     if (!vmf.write || mayWrite || fenced) return 0;

@@ -8,7 +8,7 @@ import {
   PG_swapbacked,
   PG_swapcache,
 } from '../abi/page-flags.js';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../abi/pte.js';
+import { PTE_ACCESSED, PTE_MKDIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../abi/pte.js';
 import { VM_FAULT_OOM } from '../abi/vm-fault.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
@@ -77,7 +77,7 @@ export class WriteFault {
 
   private reuse(vmf: FaultContext): void {
     this.vmstat.add(this.pgreuse, 1);
-    this.mapping.change(vmf.slot, PTE_WRITE | PTE_DIRTY | PTE_ACCESSED, 0);
+    this.mapping.change(vmf.slot, PTE_WRITE | PTE_MKDIRTY | PTE_ACCESSED, 0);
     this.table.set(this.table.head(vmf.value), PG_dirty);
     vmf.unlock();
     this.work.charge(this.cost.ns.wpReuse);
@@ -118,7 +118,7 @@ export class WriteFault {
     }
     this.table.set(pfn, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    this.mapping.map(vmf.slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | write);
+    this.mapping.map(vmf.slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
     this.mlockFolio.mapped(pfn, vmf.vma);
     this.folios.addLru(pfn);
   }

@@ -1,5 +1,6 @@
 import { VM_LOCKED } from '../abi/mman.js';
 import {
+  isMarker,
   isMigrationType,
   PTE_SPECIAL,
   PTE_TYPE_SWAP,
@@ -36,10 +37,15 @@ export class Zap {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /** Empties every entry in [start, end); the vmas stay. */
-  range(mm: MmStruct, start: number, end: number): void {
+  /**
+   * Empties every entry in [start, end); the vmas stay.
+   * @param markersKept PTE_MARKER_* kinds that survive: a guard does not go with its contents, only
+   *   with its area (zap_nonpresent_ptes)
+   */
+  range(mm: MmStruct, start: number, end: number, markersKept = 0): void {
     let unmapped = 0;
     this.ptes.walk(mm.id, start, end, (slot) => {
+      if (isMarker(this.ptes.bits[slot]!, this.ptes.value[slot]!, markersKept)) return;
       if (pteMapsPage(this.ptes.bits[slot]!)) unmapped++;
       this.entry(slot);
     });

@@ -113,7 +113,7 @@ test('a stack grows down to what is touched, not past the limit', () => {
           },
           "end": 5001,
           "file": null,
-          "flags": 307,
+          "flags": 134218035,
           "pgoff": 4990,
           "policy": null,
           "start": 4990,
