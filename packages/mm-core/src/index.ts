@@ -317,7 +317,7 @@ export { type Integrity, type IntegrityCounts, Shadow } from './machine/shadow.j
 export { Syscalls } from './machine/syscalls.js';
 export { Task } from './machine/task.js';
 export type { ZoneConfig } from './machine/zone-config.js';
-export { AddressSpace, type FileKind } from './mem/address-space.js';
+export { AddressSpace, type FileKind, type PageImage } from './mem/address-space.js';
 export { AnonVma } from './mem/anon-vma.js';
 export {
   addFreeRange,
@@ -410,6 +410,9 @@ export {
 export { Demotion, DemotionToken } from './mm/demotion.js';
 export { DiskSwap, type DiskSwapOptions, diskSwap } from './mm/disk-swap.js';
 export { type EntryType, EntryTypes, EntryTypesToken } from './mm/entry-types.js';
+export { FileFault, FileFaultToken } from './mm/file-fault.js';
+export { Filemap, FilemapToken } from './mm/filemap.js';
+export { Files, FilesToken } from './mm/files.js';
 export { Folios, FoliosToken, type FrameHolder } from './mm/folio.js';
 export { Fork, ForkToken } from './mm/fork.js';
 export { Gup, GupToken } from './mm/gup.js';
@@ -431,12 +434,13 @@ export {
 } from './mm/migrate.js';
 export { Mlock, MlockToken } from './mm/mlock.js';
 export { MlockFolio, MlockFolioToken } from './mm/mlock-folio.js';
-export { Mmap, MmapToken, TASK_SIZE_PAGES } from './mm/mmap.js';
+export { type FileBacking, Mmap, MmapToken, TASK_SIZE_PAGES } from './mm/mmap.js';
 export { Mms, MmsToken } from './mm/mms.js';
 export { MovePages, MovePagesToken, type MoveResult } from './mm/move-pages.js';
 export { Mprotect, MprotectToken, vmFlags } from './mm/mprotect.js';
 export { OomKill, OomKillToken, type OomReaper } from './mm/oom-kill.js';
 export { PageAlloc, PageAllocToken } from './mm/page-alloc.js';
+export { type FilePlace, PageCache, PageCacheToken } from './mm/page-cache.js';
 export { RmapWalk, RmapWalkToken } from './mm/rmap-walk.js';
 export {
   DEF_PRIORITY,
@@ -444,6 +448,7 @@ export {
   type ScanControl,
   SWAP_CLUSTER_MAX,
 } from './mm/scan-control.js';
+export { type FilePage, Shmem, ShmemToken } from './mm/shmem.js';
 export {
   type ReferenceRule,
   ShrinkFolioList,
@@ -462,6 +467,7 @@ export { NoSwap, SwapBackend } from './mm/swap-backend.js';
 export { SwapFault, SwapFaultToken } from './mm/swap-fault.js';
 export { SYSCTL_DEFAULTS, Sysctl } from './mm/sysctl.js';
 export { Tasks, TasksToken } from './mm/tasks.js';
+export { Truncate, TruncateToken, type UnmapRule } from './mm/truncate.js';
 export { ClassicLru, ReclaimPolicy } from './mm/vmscan.js';
 export { Work, WorkToken } from './mm/work.js';
 export { WriteFault, WriteFaultToken } from './mm/write-fault.js';

@@ -1,3 +1,4 @@
+import { PG_anon } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
   PTE_CHECKED,
@@ -30,6 +31,7 @@ import type { MmStruct } from '../mem/vma.js';
 import type { Memory } from '../mm/memory.js';
 import type { MemoryFailure } from '../mm/memory-failure.js';
 import type { OomKill } from '../mm/oom-kill.js';
+import type { FilePlace, PageCache } from '../mm/page-cache.js';
 import type { Work } from '../mm/work.js';
 import type { Zap } from '../mm/zap.js';
 import { LatencyHistogram } from './latency.js';
@@ -67,6 +69,7 @@ export interface EngineParts {
   readonly nodes: Nodes;
   readonly ptes: Ptes;
   readonly contents: Contents;
+  readonly cache: PageCache;
   readonly memory: Memory;
   readonly memoryFailure: MemoryFailure;
   readonly oom: OomKill;
@@ -207,11 +210,42 @@ export class AccessEngine {
     const { ptes, contents } = this.parts;
     const pfn = ptes.value[slot]!;
     const version = contents.store(pfn, vpn);
+    const place = this.placeOf(pfn);
+    if (place !== null) {
+      this.storeToFile(slot, pfn, version, place);
+      return;
+    }
     ptes.shadow[slot] = version;
     this.shadow.noteStore(version, slot);
     // A device sees every store to its pages, so those never become hits of the loop.
     const written = contents.deviceOf(pfn) === null ? PTE_WRITTEN : 0;
     ptes.bits[slot] = ptes.bits[slot]! | PTE_ACCESSED | PTE_DIRTY | written;
+  }
+
+  /** The file page behind a frame, or null for anonymous memory. */
+  private placeOf(pfn: number): FilePlace | null {
+    const { table, cache } = this.parts;
+    return table.has(table.head(pfn), PG_anon) ? null : cache.placeOf(pfn);
+  }
+
+  /**
+   * What others may expect of a file changes with every store, so such an entry never becomes a
+   * hit of the loop.
+   */
+  private storeToFile(slot: number, pfn: number, version: number, place: FilePlace): void {
+    const { ptes, contents } = this.parts;
+    place.file.expected.set(place.index, version);
+    this.shadow.noteStore(version, slot);
+    contents.onChangedBehind(pfn);
+    ptes.bits[slot] = ptes.bits[slot]! | PTE_ACCESSED | PTE_DIRTY;
+  }
+
+  /** Contents that a load through the slot must find. */
+  private expected(slot: number, bits: number): number {
+    const { ptes } = this.parts;
+    const place = (bits & PTE_SPECIAL) === 0 ? this.placeOf(ptes.value[slot]!) : null;
+    if (place === null) return ptes.shadow[slot]!;
+    return place.file.expected.get(place.index) ?? VERSION_ZERO;
   }
 
   /** @returns false if the page turned out poisoned and has to be faulted in again */
@@ -220,7 +254,7 @@ export class AccessEngine {
     if ((bits & PTE_CHECKED) === 0) {
       const special = (bits & PTE_SPECIAL) !== 0;
       const found = special ? VERSION_ZERO : table.version[ptes.value[slot]!]!;
-      const verdict = this.shadow.check(slot, ptes.shadow[slot]!, found);
+      const verdict = this.shadow.check(slot, this.expected(slot, bits), found);
       if (verdict !== 'good') ptes.shadow[slot] = found === VERSION_LOST ? VERSION_ZERO : found;
       if (found === VERSION_LOST) {
         this.poison(slot);

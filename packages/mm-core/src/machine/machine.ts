@@ -17,6 +17,8 @@ import type { MmStruct } from '../mem/vma.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type CgroupTree, CgroupTreeToken } from '../mm/cgroup.js';
 import { CostModel } from '../mm/cost-model.js';
+import { type Filemap, FilemapToken } from '../mm/filemap.js';
+import { type Files, FilesToken } from '../mm/files.js';
 import { type Folios, FoliosToken } from '../mm/folio.js';
 import { type Fork, ForkToken } from '../mm/fork.js';
 import { type Gup, GupToken } from '../mm/gup.js';
@@ -33,10 +35,12 @@ import { type MovePages, MovePagesToken } from '../mm/move-pages.js';
 import { type Mprotect, MprotectToken } from '../mm/mprotect.js';
 import { type OomKill, OomKillToken } from '../mm/oom-kill.js';
 import { type PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
+import { type PageCache, PageCacheToken } from '../mm/page-cache.js';
 import { type SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { type Swap, SwapToken } from '../mm/swap.js';
 import { SwapBackend } from '../mm/swap-backend.js';
 import { type Tasks, TasksToken } from '../mm/tasks.js';
+import { type Truncate, TruncateToken } from '../mm/truncate.js';
 import { type Watermarks, WatermarksToken } from '../mm/watermarks.js';
 import { type Work, WorkToken } from '../mm/work.js';
 import { type Zap, ZapToken } from '../mm/zap.js';
@@ -70,6 +74,10 @@ export class Machine {
   readonly migrate: Migrate;
   readonly swap: Swap;
   readonly swapBackend: SwapBackend;
+  readonly files: Files;
+  readonly pageCache: PageCache;
+  readonly filemap: Filemap;
+  readonly truncate: Truncate;
   readonly memory: Memory;
   readonly mmap: Mmap;
   readonly mprotect: Mprotect;
@@ -115,6 +123,10 @@ export class Machine {
     this.migrate = services.get(MigrateToken);
     this.swap = services.get(SwapToken);
     this.swapBackend = services.get(SwapBackend);
+    this.files = services.get(FilesToken);
+    this.pageCache = services.get(PageCacheToken);
+    this.filemap = services.get(FilemapToken);
+    this.truncate = services.get(TruncateToken);
     this.memory = services.get(MemoryToken);
     this.mmap = services.get(MmapToken);
     this.mprotect = services.get(MprotectToken);
@@ -145,6 +157,7 @@ export class Machine {
       nodes: this.nodes,
       ptes: this.ptes,
       contents,
+      cache: this.pageCache,
       memory: this.services.get(MemoryToken),
       memoryFailure: this.memoryFailure,
       oom: this.oom,

@@ -1,5 +1,6 @@
 import { N_MEMORY, N_MEMORY_PRIVATE } from '../abi/node-states.js';
 import {
+  PG_anon,
   PG_anon_exclusive,
   PG_batched,
   PG_buddy,
@@ -55,6 +56,7 @@ export function verifyMachine(machine: Machine): void {
   verifyLru(machine);
   verifyFolios(machine, recount);
   verifySwap(machine, recount);
+  verifyFiles(machine);
   verifyAllocations(machine);
 }
 
@@ -130,8 +132,10 @@ function countEntry(machine: Machine, slot: number, bits: number, recount: Recou
 /** A page is stored to through its only mapping (PG_anon_exclusive). */
 function verifyExclusive({ table, rmap }: Machine, pfn: number, bits: number): void {
   const exclusive = table.has(pfn, PG_anon_exclusive);
+  const anon = table.has(table.head(pfn), PG_anon);
+  assert(anon || !exclusive, `page ${pfn} of a file is exclusive to nobody`);
   assert(!exclusive || rmap.count(pfn) === 1, `exclusive page ${pfn} has one mapping`);
-  assert((bits & PTE_WRITE) === 0 || exclusive, `writable page ${pfn} is exclusive`);
+  assert((bits & PTE_WRITE) === 0 || exclusive || !anon, `writable page ${pfn} is exclusive`);
 }
 
 /**
@@ -225,6 +229,9 @@ function* allocatedPages(machine: Machine, zone: Zone): IterableIterator<number>
 
 function verifySwap(machine: Machine, recount: Recount): void {
   let used = 0;
+  for (const file of machine.files.all()) {
+    for (const entry of file.swapped.values()) bump(recount.swap, entry);
+  }
   for (const { slot, entries, folio } of machine.swap.inUse()) {
     used++;
     const named = recount.swap.get(slot) ?? 0;
@@ -237,6 +244,22 @@ function verifySwap(machine: Machine, recount: Recount): void {
   for (const slot of recount.swap.keys()) {
     assert(machine.swap.entryCount(slot) > 0, `swap slot ${slot} named by an entry is in use`);
   }
+}
+
+/** The page cache and its folios know each other; no page is both cached and in swap. */
+function verifyFiles({ files, pageCache, table }: Machine): void {
+  let cached = 0;
+  for (const file of files.all()) {
+    for (const [index, pfn] of file.pages) {
+      cached++;
+      const place = pageCache.placeOf(pfn);
+      const known = place?.file === file && place.index === index;
+      assert(known, `page ${pfn} knows it is page ${index} of file ${file.ino}`);
+      assert(!table.has(pfn, PG_anon), `page ${pfn} of a file is not anonymous`);
+      assert(!file.swapped.has(index), `page ${index} of file ${file.ino} is in one place`);
+    }
+  }
+  assert(cached === pageCache.folioList().length, 'every cached page belongs to a known file');
 }
 
 function bump(counts: Map<number, number>, key: number): void {

@@ -1,3 +1,11 @@
+import { PAGE_SIZE } from '../abi/zone.js';
+
+/** What a page of a file is on disk: identity and name of its bytes (`Contents`). */
+export interface PageImage {
+  readonly version: number;
+  readonly key: number;
+}
+
 /** What stands behind a file: memory that may be swapped, or a disk that it can be read from. */
 export type FileKind = 'shmem' | 'regular';
 
@@ -12,6 +20,8 @@ export class AddressSpace {
   readonly swapped = new Map<number, number>();
   /** Contents that a read of the file must find, by index: a version; absent = never written. */
   readonly expected = new Map<number, number>();
+  /** Pages on disk by index; always empty for shmem. */
+  readonly disk = new Map<number, PageImage>();
   /** Memory policies by range of indices (shared_policy); owned by mempolicy. */
   policy: object | null = null;
   /** Names a process may still find the file by; false after unlink. */
@@ -24,7 +34,15 @@ export class AddressSpace {
     readonly name: string,
     /** i_size in bytes. */
     public sizeBytes: number,
-    /** Pages of it that were written to disk or exist there (regular files only). */
-    readonly onDisk: Set<number> = new Set(),
   ) {}
+
+  /** Pages that the file has, the last one perhaps in part. */
+  get sizePages(): number {
+    return Math.ceil(this.sizeBytes / PAGE_SIZE);
+  }
+
+  /** Must its pages be written to disk, so that a first store to one is noticed (page_mkwrite)? */
+  get needsWriteback(): boolean {
+    return this.kind === 'regular';
+  }
 }

@@ -1,6 +1,6 @@
 import { ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_DONTCOPY, VM_LOCKED, VM_LOCKONFAULT } from '../abi/mman.js';
+import { VM_DONTCOPY, VM_LOCKED, VM_LOCKONFAULT, VM_UFFD_WP } from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
@@ -77,6 +77,7 @@ export class Fork {
     child.vmas = kept.map((vma) => this.childVma(vma));
     let rc = 0;
     for (const vma of kept) {
+      if (!needsCopy(vma)) continue;
       this.ptes.walk(parent.id, vma.start, vma.end, (slot, vpn) => {
         if (rc === 0) rc = this.copyEntry(slot, this.ptes.slot(child.id, vpn), child, nid);
       });
@@ -165,3 +166,8 @@ export const ForkToken = createToken<Fork>('Fork');
 
 const ENTRY_FLAGS = 0xfff;
 const PRESENCE = PTE_PRESENT | PTE_PROTNONE;
+
+/** What a file holds the child can fault in again (vma_needs_copy). */
+function needsCopy(vma: Vma): boolean {
+  return vma.file === null || vma.anonVma !== null || (vma.flags & VM_UFFD_WP) !== 0;
+}

@@ -41,6 +41,7 @@ import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { FaultContext } from './fault-context.js';
+import { type FileFault, FileFaultToken } from './file-fault.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { Mempolicy } from './mempolicy.js';
@@ -72,6 +73,7 @@ export class Memory {
     @inject(Mempolicy) private readonly mempolicy: Mempolicy,
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(SwapFaultToken) private readonly swapFault: SwapFault,
+    @inject(FileFaultToken) private readonly fileFault: FileFault,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
@@ -103,7 +105,10 @@ export class Memory {
   }
 
   private handlePteFault(vmf: FaultContext): number {
-    if (vmf.bits === 0) return this.doAnonymousPage(vmf);
+    if (vmf.bits === 0) {
+      const { file } = vmf.vma;
+      return file === null ? this.doAnonymousPage(vmf) : this.fileFault.doFault(vmf, file);
+    }
     const readOnly = (vmf.bits & (PTE_PRESENT | PTE_WRITE)) === PTE_PRESENT;
     if (vmf.write && readOnly) this.writeProtectFaults++;
     if (!pteMapsPage(vmf.bits)) return this.doNonPresent(vmf);

@@ -25,6 +25,7 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
@@ -88,6 +89,7 @@ export class Migrate {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -206,7 +208,8 @@ export class Migrate {
    */
   private replace(src: number, dst: number): boolean {
     if (!this.rmapWalk.tryToMigrate(src)) return false;
-    const expected = 1 + (this.table.has(src, PG_swapcache) ? 1 : 0);
+    const cached = this.table.has(src, PG_swapcache) || this.cache.has(src);
+    const expected = 1 + (cached ? 1 : 0);
     if (this.table.refcount[src] !== expected) return false;
     this.folios.trylock(dst);
     const pages = this.table.nrPages(src);
@@ -247,6 +250,7 @@ export class Migrate {
   private restore({ src, dst }: Move): void {
     this.managed.folio_managed_migrate_notify(this.notifySite, src, dst);
     if (this.table.has(src, PG_swapcache)) this.swap.replaceFolio(src, dst);
+    if (this.cache.has(src)) this.cache.replace(src, dst);
     this.rmapWalk.removeMigrationPtes(src, dst);
     const tp = this.tracepoints.mm_migrate_folio;
     if (tp.enabled) tp.emit(src, dst, this.nodes.nidOf(src), this.nodes.nidOf(dst));

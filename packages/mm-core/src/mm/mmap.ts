@@ -3,7 +3,7 @@ import { VM_SOFTDIRTY } from '../abi/mman.js';
 import { isMigrationType, pteType } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import { anonymousVma, clipVma, type MmStruct } from '../mem/vma.js';
+import { anonymousVma, clipVma, type MmStruct, type Vma } from '../mem/vma.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Zap, ZapToken } from './zap.js';
@@ -24,12 +24,22 @@ export class Mmap {
     @inject(ZapToken) private readonly zap: Zap,
   ) {}
 
-  /** mmap(MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS): unmaps what is there first. */
-  mmap(mm: MmStruct, start: number, pages: number, flags: number): number {
+  /**
+   * mmap(MAP_FIXED): unmaps what is there first. @param backing the file and its page index at
+   * `start`; default private anonymous memory
+   */
+  mmap(
+    mm: MmStruct,
+    start: number,
+    pages: number,
+    flags: number,
+    backing: FileBacking = { file: null, pgoff: start },
+  ): number {
     const rc = checkRange(start, pages);
     if (rc < 0) return rc;
     this.zap.range(mm, start, start + pages);
-    mm.replace(start, start + pages, [anonymousVma(start, start + pages, flags | VM_SOFTDIRTY)]);
+    const vma = anonymousVma(start, start + pages, flags | VM_SOFTDIRTY);
+    mm.replace(start, start + pages, [{ ...vma, ...backing }]);
     return 0;
   }
 
@@ -82,6 +92,10 @@ export class Mmap {
     if (!isMigrationType(type)) this.entryTypes.get(type)?.move(source, target, payload);
   }
 }
+
+/** What an area maps. */
+export type FileBacking = Pick<Vma, 'file' | 'pgoff'>;
+
 export const MmapToken = createToken<Mmap>('Mmap');
 
 function checkRange(start: number, pages: number): number {

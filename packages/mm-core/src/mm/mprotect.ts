@@ -1,7 +1,16 @@
 import { EINVAL, ENOMEM } from '../abi/errno.js';
-import { PROT_EXEC, PROT_READ, PROT_WRITE, VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import {
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  VM_EXEC,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from '../abi/mman.js';
 import { PG_anon_exclusive } from '../abi/page-flags.js';
 import {
+  PTE_DIRTY,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
@@ -15,12 +24,14 @@ import {
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
+import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { mustSeeStore } from '../mem/soft-dirty.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type Work, WorkToken } from './work.js';
 
 const PROT_MASK = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -35,6 +46,7 @@ export class Mprotect {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -100,8 +112,16 @@ export class Mprotect {
     if (mustSeeStore(vma, bits)) return false;
     if ((vma.flags & VM_WRITE) === 0 || (bits & PTE_SPECIAL) !== 0) return false;
     const pfn = this.ptes.value[slot]!;
+    const place = this.cache.placeOf(pfn);
+    if (place !== null) return this.isSharedPageWritable(vma.flags, bits, place.file);
     if (!this.table.has(pfn, PG_anon_exclusive)) return false;
     return !this.managed.folio_managed_wrprotect(this.site, this.table.head(pfn));
+  }
+
+  /** A page of a file is writable by right, or once a store was noticed (vma_wants_writenotify). */
+  private isSharedPageWritable(flags: number, bits: number, file: AddressSpace): boolean {
+    if ((flags & VM_SHARED) === 0) return false;
+    return !file.needsWriteback || (bits & PTE_DIRTY) !== 0;
   }
 
   /**

@@ -1,5 +1,5 @@
 import { VM_EXEC, VM_LOCKED, VM_READ, VM_WRITE } from '../abi/mman.js';
-import { PG_anon_exclusive, PG_pinned } from '../abi/page-flags.js';
+import { PG_anon, PG_anon_exclusive, PG_pinned } from '../abi/page-flags.js';
 import {
   isMigrationType,
   PTE_ACCESSED,
@@ -79,6 +79,7 @@ export class RmapWalk {
   tryToUnmap(folio: number): boolean {
     if (this.table.has(folio, PG_pinned)) return false;
     const slots = this.presentSlots(folio);
+    if (!this.table.has(folio, PG_anon)) return this.unmapFile(folio, slots);
     const entry = this.swap.slotOf(folio);
     for (const slot of slots) {
       const exclusive = this.table.has(folio, PG_anon_exclusive);
@@ -91,6 +92,16 @@ export class RmapWalk {
       this.folios.put(folio);
     }
     this.table.clear(folio, PG_anon_exclusive);
+    return true;
+  }
+
+  /** A page of a file is just unmapped: the file finds it again. */
+  private unmapFile(folio: number, slots: readonly number[]): boolean {
+    for (const slot of slots) {
+      this.mapping.unmap(slot);
+      this.folios.put(folio);
+    }
+    this.chargeFlush(slots);
     return true;
   }
 
@@ -166,7 +177,7 @@ export class RmapWalk {
     const present = accessible ? PTE_PRESENT : PTE_PROTNONE;
     this.folios.get(folio);
     this.mapping.fromMigration(slot, from, to, present | write | (bits & KEPT));
-    if (exclusive) this.table.set(to, PG_anon_exclusive);
+    if (exclusive && this.table.has(folio, PG_anon)) this.table.set(to, PG_anon_exclusive);
   }
 
   private migrationType(pfn: number, bits: number): number {

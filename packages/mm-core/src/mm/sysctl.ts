@@ -15,6 +15,8 @@ export interface Sysctl {
   demotion_enabled: boolean;
   /** Order of folios that faults in VM_HUGEPAGE areas try first; 0 = base pages. */
   thp_order: number;
+  /** Bytes around a read fault of a file whose cached pages are mapped along. */
+  fault_around_bytes: number;
 }
 export const Sysctl = createToken<Sysctl>('Sysctl');
 
@@ -25,4 +27,5 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   watermark_scale_factor: 10,
   demotion_enabled: false,
   thp_order: 0,
+  fault_around_bytes: 65536,
 };

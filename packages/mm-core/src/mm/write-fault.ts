@@ -17,11 +17,13 @@ import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
+import { isSharedWritable } from './file-fault.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { Mempolicy } from './mempolicy.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -42,6 +44,7 @@ export class WriteFault {
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(Mempolicy) private readonly mempolicy: Mempolicy,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
@@ -51,7 +54,9 @@ export class WriteFault {
   doWpPage(vmf: FaultContext): number {
     const old = vmf.value;
     const special = (vmf.bits & PTE_SPECIAL) !== 0;
-    if (!special && (this.table.has(old, PG_anon_exclusive) || this.canReuse(old))) {
+    if (!special && isSharedWritable(vmf.vma)) return this.share(vmf);
+    const anon = !special && this.table.has(this.table.head(old), PG_anon);
+    if (anon && (this.table.has(old, PG_anon_exclusive) || this.canReuse(old))) {
       this.table.set(old, PG_anon_exclusive);
       this.reuse(vmf);
       return 0;
@@ -59,6 +64,15 @@ export class WriteFault {
     if (!special) this.folios.get(this.table.head(old));
     vmf.unlock();
     return this.copy(vmf, special ? -1 : old);
+  }
+
+  /** The first store of a shared mapping to a page that is on disk (wp_page_shared). */
+  private share(vmf: FaultContext): number {
+    this.mapping.change(vmf.slot, PTE_WRITE | PTE_DIRTY | PTE_ACCESSED, 0);
+    this.table.set(vmf.value, PG_dirty);
+    vmf.unlock();
+    this.work.charge(this.cost.ns.wpReuse);
+    return 0;
   }
 
   /**
@@ -108,6 +122,10 @@ export class WriteFault {
 
   private install(vmf: FaultContext, old: number, pfn: number): void {
     if (old >= 0) {
+      const place = this.cache.placeOf(old);
+      if (place !== null) {
+        this.ptes.shadow[vmf.slot] = place.file.expected.get(place.index) ?? 0;
+      }
       this.contents.copy(pfn, old);
       const device = this.contents.deviceOf(old);
       if (device !== null) this.work.charge(device.readPageNs(old));

@@ -1,4 +1,5 @@
 import { VM_LOCKED } from '../abi/mman.js';
+import { PG_anon } from '../abi/page-flags.js';
 import {
   isMarker,
   isMigrationType,
@@ -50,6 +51,16 @@ export class Zap {
       this.entry(slot);
     });
     if (unmapped > 0) this.work.charge(this.cost.tlbFlushNs(mm.activeCpus));
+  }
+
+  /** Empties the entries of pages of files; private copies stay (unmap_mapping_range). */
+  filePages(mm: MmStruct, start: number, end: number): void {
+    this.ptes.walk(mm.id, start, end, (slot) => {
+      const bits = this.ptes.bits[slot]!;
+      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+      const folio = this.table.head(this.ptes.value[slot]!);
+      if (!this.table.has(folio, PG_anon)) this.entry(slot);
+    });
   }
 
   /** Empties one entry, whatever it holds. */

@@ -67,11 +67,13 @@ function auditMapping(machine: Machine, slot: number, bits: number): void {
   const pfn = ptes.value[slot]!;
   const folio = table.head(pfn);
   assert(!table.has(pfn, PG_hwpoison), `poisoned page ${pfn} is mapped nowhere`);
-  assert(table.has(folio, PG_anon), `mapped folio ${folio} is anonymous`);
+  const anon = table.has(folio, PG_anon);
+  const known = anon || machine.pageCache.has(folio);
+  assert(known, `mapped folio ${folio} is anonymous or a file's`);
   const exclusive = table.has(pfn, PG_anon_exclusive);
   const writable = (bits & PTE_WRITE) !== 0;
   assert(!exclusive || rmap.count(pfn) === 1, `exclusive page ${pfn} has one mapping`);
-  assert(!writable || exclusive, `writable page ${pfn} is exclusive`);
+  assert(!writable || exclusive || !anon, `writable page ${pfn} is exclusive`);
   const owner = managed.ownerOf(folio);
   const fenced = owner !== null && (owner.flags & NP_OPS_PROTECT_WRITE) !== 0;
   assert(!fenced || !writable, `fenced page ${pfn} is not writable`);

@@ -1,0 +1,158 @@
+import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
+import { VM_SHARED, VM_WRITE } from '../abi/mman.js';
+import {
+  PG_anon,
+  PG_anon_exclusive,
+  PG_dirty,
+  PG_hwpoison,
+  PG_locked,
+  PG_swapbacked,
+} from '../abi/page-flags.js';
+import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_WRITE } from '../abi/pte.js';
+import {
+  VM_FAULT_HWPOISON,
+  VM_FAULT_MAJOR,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
+} from '../abi/vm-fault.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import type { AddressSpace } from '../mem/address-space.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { pageIndex, type Vma } from '../mem/vma.js';
+import { CostModel } from './cost-model.js';
+import type { FaultContext } from './fault-context.js';
+import { type Filemap, FilemapToken } from './filemap.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Mapping, MappingToken } from './mapping.js';
+import { Mempolicy } from './mempolicy.js';
+import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
+import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import type { FilePage } from './shmem.js';
+import { Sysctl } from './sysctl.js';
+import { type Work, WorkToken } from './work.js';
+
+/** A fault where a file is mapped and nothing stands yet (mm/memory.c:do_fault). */
+@injectable()
+export class FileFault {
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(FilemapToken) private readonly filemap: Filemap,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(Mempolicy) private readonly mempolicy: Mempolicy,
+    @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
+    @inject(ContentsToken) private readonly contents: Contents,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  /** @returns VM_FAULT_* bits */
+  doFault(vmf: FaultContext, file: AddressSpace): number {
+    vmf.unlock();
+    if (!vmf.write) return this.doReadFault(vmf, file);
+    return (vmf.vma.flags & VM_SHARED) !== 0
+      ? this.doSharedFault(vmf, file)
+      : this.doCowFault(vmf, file);
+  }
+
+  /** Cached pages around it are mapped along; one that is missing is brought in alone. */
+  private doReadFault(vmf: FaultContext, file: AddressSpace): number {
+    this.work.charge(this.cost.ns.trap);
+    if (vmf.vma.uffd === null) this.mapAround(vmf, file);
+    if (this.ptes.bits[vmf.slot] !== 0) return 0;
+    const page = this.page(vmf, file);
+    if (page.pfn < 0) return -page.pfn;
+    this.map(vmf, vmf.slot, page.pfn, PTE_ACCESSED);
+    return page.isMajor ? VM_FAULT_MAJOR : 0;
+  }
+
+  private doSharedFault(vmf: FaultContext, file: AddressSpace): number {
+    this.work.charge(this.cost.ns.trap);
+    const page = this.page(vmf, file);
+    if (page.pfn < 0) return -page.pfn;
+    this.map(vmf, vmf.slot, page.pfn, PTE_ACCESSED | PTE_WRITE | PTE_DIRTY);
+    this.table.set(page.pfn, PG_dirty);
+    return page.isMajor ? VM_FAULT_MAJOR : 0;
+  }
+
+  /** The copy is allocated before the file's page is looked for. */
+  private doCowFault(vmf: FaultContext, file: AddressSpace): number {
+    this.work.charge(this.cost.ns.cowFault);
+    vmf.mm.prepareAnonVma(vmf.vma);
+    const { nid, nodemask, gfp } = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
+    const flags = GFP_HIGHUSER_MOVABLE | __GFP_ZERO | gfp;
+    const copy = this.pageAlloc.alloc({ gfp: flags, order: 0, nid, nodemask });
+    if (copy < 0) return VM_FAULT_OOM;
+    const page = this.page(vmf, file);
+    if (page.pfn < 0) {
+      this.folios.put(copy);
+      return -page.pfn;
+    }
+    this.contents.copy(copy, page.pfn);
+    this.ptes.shadow[vmf.slot] = file.expected.get(pageIndex(vmf.vma, vmf.vpn)) ?? 0;
+    this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
+    const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+    this.mapping.map(vmf.slot, copy, PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | write);
+    this.mlockFolio.mapped(copy, vmf.vma);
+    this.folios.addLru(copy);
+    return page.isMajor ? VM_FAULT_MAJOR : 0;
+  }
+
+  /** The file's page; `pfn` is minus the fault bits if there is none. */
+  private page(vmf: FaultContext, file: AddressSpace): FilePage {
+    const index = pageIndex(vmf.vma, vmf.vpn);
+    if (index >= file.sizePages) return { pfn: -VM_FAULT_SIGBUS, isMajor: false };
+    const choice = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
+    const page = this.filemap.getFolio(file, index, choice);
+    if (page.pfn < 0) return { pfn: -VM_FAULT_OOM, isMajor: false };
+    if (!this.table.has(page.pfn, PG_hwpoison)) return page;
+    return { pfn: -VM_FAULT_HWPOISON, isMajor: false };
+  }
+
+  /**
+   * Maps what is cached in the aligned window around the fault; mapped pages are old, the faulting
+   * one is not (do_fault_around, filemap_map_pages).
+   */
+  private mapAround(vmf: FaultContext, file: AddressSpace): void {
+    const pages = this.sysctl.fault_around_bytes / 4096;
+    if (pages <= 1) return;
+    const { vma, vpn } = vmf;
+    const table = Math.floor(vpn / PTRS_PER_PTE) * PTRS_PER_PTE;
+    const window = Math.floor(vpn / pages) * pages;
+    const from = Math.max(window, vma.start, table);
+    const fileEnd = vma.start + (file.sizePages - vma.pgoff);
+    const to = Math.min(window + pages, vma.end, table + PTRS_PER_PTE, fileEnd);
+    for (let at = from; at < to; at++) {
+      const pfn = file.pages.get(pageIndex(vma, at));
+      const slot = this.ptes.slot(vmf.mm.id, at);
+      if (pfn === undefined || this.ptes.bits[slot] !== 0) continue;
+      if (this.table.has(pfn, PG_hwpoison | PG_locked)) continue;
+      this.map(vmf, slot, pfn, at === vpn ? PTE_ACCESSED : 0);
+    }
+  }
+
+  /**
+   * Maps a page of the file. A shared writable mapping of memory that needs no writeback is
+   * writable from the start, a load's too (vma_wants_writenotify).
+   */
+  private map(vmf: FaultContext, slot: number, pfn: number, bits: number): void {
+    this.folios.get(pfn);
+    const open = isSharedWritable(vmf.vma) && vmf.vma.file?.needsWriteback === false;
+    this.mapping.map(slot, pfn, PTE_PRESENT | bits | (open ? PTE_WRITE : 0));
+    this.mlockFolio.mapped(pfn, vmf.vma);
+  }
+}
+export const FileFaultToken = createToken<FileFault>('FileFault');
+
+const SHARED_WRITE = VM_SHARED | VM_WRITE;
+
+/** May stores through the area reach the file? */
+export function isSharedWritable(vma: Vma): boolean {
+  return (vma.flags & SHARED_WRITE) === SHARED_WRITE;
+}

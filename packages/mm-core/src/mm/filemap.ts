@@ -1,0 +1,98 @@
+import { ENOMEM } from '../abi/errno.js';
+import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
+import { PG_dirty } from '../abi/page-flags.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import type { AddressSpace } from '../mem/address-space.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
+import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type Folios, FoliosToken } from './folio.js';
+import type { PolicyChoice } from './mempolicy.js';
+import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { type PageCache, PageCacheToken } from './page-cache.js';
+import { type FilePage, type Shmem, ShmemToken } from './shmem.js';
+
+/**
+ * Pages of files by index, whatever is behind them (mm/filemap.c), reading and writing through
+ * system calls included. Simplified: no readahead, so each page of a regular file is read on its
+ * own; writeback is done when it is asked for.
+ */
+@injectable()
+export class Filemap {
+  private readonly pgmajfault = Vmstat.index('pgmajfault');
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PageCacheToken) private readonly cache: PageCache,
+    @inject(ShmemToken) private readonly shmem: Shmem,
+    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(ContentsToken) private readonly contents: Contents,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+  ) {}
+
+  /** The page at `index`, read in or made if need be (filemap_fault, shmem_fault). */
+  getFolio(file: AddressSpace, index: number, choice: PolicyChoice): FilePage {
+    if (file.kind === 'shmem') return this.shmem.getFolio(file, index, choice);
+    const cached = this.cache.find(file, index);
+    if (cached >= 0) return { pfn: cached, isMajor: false };
+    const pfn = this.fill(file, index, choice);
+    if (pfn < 0) return { pfn, isMajor: false };
+    this.vmstat.add(this.pgmajfault, 1);
+    return { pfn, isMajor: true };
+  }
+
+  /**
+   * write(2) of (at least) the first word of a page: the page has new contents afterwards
+   * (generic_perform_write). @returns their identity, or -errno
+   */
+  write(file: AddressSpace, index: number, choice: PolicyChoice): number {
+    const page = this.pageForIo(file, index, choice);
+    if (page < 0) return page;
+    const version = this.contents.store(page, index);
+    file.expected.set(index, version);
+    this.table.set(page, PG_dirty);
+    this.contents.onChangedBehind(page);
+    return version;
+  }
+
+  /** read(2) of a page. @returns identity of its contents, or -errno */
+  read(file: AddressSpace, index: number, choice: PolicyChoice): number {
+    if (file.kind === 'shmem' && !file.pages.has(index) && !file.swapped.has(index)) {
+      return VERSION_ZERO;
+    }
+    const page = this.pageForIo(file, index, choice);
+    return page < 0 ? page : this.table.version[page]!;
+  }
+
+  /** Writes dirty pages to disk: they are clean then (filemap_write_and_wait). */
+  sync(file: AddressSpace): void {
+    if (!file.needsWriteback) return;
+    for (const [index, pfn] of file.pages) {
+      if (!this.table.has(pfn, PG_dirty)) continue;
+      file.disk.set(index, { version: this.table.version[pfn]!, key: this.table.key[pfn]! });
+      this.table.clear(pfn, PG_dirty);
+    }
+  }
+
+  private pageForIo(file: AddressSpace, index: number, choice: PolicyChoice): number {
+    if (file.kind === 'shmem') return this.shmem.getFolio(file, index, choice).pfn;
+    const cached = this.cache.find(file, index);
+    return cached >= 0 ? cached : this.fill(file, index, choice);
+  }
+
+  /** Reads a page from disk into a fresh folio of the cache; a hole reads as zeroes. */
+  private fill(file: AddressSpace, index: number, choice: PolicyChoice): number {
+    const { nid, nodemask, gfp } = choice;
+    const request = { gfp: GFP_HIGHUSER_MOVABLE | gfp, order: 0, nid, nodemask };
+    const pfn = this.pageAlloc.alloc(request);
+    if (pfn < 0) return -ENOMEM;
+    const image = file.disk.get(index);
+    this.contents.put(pfn, image?.version ?? VERSION_ZERO, image?.key ?? 0);
+    this.cache.add(file, index, pfn);
+    this.folios.addLru(pfn);
+    this.folios.put(pfn);
+    return pfn;
+  }
+}
+export const FilemapToken = createToken<Filemap>('Filemap');
