@@ -8,7 +8,7 @@ import {
   PG_locked,
   PG_swapbacked,
 } from '../abi/page-flags.js';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_WRITE } from '../abi/pte.js';
+import { PTE_ACCESSED, PTE_MKDIRTY, PTE_PRESENT, PTE_WRITE } from '../abi/pte.js';
 import {
   VM_FAULT_HWPOISON,
   VM_FAULT_MAJOR,
@@ -76,7 +76,7 @@ export class FileFault {
     this.work.charge(this.cost.ns.trap);
     const page = this.page(vmf, file);
     if (page.pfn < 0) return -page.pfn;
-    this.map(vmf, vmf.slot, page.pfn, PTE_ACCESSED | PTE_WRITE | PTE_DIRTY);
+    this.map(vmf, vmf.slot, page.pfn, PTE_ACCESSED | PTE_WRITE | PTE_MKDIRTY);
     this.table.set(page.pfn, PG_dirty);
     return page.isMajor ? VM_FAULT_MAJOR : 0;
   }
@@ -98,7 +98,7 @@ export class FileFault {
     this.ptes.shadow[vmf.slot] = file.expected.get(pageIndex(vmf.vma, vmf.vpn)) ?? 0;
     this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    this.mapping.map(vmf.slot, copy, PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | write);
+    this.mapping.map(vmf.slot, copy, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
     this.mlockFolio.mapped(copy, vmf.vma);
     this.folios.addLru(copy);
     return page.isMajor ? VM_FAULT_MAJOR : 0;

@@ -68,7 +68,7 @@ export class WriteFault {
 
   /** The first store of a shared mapping to a page that is on disk (wp_page_shared). */
   private share(vmf: FaultContext): number {
-    this.mapping.change(vmf.slot, PTE_WRITE | PTE_DIRTY | PTE_ACCESSED, 0);
+    this.mapping.change(vmf.slot, PTE_WRITE | PTE_MKDIRTY | PTE_ACCESSED, 0);
     this.table.set(vmf.value, PG_dirty);
     vmf.unlock();
     this.work.charge(this.cost.ns.wpReuse);
