@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { versionOfLab } from '../results/commit.js';
 import { addCompareCommand } from './compare-command.js';
+import { addConformCommand } from './conform-command.js';
 import { EXIT, endingOf } from './exit.js';
 import { addHooksCommand } from './hooks-command.js';
 import { addReportCommand } from './report-command.js';
@@ -15,8 +16,10 @@ Examples:
   mm-lab report runs/compressed-cxl-1-1            the report again, from a run's numbers
   mm-lab trace info redis-kv                       what is in a trace
   mm-lab hooks                                     every place in mm that asks about private memory
+  mm-lab conform conformance                       against what real kernels were recorded doing
 
-Exit codes: 0 done; 1 a claim does not hold, or a bug; 2 a mistake in what was asked; 130 Ctrl-C.`;
+Exit codes: 0 done; 1 a claim or a case failed, or a bug; 2 a mistake in what was asked;
+130 Ctrl-C.`;
 
 /**
  * Runs the command line.
@@ -50,6 +53,7 @@ function programOf(setExitCode: (code: number) => void): Command {
   addReportCommand(program);
   addTraceCommand(program);
   addHooksCommand(program);
+  addConformCommand(program, setExitCode);
   program.action(() => {
     const [word] = program.args;
     if (word === undefined) program.help();

@@ -18,6 +18,7 @@ export const LAB_ERRORS = {
   OUTPUT_DISK_FULL: 'make room, or give a folder on another disk with --out; nothing was kept',
   RESULTS_UNREADABLE: 'give a folder that `mm-lab run` or `mm-lab compare` left',
   WORKER_LOST: 'the machine may be out of memory: run fewer variants, or fewer rows with --rows',
+  CASES_UNREADABLE: 'give records, cases or a folder of them; see `mm-lab help conform`',
   INTERRUPTED: 'nothing was written',
 } as const;
 

@@ -1,0 +1,244 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { LabError, messageOf } from '../error/lab-error.js';
+import { bundledConformance } from './bundled.js';
+import type { ConformCase, SkippedCase } from './conform-case.js';
+import { isArray, isObject, type Json, objectAt, parseJson, textAt } from './json.js';
+import { syscallCases } from './syscall-file.js';
+
+/** What is looked for. */
+export interface FindOptions {
+  /** Whose records are judged by, where there is a choice. */
+  readonly kernel: string;
+  /** Folder of cases, instead of the one beside the records. */
+  readonly casesFolder?: string | undefined;
+}
+
+/** How deep a folder is searched. */
+const DEPTH_MAX = 4;
+
+/** Families whose machines have memory that the core alone does not have. */
+const NEEDS_BACKEND: Readonly<Record<string, string>> = {
+  hmm: 'needs backend hmm (the HMM test device)',
+  private: 'needs backend private (private nodes of the RFC)',
+};
+
+/**
+ * The cases at some paths, each once, in the order of files and of cases in them.
+ * @throws LabError CASES_UNREADABLE
+ */
+export function findCases(paths: readonly string[], options: FindOptions): readonly ConformCase[] {
+  const finder = new CaseFinder(options);
+  for (const path of paths) finder.add(resolve(path));
+  return finder.found();
+}
+
+class CaseFinder {
+  private readonly cases = new Map<string, ConformCase>();
+  private readonly jsonByPath = new Map<string, Json>();
+
+  constructor(private readonly options: FindOptions) {}
+
+  found(): readonly ConformCase[] {
+    return [...this.cases.values()];
+  }
+
+  add(path: string): void {
+    if (!existsSync(path)) throw new LabError('CASES_UNREADABLE', `there is no ${path}`);
+    const before = this.cases.size;
+    if (statSync(path).isDirectory()) this.addFolder(path, DEPTH_MAX);
+    else this.addFile(path);
+    if (this.cases.size === before) {
+      throw new LabError('CASES_UNREADABLE', `no cases in ${path}`);
+    }
+  }
+
+  private addFolder(folder: string, depth: number): void {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    if (folders.includes('cases') && folders.includes('records')) {
+      this.addRecordedSet(folder);
+      return;
+    }
+    for (const file of jsonFiles(folder)) this.addFile(file);
+    if (depth === 0) return;
+    for (const name of folders.sort()) this.addFolder(join(folder, name), depth - 1);
+  }
+
+  /** `cases/` beside `records/<kernel>/`: the records of one kernel, and what it never recorded. */
+  private addRecordedSet(folder: string): void {
+    const records = join(folder, 'records', this.options.kernel);
+    if (!existsSync(records)) {
+      throw new LabError('CASES_UNREADABLE', `${folder} has no records of ${this.options.kernel}`, {
+        hint: `it has ${readdirSync(join(folder, 'records')).join(', ')}: give one with --kernel`,
+      });
+    }
+    for (const file of jsonFiles(records)) this.addFile(file);
+    const casesFolder = this.options.casesFolder ?? join(folder, 'cases');
+    for (const file of jsonFiles(casesFolder)) {
+      for (const kase of this.entries(file)) {
+        if (!this.cases.has(textAt(kase, 'id'))) this.skipUnrecorded(kase);
+      }
+    }
+  }
+
+  private skipUnrecorded(kase: Json): void {
+    const reason = needsBackend(kase) ?? `${this.options.kernel} has no record of it`;
+    this.put(skipped(kase, reason));
+  }
+
+  private addFile(path: string): void {
+    const content = this.read(path);
+    const [first] = isArray(content) ? content : [];
+    if (isObject(content) && isArray(content.cases)) this.addSyscalls(content, path);
+    else if (isObject(first) && isObject(first.call)) this.addSyscalls({ cases: content }, path);
+    else if (isObject(first) && 'fixture' in first && isArray(content)) this.skipScenarios(content);
+    else if (isRecord(first)) this.addRecords(path);
+    else if (isObject(first) && isArray(first.steps)) this.addCasesAlone(path);
+  }
+
+  /** Scenarios of the HMM self-test: none of their machines is the core's alone. */
+  private skipScenarios(content: readonly Json[]): void {
+    const reason = NEEDS_BACKEND.hmm ?? '';
+    for (const kase of content) {
+      this.put({ kind: 'skipped', id: textAt(kase, 'name'), family: 'hmm-tests', reason });
+    }
+  }
+
+  private addSyscalls(content: Json, path: string): void {
+    for (const found of syscallCases(content, this.options.kernel, path)) this.put(found);
+  }
+
+  private addRecords(path: string): void {
+    const base = dirname(path);
+    const casesFolder = this.casesFolderOf(base);
+    const topology = this.topologyOf(base);
+    const byId = new Map<string, Json>();
+    for (const file of casesFolder === undefined ? [] : jsonFiles(casesFolder)) {
+      for (const kase of this.entries(file)) byId.set(textAt(kase, 'id'), kase);
+    }
+    for (const record of this.entries(path)) {
+      const kase = byId.get(textAt(record, 'id'));
+      const reason = this.whyNot(record, kase);
+      if (reason !== undefined) this.put(skipped(record, reason));
+      else if (kase !== undefined) this.putRecorded(kase, record, topology, base);
+    }
+  }
+
+  private whyNot(record: Json, kase: Json | undefined): string | undefined {
+    const backend = needsBackend(record);
+    if (backend !== undefined) return backend;
+    if (isObject(record) && record.broken) return 'the recording broke';
+    if (isObject(record) && record.missing) return 'the recording is missing';
+    return kase === undefined ? 'its case was not found (give the folder with --cases)' : undefined;
+  }
+
+  /** A file of cases: judged by the records of the same family beside it, or only run. */
+  private addCasesAlone(path: string): void {
+    const folder = join(dirname(path), '..', 'records', this.options.kernel);
+    const records = existsSync(folder) ? jsonFiles(folder) : [];
+    const byId = new Map<string, Json>();
+    for (const file of records) {
+      for (const record of this.entries(file)) byId.set(textAt(record, 'id'), record);
+    }
+    const topology = this.topologyOf(folder);
+    for (const kase of this.entries(path)) {
+      const backend = needsBackend(kase);
+      if (backend !== undefined) this.put(skipped(kase, backend));
+      else this.putRecorded(kase, byId.get(textAt(kase, 'id')) ?? null, topology, folder);
+    }
+  }
+
+  private putRecorded(kase: Json, record: Json, topology: Json, base: string): void {
+    const machine = textAt(kase, 'machine');
+    this.put({
+      kind: 'record',
+      id: textAt(kase, 'id'),
+      family: textAt(kase, 'family'),
+      kase,
+      record,
+      topology: objectAt(topology, machine),
+      description: objectAt(this.machinesOf(base), machine),
+    });
+  }
+
+  private put(found: ConformCase): void {
+    if (!this.cases.has(found.id)) this.cases.set(found.id, found);
+  }
+
+  private casesFolderOf(base: string): string | undefined {
+    const { casesFolder } = this.options;
+    if (casesFolder !== undefined) return casesFolder;
+    return firstExisting(join(base, '..', '..', 'cases'), join(base, '..', 'cases'));
+  }
+
+  private topologyOf(base: string): Json {
+    const own = join(base, '_topology.json');
+    const bundled = bundledConformance(`records/${this.options.kernel}/_topology.json`);
+    const path = firstExisting(own, ...bundled);
+    if (path !== undefined) return this.read(path);
+    throw new LabError('CASES_UNREADABLE', `there is no _topology.json in ${base}`);
+  }
+
+  private machinesOf(base: string): Json {
+    const near = [join(base, '..', '..', 'machines.json'), join(base, '..', 'machines.json')];
+    const path = firstExisting(...near, ...bundledConformance('machines.json'));
+    return path === undefined ? {} : this.read(path);
+  }
+
+  private entries(path: string): readonly Json[] {
+    const content = this.read(path);
+    return isArray(content) ? content : [];
+  }
+
+  private read(path: string): Json {
+    const known = this.jsonByPath.get(path);
+    if (known !== undefined) return known;
+    const content = readCases(path);
+    this.jsonByPath.set(path, content);
+    return content;
+  }
+}
+
+/** A JSON document, or JSON lines. @throws LabError CASES_UNREADABLE */
+function readCases(path: string): Json {
+  const text = readFileSync(path, 'utf8');
+  try {
+    const start = text.trimStart();
+    const isLines = start.startsWith('{') && /^\{.*\}\s*\n\s*\{/.test(start.slice(0, 1 << 20));
+    if (!isLines) return parseJson(text);
+    return start.split('\n').flatMap((line) => (line.trim() === '' ? [] : [parseJson(line)]));
+  } catch (cause) {
+    const what = `${path} is not JSON: ${messageOf(cause)}`;
+    throw new LabError('CASES_UNREADABLE', what, { cause });
+  }
+}
+
+function jsonFiles(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json') && !name.startsWith('_'))
+    .sort()
+    .map((name) => join(folder, name))
+    .filter((path) => basename(path) !== 'machines.json' && statSync(path).isFile());
+}
+
+function firstExisting(...paths: readonly string[]): string | undefined {
+  return paths.find((path) => existsSync(path));
+}
+
+function isRecord(entry: Json | undefined): boolean {
+  if (!isObject(entry) || !('kernel' in entry)) return false;
+  return isArray(entry.steps) || Boolean(entry.broken) || Boolean(entry.missing);
+}
+
+function needsBackend(kase: Json): string | undefined {
+  const byFamily = NEEDS_BACKEND[textAt(kase, 'family')];
+  if (byFamily !== undefined) return byFamily;
+  const machine = textAt(kase, 'machine');
+  if (machine === 'hmmc') return NEEDS_BACKEND.hmm;
+  return machine.startsWith('priv') ? NEEDS_BACKEND.private : undefined;
+}
+
+function skipped(kase: Json, reason: string): SkippedCase {
+  return { kind: 'skipped', id: textAt(kase, 'id'), family: textAt(kase, 'family'), reason };
+}

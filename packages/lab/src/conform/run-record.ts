@@ -1,0 +1,71 @@
+import { createMachine } from '@mm-lab/mm-core';
+import type { RecordCase } from './conform-case.js';
+import { deathOf, Guest } from './guest.js';
+import { isObject, type Json, type JsonObject, listAt } from './json.js';
+import { ANY_STEP, type Op } from './ops/op.js';
+import { OPS } from './ops/registry.js';
+import type { StepAnswer } from './outcome.js';
+import { recordMachine } from './record-machine.js';
+import { Step, StepError } from './step.js';
+import { WordData } from './word-data.js';
+
+/** What became of a case's steps. */
+export interface RecordRun {
+  readonly steps: readonly StepAnswer[];
+  /** Why the last step was not finished. */
+  readonly stopped?: { readonly step: number; readonly op: string; readonly message: string };
+}
+
+/** What a step takes on the guest: enough for background work to catch up. */
+const STEP_MS = 2;
+
+/** Runs the steps of a recorded case on a fresh machine. */
+export function runRecordCase({ kase, topology }: RecordCase): RecordRun {
+  const words = new WordData();
+  const guest = new Guest(createMachine(recordMachine(topology), [words.plugin()]), words);
+  guest.spawn('p0');
+  const steps: StepAnswer[] = [];
+  for (const [at, fields] of listAt(kase, 'steps').entries()) {
+    const step = new Step(isObject(fields) ? fields : {});
+    try {
+      steps.push({ op: step.op, result: perform(step, guest) });
+    } catch (error) {
+      return { steps, stopped: { step: at, op: step.op, message: messageFor(error) } };
+    }
+    guest.sleep(STEP_MS);
+  }
+  return { steps };
+}
+
+function perform(step: Step, guest: Guest): JsonObject {
+  const op = Object.hasOwn(OPS, step.op) ? OPS[step.op] : undefined;
+  if (op === undefined) throw new StepError(`unknown op ${step.op}`);
+  checkFields(step, op);
+  if (op.acts === 'machine') return op.run(step, guest);
+  const task = guest.find(step.text('p', 'p0'));
+  if (task === undefined) return { error: 'no task' };
+  guest.reap();
+  if (task.death !== null) return { error: 'task is dead' };
+  const result = op.run(step, task, guest);
+  guest.reap();
+  return task.death === null ? result : deathOf(task.death);
+}
+
+function checkFields(step: Step, op: Op): void {
+  const unknown = step.keys().filter((key) => !ANY_STEP.has(key) && !op.fields.includes(key));
+  if (unknown.length > 0) throw new StepError(`unknown field ${unknown.join(', ')} of ${step.op}`);
+}
+
+/** A bug of the model is told with the place where it showed. */
+export function messageFor(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof StepError) return error.message;
+  const at = error.stack?.split('\n').find((line) => /^\s+at .*mm-(?:core|lab)/.test(line));
+  const place = at === undefined ? '' : ` (${at.trim().replace(/\(?file:.*\/packages\//, '(')})`;
+  return `${error.name}: ${error.message}${place}`;
+}
+
+/** Steps in the form of a record's. */
+export function stepsJson(steps: readonly StepAnswer[]): Json {
+  return steps.map(({ op, result }) => ({ op, result }));
+}
