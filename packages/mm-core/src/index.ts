@@ -421,9 +421,20 @@ export { Kswapd, KswapdToken } from './mm/kswapd.js';
 export { Madvise, MadviseToken } from './mm/madvise.js';
 export { Mapping, MappingToken } from './mm/mapping.js';
 export { Memory, MemoryToken } from './mm/memory.js';
+export {
+  MEMORY_BLOCK_PAGES,
+  type MemoryBlock,
+  MemoryBlocks,
+  MemoryBlocksToken,
+} from './mm/memory-block.js';
 export { MemoryFailure, MemoryFailureToken } from './mm/memory-failure.js';
-export { MemoryHotplug, MemoryHotplugToken } from './mm/memory-hotplug.js';
-export { MEMTIER_ADISTANCE_DRAM, MemoryTiers, MemoryTiersToken } from './mm/memory-tiers.js';
+export { MemoryHotplug, MemoryHotplugToken, type NodeListener } from './mm/memory-hotplug.js';
+export {
+  MEMTIER_ADISTANCE_DRAM,
+  type MemoryTier,
+  MemoryTiers,
+  MemoryTiersToken,
+} from './mm/memory-tiers.js';
 export { LocalPolicy, Mempolicy, type PolicyChoice } from './mm/mempolicy.js';
 export {
   Migrate,

@@ -1,4 +1,4 @@
-import { N_CPU, N_POSSIBLE } from '../abi/node-states.js';
+import { N_CPU, N_MEMORY, N_POSSIBLE } from '../abi/node-states.js';
 import { MAX_NR_ZONES, ZONE_MOVABLE } from '../abi/zone.js';
 import { Clock } from '../base/clock.js';
 import { ClockToken } from '../base/clock-token.js';
@@ -22,6 +22,7 @@ import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { ORDERS } from '../mem/zone.js';
 import { CostModel, TableCostModel } from '../mm/cost-model.js';
 import { FoliosToken } from '../mm/folio.js';
+import { MemoryBlocksToken } from '../mm/memory-block.js';
 import { MemoryHotplugToken } from '../mm/memory-hotplug.js';
 import { SYSCTL_DEFAULTS, Sysctl } from '../mm/sysctl.js';
 import { WatermarksToken } from '../mm/watermarks.js';
@@ -126,10 +127,16 @@ function boot(services: Services, config: MachineConfig): void {
   const hotplug = services.get(MemoryHotplugToken);
   const folios = services.get(FoliosToken);
   const nodes = services.get(NodesToken);
+  const blocks = services.get(MemoryBlocksToken);
   folios.cpus = config.nodes.reduce((sum, node) => sum + (node.cpus ?? 0), 0);
   for (const node of config.nodes) {
     const plugged = nodes.pgdat(node.id).zones.some((zone) => zone.spannedPages > 0);
-    if (node.online !== false && plugged) hotplug.onlinePages(node.id, null);
+    if (node.online === false || !plugged) continue;
+    hotplug.onlinePages(node.id, null);
+  }
+  for (const placed of placeZones(config.nodes)) {
+    if (!nodes.hasState(placed.nid, N_MEMORY)) continue;
+    blocks.addBootZone(nodes.zone(placed.nid, placed.type), placed.hotplugged);
   }
   services.get(WatermarksToken).boot(config.bootMinFreeKbytes);
 }

@@ -24,6 +24,7 @@ import { type Fork, ForkToken } from '../mm/fork.js';
 import { type Gup, GupToken } from '../mm/gup.js';
 import { type Madvise, MadviseToken } from '../mm/madvise.js';
 import { type Memory, MemoryToken } from '../mm/memory.js';
+import { type MemoryBlocks, MemoryBlocksToken } from '../mm/memory-block.js';
 import { type MemoryFailure, MemoryFailureToken } from '../mm/memory-failure.js';
 import { type MemoryHotplug, MemoryHotplugToken } from '../mm/memory-hotplug.js';
 import { type MemoryTiers, MemoryTiersToken } from '../mm/memory-tiers.js';
@@ -89,6 +90,7 @@ export class Machine {
   readonly memoryFailure: MemoryFailure;
   readonly softOffline: SoftOffline;
   readonly hotplug: MemoryHotplug;
+  readonly blocks: MemoryBlocks;
   readonly tiers: MemoryTiers;
   readonly watermarks: Watermarks;
   readonly oom: OomKill;
@@ -138,6 +140,7 @@ export class Machine {
     this.memoryFailure = services.get(MemoryFailureToken);
     this.softOffline = services.get(SoftOfflineToken);
     this.hotplug = services.get(MemoryHotplugToken);
+    this.blocks = services.get(MemoryBlocksToken);
     this.tiers = services.get(MemoryTiersToken);
     this.watermarks = services.get(WatermarksToken);
     this.oom = services.get(OomKillToken);

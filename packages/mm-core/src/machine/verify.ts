@@ -76,6 +76,7 @@ function verifyZone(machine: Machine, zone: Zone): void {
     }
     assert(blocks === zone.freeBlocks[order], `zone ${zone.index} counts its order ${order}`);
   }
+  assert(zone.isolatedEnd === 0, `zone ${zone.index}: no range stays isolated`);
   assert(free === zone.freePages, `zone ${zone.index}: free pages equal a recount (${free})`);
   assert(zone.freePages <= zone.managedPages, `zone ${zone.index}: free pages are managed`);
 }
@@ -142,10 +143,10 @@ function verifyExclusive({ table, rmap }: Machine, pfn: number, bits: number): v
  * pgalloc - pgfree = pages in use, but for free pages that poison took off the lists: nobody counts
  * those.
  */
-function verifyAllocations({ counters, nodes, memoryFailure }: Machine): void {
+function verifyAllocations({ counters, nodes, memoryFailure, blocks }: Machine): void {
   let out = -counters.read('pgfree');
   for (const name of PGALLOC) out += counters.read(name);
-  let used = 0;
+  let used = blocks.pagesGone;
   for (const zone of nodes.zones) used += zone.managedPages - zone.kernelPages - zone.freePages;
   const balanced = out <= used && used - out <= memoryFailure.poisoned.size;
   assert(balanced, `pgalloc - pgfree is ${out}, pages in use are ${used}`);

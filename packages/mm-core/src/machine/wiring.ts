@@ -13,11 +13,13 @@ import { Kswapd, KswapdToken } from '../mm/kswapd.js';
 import { Madvise, MadviseToken } from '../mm/madvise.js';
 import { Mapping, MappingToken } from '../mm/mapping.js';
 import { Memory, MemoryToken } from '../mm/memory.js';
+import { MemoryBlocks, MemoryBlocksToken } from '../mm/memory-block.js';
 import { MemoryFailure, MemoryFailureToken } from '../mm/memory-failure.js';
 import { MemoryHotplug, MemoryHotplugToken } from '../mm/memory-hotplug.js';
 import { MemoryTiers, MemoryTiersToken } from '../mm/memory-tiers.js';
 import { LocalPolicy, Mempolicy } from '../mm/mempolicy.js';
 import { Migrate, MigrateToken } from '../mm/migrate.js';
+import { MigrateRange, MigrateRangeToken } from '../mm/migrate-range.js';
 import { Mlock, MlockToken } from '../mm/mlock.js';
 import { MlockFolio, MlockFolioToken } from '../mm/mlock-folio.js';
 import { Mmap, MmapToken } from '../mm/mmap.js';
@@ -92,6 +94,8 @@ export function bindServices(services: Services): void {
   services.bind(GupToken, Gup);
   services.bind(MemoryFailureToken, MemoryFailure);
   services.bind(SoftOfflineToken, SoftOffline);
+  services.bind(MigrateRangeToken, MigrateRange);
   services.bind(MemoryHotplugToken, MemoryHotplug);
+  services.bind(MemoryBlocksToken, MemoryBlocks);
   bindSyscalls(services);
 }

@@ -29,6 +29,8 @@ export function addFreeRange(table: FolioTable, zone: Zone, base: number, pages:
   if (zone.untouchedStart === zone.untouchedEnd) {
     zone.untouchedStart = first;
     zone.untouchedEnd = last;
+  } else if (zone.untouchedEnd === first) {
+    zone.untouchedEnd = last;
   } else {
     addPieces(table, zone, first, last);
   }
@@ -63,8 +65,15 @@ export function rmqueue(table: FolioTable, zone: Zone, order: number): number {
   return pfn;
 }
 
-/** Returns a block and merges it with its free buddies (mm/page_alloc.c:__free_one_page). */
+/**
+ * Returns a block and merges it with its free buddies (mm/page_alloc.c:__free_one_page); a page of
+ * an isolated range stays off the lists.
+ */
 export function freeOnePage(table: FolioTable, zone: Zone, pfn: number, order: number): void {
+  if (pfn < zone.isolatedEnd && pfn >= zone.isolatedStart) {
+    zone.isolatedFree += 1 << order;
+    return;
+  }
   zone.freePages += 1 << order;
   let at = pfn;
   let size = order;
@@ -137,7 +146,8 @@ function breakUntouched(table: FolioTable, zone: Zone, pfn: number): void {
   zone.untouchedStart = end;
 }
 
-function addPieces(table: FolioTable, zone: Zone, from: number, to: number): void {
+/** Puts a free range on the lists in the largest aligned blocks; counts nothing. */
+export function addPieces(table: FolioTable, zone: Zone, from: number, to: number): void {
   let at = from;
   while (at < to) {
     let order = MAX_PAGE_ORDER;
@@ -154,7 +164,8 @@ function putBlock(table: FolioTable, zone: Zone, pfn: number, order: number): vo
   zone.freeBlocks[order]! += 1;
 }
 
-function takeBlock(table: FolioTable, zone: Zone, pfn: number, order: number): void {
+/** Takes a free block off its list; counts no pages. */
+export function takeBlock(table: FolioTable, zone: Zone, pfn: number, order: number): void {
   table.links.remove(pfn);
   table.flags[pfn] = 0;
   table.order[pfn] = 0;

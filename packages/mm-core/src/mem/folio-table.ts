@@ -92,6 +92,13 @@ export class FolioTable {
     this.flags.fill(PG_reserved, pfn, pfn + pages);
   }
 
+  /** The pages come to be: fresh and free. */
+  unreserve(pfn: number, pages: number): void {
+    this.flags.fill(0, pfn, pfn + pages);
+    this.order.fill(0, pfn, pfn + pages);
+    this.refcount.fill(0, pfn, pfn + pages);
+  }
+
   /** Entries that map any page of the folio (folio_mapcount). */
   folioMapcount(folio: number): number {
     let sum = 0;

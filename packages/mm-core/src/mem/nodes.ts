@@ -1,5 +1,5 @@
 import { N_CPU, N_MEMORY, N_MEMORY_PRIVATE, NR_NODE_STATES } from '../abi/node-states.js';
-import { MAX_NUMNODES, MAX_PAGE_ORDER } from '../abi/zone.js';
+import { MAX_NUMNODES, MAX_PAGE_ORDER, ZONE_NORMAL } from '../abi/zone.js';
 import { assert, defined } from '../base/assert.js';
 import { createToken } from '../base/di.js';
 import type { FolioTable } from './folio-table.js';
@@ -38,8 +38,9 @@ export class Nodes {
 
   /** Pages become the zone's (move_pfn_range_to_zone, resize_zone_range). */
   growZone(zone: Zone, base: number, pages: number): void {
-    const end = Math.max(zone.base + zone.spannedPages, base + pages);
-    zone.base = zone.spannedPages === 0 ? base : Math.min(zone.base, base);
+    const isEmpty = zone.spannedPages === 0;
+    const end = isEmpty ? base + pages : Math.max(zone.base + zone.spannedPages, base + pages);
+    zone.base = isEmpty ? base : Math.min(zone.base, base);
     zone.spannedPages = end - zone.base;
     const last = base + pages - 1;
     this.table.zoneOfBlock.fill(
@@ -47,6 +48,19 @@ export class Nodes {
       base >> MAX_PAGE_ORDER,
       (last >> MAX_PAGE_ORDER) + 1,
     );
+  }
+
+  /** Pages are no longer the zone's; its span ends where its pages end (shrink_zone_span). */
+  shrinkZone(zone: Zone, base: number, pages: number): void {
+    const blocks = this.table.zoneOfBlock;
+    blocks.fill(0, base >> MAX_PAGE_ORDER, ((base + pages - 1) >> MAX_PAGE_ORDER) + 1);
+    const own = (pfn: number): boolean => blocks[pfn >> MAX_PAGE_ORDER] === zone.index + 1;
+    let start = zone.base;
+    let end = zone.base + zone.spannedPages;
+    while (start < end && !own(start)) start = ((start >> MAX_PAGE_ORDER) + 1) << MAX_PAGE_ORDER;
+    while (start < end && !own(end - 1)) end = ((end - 1) >> MAX_PAGE_ORDER) << MAX_PAGE_ORDER;
+    zone.base = start;
+    zone.spannedPages = Math.max(0, end - start);
   }
 
   /** Zone of a page (page_zone). */
@@ -93,6 +107,12 @@ export class Nodes {
   /** All nodes, ascending. */
   *all(): IterableIterator<Pgdat> {
     for (const pgdat of this.pgdats) if (pgdat !== null) yield pgdat;
+  }
+
+  /** Has the node memory that the kernel may use (N_NORMAL_MEMORY)? */
+  hasNormalMemory(nid: number): boolean {
+    const zones = this.pgdat(nid).zones;
+    return zones.some((zone) => zone.type <= ZONE_NORMAL && zone.managedPages > 0);
   }
 
   hasCpu(nid: number): boolean {

@@ -39,6 +39,11 @@ export class Zone {
    */
   untouchedStart = 0;
   untouchedEnd = 0;
+  /** Range whose free pages stay off the lists (MIGRATE_ISOLATE); empty if both are 0. */
+  isolatedStart = 0;
+  isolatedEnd = 0;
+  /** Free pages in that range; not in `freePages`. */
+  isolatedFree = 0;
 
   constructor(
     /** Index in `Nodes.zones`. */

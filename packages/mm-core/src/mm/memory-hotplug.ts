@@ -1,8 +1,5 @@
 import { EBUSY, EEXIST, EINVAL } from '../abi/errno.js';
-import { __GFP_RETRY_MAYFAIL, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { MIGRATE_SYNC, MR_MEMORY_HOTPLUG } from '../abi/migrate.js';
 import { N_MEMORY, N_MEMORY_PRIVATE, N_ONLINE } from '../abi/node-states.js';
-import { PG_buddy, PG_hwpoison, PG_isolated, PG_lru, PG_tail } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import type { MemoryDevice } from '../hooks/memory-device.js';
@@ -17,11 +14,14 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type Kswapd, KswapdToken } from './kswapd.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
 import { type Migrate, MigrateToken } from './migrate.js';
-import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { type MigrateRange, MigrateRangeToken } from './migrate-range.js';
 import { type Watermarks, WatermarksToken } from './watermarks.js';
 
 /** Passes of evacuation before offlining gives up; the kernel goes on until a signal. */
 const OFFLINE_PASSES_MAX = 8;
+
+/** Told when a node got its first ordinary memory or lost its last. */
+export type NodeListener = (nid: number, present: boolean) => void;
 
 /**
  * Memory of whole nodes coming and going (mm/memory_hotplug.c:online_pages, offline_pages).
@@ -31,14 +31,14 @@ const OFFLINE_PASSES_MAX = 8;
 export class MemoryHotplug {
   private readonly onlineSite = Sites.index('memory_hotplug.online_pages');
   private readonly offlineSite = Sites.index('memory_hotplug.offline_pages');
-  private readonly rangeSite = Sites.index('memory_hotplug.do_migrate_range');
+  private readonly listeners: NodeListener[] = [];
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(MigrateToken) private readonly migrate: Migrate,
-    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(MigrateRangeToken) private readonly migrateRange: MigrateRange,
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
     @inject(KswapdToken) private readonly kswapd: Kswapd,
     @inject(ManagedToken) private readonly managed: Managed,
@@ -67,7 +67,33 @@ export class MemoryHotplug {
     this.nodes.setState(nid, isPrivate ? N_MEMORY_PRIVATE : N_MEMORY);
     this.rebuild();
     if (!isPrivate) this.kswapd.start(nid);
+    if (!isPrivate) this.tell(nid, true);
     return 0;
+  }
+
+  /** From now on the listener hears of nodes that enter and leave N_MEMORY (node notifier). */
+  subscribe(listener: NodeListener): void {
+    this.listeners.push(listener);
+  }
+
+  /**
+   * The pages of an online node changed: enters or leaves N_MEMORY with its first or last page, and
+   * all that follows (node_states_set_node, node_states_clear_node, try_offline of its daemons).
+   */
+  memoryChanged(nid: number): void {
+    const has = this.nodes.pgdat(nid).managedPages() > 0;
+    const had = this.nodes.hasState(nid, N_MEMORY);
+    if (has) this.nodes.setState(nid, N_MEMORY);
+    else this.nodes.clearState(nid, N_MEMORY);
+    this.rebuild();
+    if (has === had) return;
+    if (has) this.kswapd.start(nid);
+    else this.kswapd.stop(nid);
+    this.tell(nid, has);
+  }
+
+  private tell(nid: number, present: boolean): void {
+    for (const listener of this.listeners) listener(nid, present);
   }
 
   /**
@@ -85,7 +111,9 @@ export class MemoryHotplug {
     for (let pass = 0; pass < OFFLINE_PASSES_MAX && !isEmpty(pgdat); pass++) {
       this.migrate.waitForBatches();
       this.folios.lruAddDrainAll();
-      this.doMigrateRange(pgdat);
+      for (const zone of pgdat.zones) {
+        this.migrateRange.run(nid, { base: zone.base, pages: zone.spannedPages });
+      }
       this.folios.lruAddDrainAll();
     }
     if (!isEmpty(pgdat)) {
@@ -99,6 +127,7 @@ export class MemoryHotplug {
     pgdat.device = null;
     this.nodes.clearState(nid, N_ONLINE);
     this.rebuild();
+    if (!isPrivate) this.tell(nid, false);
     return 0;
   }
 
@@ -127,42 +156,8 @@ export class MemoryHotplug {
   private rebuildZonelists(): void {
     buildAllZonelists(this.nodes, this.managed);
   }
-
-  /**
-   * Moves what may move to other nodes; a folio whose owner forbids it is skipped (the kernel warns
-   * once).
-   */
-  private doMigrateRange(pgdat: Pgdat): void {
-    const list: number[] = [];
-    for (const zone of pgdat.zones) {
-      for (let pfn = zone.base; pfn < zone.base + zone.spannedPages; pfn++) {
-        if (!this.table.has(pfn, PG_lru) || this.table.has(pfn, NOT_MOVABLE)) continue;
-        if (!this.managed.folio_managed_allows_migrate(this.rangeSite, pfn)) continue;
-        if (this.folios.isolateLru(pfn)) list.push(pfn);
-      }
-    }
-    const others = this.nodes.inState(N_MEMORY).filter((nid) => nid !== pgdat.nid);
-    const nodemask = new Set(others);
-    const target = this.tiers.nearestOf(pgdat.nid, nodemask);
-    if (target >= 0) {
-      this.migrate.migratePages(list, {
-        mode: MIGRATE_SYNC,
-        reason: MR_MEMORY_HOTPLUG,
-        newFolio: (src) => {
-          const order = this.table.order[src]!;
-          return this.pageAlloc.alloc({ gfp: OFFLINE_GFP, order, nid: target, nodemask });
-        },
-      });
-    }
-    for (const folio of list) this.folios.putbackLru(folio);
-  }
 }
 export const MemoryHotplugToken = createToken<MemoryHotplug>('MemoryHotplug');
-
-/** Evacuation kills nobody: it fails (mm/memory_hotplug.c:do_migrate_range). */
-const OFFLINE_GFP = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL;
-
-const NOT_MOVABLE = PG_buddy | PG_tail | PG_isolated | PG_hwpoison;
 
 function isEmpty(pgdat: Pgdat): boolean {
   return pgdat.freePages() === pgdat.managedPages();

@@ -1,0 +1,209 @@
+import { EBUSY, EHWPOISON, EINTR, EINVAL } from '../abi/errno.js';
+import { PG_hwpoison, PG_lru, PG_tail } from '../abi/page-flags.js';
+import { ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { addFreeRange } from '../mem/buddy.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { endIsolation, isolateRange, undoIsolation } from '../mem/page-isolation.js';
+import type { Zone } from '../mem/zone.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type MemoryFailure, MemoryFailureToken } from './memory-failure.js';
+import { type MemoryHotplug, MemoryHotplugToken } from './memory-hotplug.js';
+import { type Migrate, MigrateToken } from './migrate.js';
+import { type MigrateRange, MigrateRangeToken } from './migrate-range.js';
+
+/** Pages of a memory block: 128 MiB (memory_block_size_bytes). */
+export const MEMORY_BLOCK_PAGES = 32768;
+
+/** Passes of evacuation after which a signal ends the attempt; the kernel tries for ever. */
+const OFFLINE_PASSES_MAX = 8;
+
+/** One memory block (drivers/base/memory.c:struct memory_block). */
+export interface MemoryBlock {
+  /** Number in /sys/devices/system/memory. */
+  readonly id: number;
+  readonly nid: number;
+  /** First page that is there, and pages that are. */
+  readonly base: number;
+  readonly pages: number;
+  /** The zone its pages are in; null when it is offline, or when they are in several. */
+  zone: Zone | null;
+  online: boolean;
+  /** The kernel keeps data in it, so it stays. */
+  holdsKernel: boolean;
+}
+
+/**
+ * The memory blocks of the machine and their state files (drivers/base/memory.c:state_store).
+ *
+ * State of a block: online --offline--> offline --online, online_kernel, online_movable--> online.
+ * Simplified: where the kernel keeps data is not known page by page. It lies in the first and the
+ * last block of each zone of boot memory and in the first block that becomes kernel memory of a
+ * node without any.
+ */
+@injectable()
+export class MemoryBlocks {
+  private readonly byNode = new Map<number, MemoryBlock[]>();
+  /** Poisoned pages that left with their block. */
+  pagesGone = 0;
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(MigrateRangeToken) private readonly migrateRange: MigrateRange,
+    @inject(MemoryHotplugToken) private readonly hotplug: MemoryHotplug,
+    @inject(MemoryFailureToken) private readonly memoryFailure: MemoryFailure,
+  ) {}
+
+  /** Blocks of a node by number (/sys/devices/system/node/nodeN/memoryM). */
+  of(nid: number): readonly MemoryBlock[] {
+    return this.byNode.get(nid) ?? [];
+  }
+
+  /** Declares the blocks of a zone that the boot brought online. */
+  addBootZone(zone: Zone, hotplugged: boolean): void {
+    const { base, spannedPages } = zone;
+    if (spannedPages === 0) return;
+    const first = Math.floor(base / MEMORY_BLOCK_PAGES);
+    const last = Math.floor((base + spannedPages - 1) / MEMORY_BLOCK_PAGES);
+    for (let id = first; id <= last; id++) {
+      const start = Math.max(base, id * MEMORY_BLOCK_PAGES);
+      const end = Math.min(base + spannedPages, (id + 1) * MEMORY_BLOCK_PAGES);
+      const outer = id === first || (id === last && !hotplugged);
+      const holdsKernel = zone.type !== ZONE_MOVABLE && outer;
+      this.add({
+        id,
+        nid: zone.nid,
+        base: start,
+        pages: end - start,
+        zone,
+        online: true,
+        holdsKernel,
+      });
+    }
+  }
+
+  /**
+   * A write to a block's state file.
+   * @returns 0; -EINVAL for an unknown word, a block already so, one with holes or of two zones;
+   *   -EBUSY if kernel data is in it; -EHWPOISON if a poisoned page is; -EINTR if it does not empty
+   */
+  setState(block: MemoryBlock, state: string): number {
+    if (state === 'offline') return block.online ? this.offline(block) : -EINVAL;
+    const type = this.zoneType(block, state);
+    if (type < 0 || block.online) return -EINVAL;
+    return this.onlineTo(block, this.nodes.zone(block.nid, type));
+  }
+
+  /** Two zones can share a block: then it can never go. */
+  private add(block: MemoryBlock): void {
+    const blocks = this.byNode.get(block.nid) ?? [];
+    this.byNode.set(block.nid, blocks);
+    const before = blocks.find((other) => other.id === block.id);
+    if (before !== undefined) before.zone = null;
+    else blocks.push(block);
+    blocks.sort((a, b) => a.id - b.id);
+  }
+
+  /** Zone type for a word, policy contig-zones (zone_for_pfn_range); -1 for an unknown word. */
+  private zoneType(block: MemoryBlock, state: string): number {
+    const kernel = this.kernelZoneType(block);
+    if (state === 'online_kernel') return kernel;
+    if (state === 'online_movable') return ZONE_MOVABLE;
+    if (state !== 'online') return -1;
+    const { zones } = this.nodes.pgdat(block.nid);
+    const spanned = (type: number): boolean =>
+      zones.some((zone) => zone.type === type && intersects(zone, block));
+    return spanned(ZONE_MOVABLE) && !spanned(kernel) ? ZONE_MOVABLE : kernel;
+  }
+
+  /** default_kernel_zone_for_pfn. */
+  private kernelZoneType(block: MemoryBlock): number {
+    const { zones } = this.nodes.pgdat(block.nid);
+    const found = zones.find((zone) => zone.type < ZONE_NORMAL && intersects(zone, block));
+    return found?.type ?? ZONE_NORMAL;
+  }
+
+  private onlineTo(block: MemoryBlock, zone: Zone): number {
+    if (this.poisonedIn(block) > 0) return -EHWPOISON;
+    const { nid, base, pages } = block;
+    block.holdsKernel = zone.type !== ZONE_MOVABLE && !this.nodes.hasNormalMemory(nid);
+    block.zone = zone;
+    block.online = true;
+    this.table.unreserve(base, pages);
+    this.nodes.growZone(zone, base, pages);
+    zone.presentPages += pages;
+    addFreeRange(this.table, zone, base, pages);
+    this.hotplug.memoryChanged(nid);
+    return 0;
+  }
+
+  /** offline_pages. */
+  private offline(block: MemoryBlock): number {
+    const { zone, nid, pages } = block;
+    if (zone === null || pages !== MEMORY_BLOCK_PAGES) return -EINVAL;
+    this.drain();
+    if (block.holdsKernel || this.hasUnmovable(block, zone)) return -EBUSY;
+    isolateRange(this.table, zone, block);
+    for (let pass = 0; pass < OFFLINE_PASSES_MAX && !this.isEmpty(block, zone); pass++) {
+      this.migrateRange.run(nid, block);
+      this.drain();
+    }
+    if (!this.isEmpty(block, zone)) {
+      undoIsolation(this.table, zone);
+      return -EINTR;
+    }
+    this.takeAway(block, zone);
+    return 0;
+  }
+
+  private takeAway(block: MemoryBlock, zone: Zone): void {
+    const { nid, base, pages } = block;
+    endIsolation(zone);
+    this.pagesGone += this.poisonedIn(block);
+    this.table.reserve(base, pages);
+    zone.managedPages -= pages;
+    zone.presentPages -= pages;
+    this.nodes.shrinkZone(zone, base, pages);
+    block.online = false;
+    block.zone = null;
+    this.hotplug.memoryChanged(nid);
+  }
+
+  /** Pages in use that are on no LRU list; a movable zone has none (has_unmovable_pages). */
+  private hasUnmovable({ base, pages }: MemoryBlock, zone: Zone): boolean {
+    if (zone.type === ZONE_MOVABLE) return false;
+    const { table } = this;
+    const movable = PG_lru | PG_tail | PG_hwpoison;
+    for (let pfn = base; pfn < base + pages; pfn++) {
+      if (table.refcount[pfn]! > 0 && (table.flags[pfn]! & movable) === 0) return true;
+    }
+    return false;
+  }
+
+  private drain(): void {
+    this.migrate.waitForBatches();
+    this.folios.lruAddDrainAll();
+  }
+
+  private isEmpty(block: MemoryBlock, zone: Zone): boolean {
+    return zone.isolatedFree + this.poisonedIn(block) === block.pages;
+  }
+
+  private poisonedIn({ base, pages }: MemoryBlock): number {
+    let count = 0;
+    for (const pfn of this.memoryFailure.poisoned) {
+      if (pfn >= base && pfn < base + pages) count++;
+    }
+    return count;
+  }
+}
+export const MemoryBlocksToken = createToken<MemoryBlocks>('MemoryBlocks');
+
+function intersects(zone: Zone, { base, pages }: MemoryBlock): boolean {
+  if (zone.spannedPages === 0) return false;
+  return base < zone.base + zone.spannedPages && base + pages > zone.base;
+}
