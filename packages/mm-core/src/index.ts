@@ -46,6 +46,24 @@ export {
   GFP_USER,
 } from './abi/gfp.js';
 export {
+  MPOL_BIND,
+  MPOL_DEFAULT,
+  MPOL_F_ADDR,
+  MPOL_F_MEMS_ALLOWED,
+  MPOL_F_NODE,
+  MPOL_F_NUMA_BALANCING,
+  MPOL_F_RELATIVE_NODES,
+  MPOL_F_STATIC_NODES,
+  MPOL_INTERLEAVE,
+  MPOL_LOCAL,
+  MPOL_MF_MOVE,
+  MPOL_MF_MOVE_ALL,
+  MPOL_MF_STRICT,
+  MPOL_PREFERRED,
+  MPOL_PREFERRED_MANY,
+  MPOL_WEIGHTED_INTERLEAVE,
+} from './abi/mempolicy.js';
+export {
   MIGRATE_ASYNC,
   MIGRATE_REASON_NAMES,
   MIGRATE_SYNC,
@@ -102,9 +120,6 @@ export {
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
   MAP_TYPE,
-  MPOL_MF_MOVE,
-  MPOL_MF_MOVE_ALL,
-  MPOL_MF_STRICT,
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
@@ -358,8 +373,14 @@ export {
   lruOf,
   NR_LRU_LISTS,
 } from './mem/lru.js';
+export { type Nodemask, nodeList, parseNodeList } from './mem/nodemask.js';
 export { Nodes, NodesToken } from './mem/nodes.js';
-export { type AccessCoordinate, type KswapdState, Pgdat } from './mem/pgdat.js';
+export {
+  type AccessCoordinate,
+  type KswapdState,
+  Pgdat,
+} from './mem/pgdat.js';
+export { type Policy, policyText } from './mem/policy.js';
 export { LEAF_SHIFT, Ptes, PtesToken } from './mem/ptes.js';
 export { Rmap, RmapToken } from './mem/rmap.js';
 export {
@@ -374,7 +395,6 @@ export {
   anonymousVma,
   clipVma,
   MmStruct,
-  type PolicyValue,
   pageIndex,
   type Vma,
   vmaAllows,
@@ -383,6 +403,7 @@ export { Vmstat, VmstatToken } from './mem/vmstat.js';
 export { calculateMinFreeKbytes } from './mem/watermarks.js';
 export { ORDERS, Zone } from './mem/zone.js';
 export { buildAllZonelists, nextBestNode } from './mem/zonelist.js';
+export { AllocMpol, AllocMpolToken, type VmaPage } from './mm/alloc-mpol.js';
 export {
   type CopyEnd,
   type CopyRoute,
@@ -417,6 +438,7 @@ export { Folios, FoliosToken, type FrameHolder } from './mm/folio.js';
 export { Fork, ForkToken } from './mm/fork.js';
 export { Gup, GupToken } from './mm/gup.js';
 export { HugeMemory, HugeMemoryToken } from './mm/huge-memory.js';
+export { InterleaveWeights, InterleaveWeightsToken } from './mm/interleave-weights.js';
 export { Kswapd, KswapdToken } from './mm/kswapd.js';
 export { Madvise, MadviseToken } from './mm/madvise.js';
 export { Mapping, MappingToken } from './mm/mapping.js';

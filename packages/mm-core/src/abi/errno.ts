@@ -4,6 +4,7 @@
  */
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const ENXIO = 6;
@@ -17,12 +18,15 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENOSPC = 28;
+export const ERANGE = 34;
+export const EOVERFLOW = 75;
 export const EOPNOTSUPP = 95;
 export const EHWPOISON = 133;
 
 const NAMES: ReadonlyMap<number, string> = new Map([
   [EPERM, 'EPERM'],
   [ENOENT, 'ENOENT'],
+  [ESRCH, 'ESRCH'],
   [EINTR, 'EINTR'],
   [EIO, 'EIO'],
   [ENXIO, 'ENXIO'],
@@ -36,6 +40,8 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [ENODEV, 'ENODEV'],
   [EINVAL, 'EINVAL'],
   [ENOSPC, 'ENOSPC'],
+  [ERANGE, 'ERANGE'],
+  [EOVERFLOW, 'EOVERFLOW'],
   [EOPNOTSUPP, 'EOPNOTSUPP'],
   [EHWPOISON, 'EHWPOISON'],
 ]);

@@ -37,6 +37,7 @@ export const VMSTAT_NAMES = [
   'numa_hit',
   'numa_miss',
   'numa_foreign',
+  'numa_interleave',
   'numa_local',
   'numa_other',
   'pageoutrun',

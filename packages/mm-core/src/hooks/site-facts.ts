@@ -7,6 +7,7 @@ export type SiteService =
   | 'free'
   | 'split'
   | 'migration'
+  | 'mempolicy'
   | 'demotion'
   | 'write protect and fault'
   | 'reclaim'
@@ -95,6 +96,12 @@ export const SITE_FACTS = {
     'mm/huge_memory.c:__folio_freeze_and_split_unmapped',
     'folio_managed_split_cb',
     'folio_split',
+  ),
+  'mempolicy.queue_folios_pte_range': site(
+    'mempolicy',
+    13,
+    'mm/mempolicy.c:queue_folios_pte_range',
+    'folio_managed_allows_user_migrate',
   ),
   'migrate.migrate_folios_to_node': site(
     'migration',

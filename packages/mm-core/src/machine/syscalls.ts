@@ -1,9 +1,24 @@
 import type { Services } from '../base/di.js';
+import { SysGetMempolicy, SysGetMempolicyToken } from '../sys/get-mempolicy.js';
+import { SysMbind, SysMbindToken } from '../sys/mbind.js';
+import { SysMigratePages, SysMigratePagesToken } from '../sys/migrate-pages.js';
+import { SysMovePages, SysMovePagesToken } from '../sys/move-pages.js';
 import { SysMunmap, SysMunmapToken } from '../sys/munmap.js';
+import { SysSetMempolicy, SysSetMempolicyToken } from '../sys/set-mempolicy.js';
+import {
+  SysSetMempolicyHomeNode,
+  SysSetMempolicyHomeNodeToken,
+} from '../sys/set-mempolicy-home-node.js';
 
 /** Binds the system calls; one class per call. */
 export function bindSyscalls(services: Services): void {
   services.bind(SysMunmapToken, SysMunmap);
+  services.bind(SysMbindToken, SysMbind);
+  services.bind(SysGetMempolicyToken, SysGetMempolicy);
+  services.bind(SysMigratePagesToken, SysMigratePages);
+  services.bind(SysMovePagesToken, SysMovePages);
+  services.bind(SysSetMempolicyToken, SysSetMempolicy);
+  services.bind(SysSetMempolicyHomeNodeToken, SysSetMempolicyHomeNode);
 }
 
 /**
@@ -13,8 +28,20 @@ export function bindSyscalls(services: Services): void {
  */
 export class Syscalls {
   readonly munmap: SysMunmap;
+  readonly mbind: SysMbind;
+  readonly getMempolicy: SysGetMempolicy;
+  readonly migratePages: SysMigratePages;
+  readonly movePages: SysMovePages;
+  readonly setMempolicy: SysSetMempolicy;
+  readonly setMempolicyHomeNode: SysSetMempolicyHomeNode;
 
   constructor(services: Services) {
     this.munmap = services.get(SysMunmapToken);
+    this.mbind = services.get(SysMbindToken);
+    this.getMempolicy = services.get(SysGetMempolicyToken);
+    this.migratePages = services.get(SysMigratePagesToken);
+    this.movePages = services.get(SysMovePagesToken);
+    this.setMempolicy = services.get(SysSetMempolicyToken);
+    this.setMempolicyHomeNode = services.get(SysSetMempolicyHomeNodeToken);
   }
 }

@@ -1,4 +1,5 @@
 import { PAGE_SIZE } from '../abi/zone.js';
+import { SharedPolicy } from './shared-policy.js';
 
 /** What a page of a file is on disk: identity and name of its bytes (`Contents`). */
 export interface PageImage {
@@ -22,8 +23,8 @@ export class AddressSpace {
   readonly expected = new Map<number, number>();
   /** Pages on disk by index; always empty for shmem. */
   readonly disk = new Map<number, PageImage>();
-  /** Memory policies by range of indices (shared_policy); owned by mempolicy. */
-  policy: object | null = null;
+  /** Memory policies by range of indices; those of a regular file are never asked. */
+  readonly policy = new SharedPolicy();
   /** Names a process may still find the file by; false after unlink. */
   isLinked = true;
 

@@ -44,6 +44,21 @@ export class Ptes {
   }
 
   /**
+   * Page tables that Linux would have to make for an entry: its leaf (2 MiB), the table of its
+   * gigabyte and that of its 512 gigabytes, where there are none yet.
+   */
+  missingTables(mmId: number, vpn: number): number {
+    if (this.find(mmId, vpn) >= 0) return 0;
+    const regions = [...(this.byMm.get(mmId)?.keys() ?? [])];
+    const has = (size: number): boolean => {
+      const table = Math.floor(vpn / size);
+      return regions.some((region) => Math.floor((region * PTRS_PER_PTE) / size) === table);
+    };
+    if (has(PTRS_PER_PTE ** 2)) return 1;
+    return has(PTRS_PER_PTE ** 3) ? 2 : 3;
+  }
+
+  /**
    * Makes the leaves of `regions` (vpn >> 9) one after the other, so that the i-th region's leaf is
    * the first plus i. None of them may exist.
    * @returns the first leaf

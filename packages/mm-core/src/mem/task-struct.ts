@@ -1,3 +1,7 @@
+import { NODEMASK_BITS } from '../abi/mempolicy.js';
+import type { Cgroup } from './cgroup.js';
+import type { Nodemask } from './nodemask.js';
+import type { Policy } from './policy.js';
 import type { MmStruct } from './vma.js';
 
 /** Largest value of a limit: none (RLIM_INFINITY). */
@@ -35,11 +39,15 @@ export function plainCreds(uid: number): Creds {
 /** One task (struct task_struct) as mm sees it: every field is mm's business only. */
 export class TaskStruct {
   /** Memory policy of the task (`task->mempolicy`); null = default. Owned by mempolicy. */
-  policy: object | null = null;
+  policy: Policy | null = null;
+  /** Node that its interleaving policy used last for a page without an address (il_prev). */
+  ilPrev = NODEMASK_BITS - 1;
+  /** Pages that `ilPrev` still gets under weighted interleave (il_weight). */
+  ilWeight = 0;
   /** Nodes its cpuset allows (mems_allowed); null = every node with memory. Owned by cpuset. */
-  memsAllowed: ReadonlySet<number> | null = null;
-  /** Its control group, or null for the root. Owned by whoever implements cgroups. */
-  cgroup: object | null = null;
+  memsAllowed: Nodemask | null = null;
+  /** Its control group, or null for the root; changed by `CgroupTree` alone. */
+  cgroup: Cgroup | null = null;
   creds: Creds = rootCreds();
   readonly rlimits: Rlimits = {
     memlock: RLIM_INFINITY,
@@ -68,6 +76,8 @@ export class TaskStruct {
   /** What fork copies from the parent (kernel/fork.c:copy_process). */
   inherit(parent: TaskStruct): void {
     this.policy = parent.policy;
+    this.ilPrev = parent.ilPrev;
+    this.ilWeight = parent.ilWeight;
     this.memsAllowed = parent.memsAllowed;
     this.cgroup = parent.cgroup;
     this.creds = { ...parent.creds };

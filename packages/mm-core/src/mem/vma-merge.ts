@@ -1,6 +1,7 @@
 import { VM_EXEC, VM_MAYBE_GUARD, VM_READ, VM_SOFTDIRTY, VM_WRITE } from '../abi/mman.js';
 import { AnonVma, anonVmasAgree } from './anon-vma.js';
-import type { PolicyValue, Vma } from './vma.js';
+import { samePolicy } from './policy.js';
+import type { Vma } from './vma.js';
 
 /** Flags that do not keep areas apart and that the merged area has if any part had them. */
 const VM_STICKY = VM_SOFTDIRTY | VM_MAYBE_GUARD;
@@ -30,12 +31,6 @@ export function anonVmaFor(vma: Vma, before: Vma | undefined, after: Vma | undef
     if (before.anonVma?.isForked === false) return before.anonVma;
   }
   return new AnonVma(false);
-}
-
-/** Do two policies say the same (mm/mempolicy.c:mpol_equal)? */
-export function samePolicy(a: PolicyValue | null, b: PolicyValue | null): boolean {
-  if (a === null || b === null) return a === b;
-  return a === b || a.equals(b);
 }
 
 function areAlike(low: Vma, high: Vma, ignoredFlags: number): boolean {

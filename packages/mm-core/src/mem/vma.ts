@@ -1,13 +1,9 @@
 import { VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
+import type { Policy } from './policy.js';
 import type { TaskStruct } from './task-struct.js';
 import { anonVmaFor, mergedVma } from './vma-merge.js';
-
-/** A memory policy as an area sees it: a value (mm/mempolicy.c:mpol_equal). */
-export interface PolicyValue {
-  equals(other: PolicyValue): boolean;
-}
 
 /**
  * What a program asked for in [start, end) (struct vm_area_struct); what is materialised of it
@@ -21,8 +17,8 @@ export interface Vma {
   readonly end: number;
   /** VM_* bits. */
   readonly flags: number;
-  /** Memory policy, or null for the task's; owned by whoever implements mempolicy. */
-  readonly policy: PolicyValue | null;
+  /** Memory policy, or null for the task's. */
+  readonly policy: Policy | null;
   /** Page index of `start` in the file; of anonymous memory the page it was made at (vm_pgoff). */
   readonly pgoff: number;
   /** The file it maps; null = private anonymous memory. Shared anonymous memory has a file. */

@@ -22,14 +22,13 @@ import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { pageIndex, type Vma } from '../mem/vma.js';
+import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { type Filemap, FilemapToken } from './filemap.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
-import { Mempolicy } from './mempolicy.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
-import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import type { FilePage } from './shmem.js';
 import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
@@ -43,8 +42,7 @@ export class FileFault {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FilemapToken) private readonly filemap: Filemap,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
-    @inject(Mempolicy) private readonly mempolicy: Mempolicy,
+    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(Sysctl) private readonly sysctl: Sysctl,
@@ -85,9 +83,7 @@ export class FileFault {
   private doCowFault(vmf: FaultContext, file: AddressSpace): number {
     this.work.charge(this.cost.ns.cowFault);
     vmf.mm.prepareAnonVma(vmf.vma);
-    const { nid, nodemask, gfp } = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
-    const flags = GFP_HIGHUSER_MOVABLE | __GFP_ZERO | gfp;
-    const copy = this.pageAlloc.alloc({ gfp: flags, order: 0, nid, nodemask });
+    const copy = this.allocMpol.vmaAllocFolio(vmf, 0, GFP_HIGHUSER_MOVABLE | __GFP_ZERO);
     if (copy < 0) return VM_FAULT_OOM;
     const page = this.page(vmf, file);
     if (page.pfn < 0) {
@@ -108,8 +104,7 @@ export class FileFault {
   private page(vmf: FaultContext, file: AddressSpace): FilePage {
     const index = pageIndex(vmf.vma, vmf.vpn);
     if (index >= file.sizePages) return { pfn: -VM_FAULT_SIGBUS, isMajor: false };
-    const choice = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
-    const page = this.filemap.getFolio(file, index, choice);
+    const page = this.filemap.getFolio(file, index, vmf.nid);
     if (page.pfn < 0) return { pfn: -VM_FAULT_OOM, isMajor: false };
     if (!this.table.has(page.pfn, PG_hwpoison)) return page;
     return { pfn: -VM_FAULT_HWPOISON, isMajor: false };

@@ -6,10 +6,10 @@ import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { type Folios, FoliosToken } from './folio.js';
-import type { PolicyChoice } from './mempolicy.js';
-import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
+import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type FilePage, type Shmem, ShmemToken } from './shmem.js';
 
 /**
@@ -25,18 +25,19 @@ export class Filemap {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(ShmemToken) private readonly shmem: Shmem,
-    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
   /** The page at `index`, read in or made if need be (filemap_fault, shmem_fault). */
-  getFolio(file: AddressSpace, index: number, choice: PolicyChoice): FilePage {
-    if (file.kind === 'shmem') return this.shmem.getFolio(file, index, choice);
+  getFolio(file: AddressSpace, index: number, nid: number): FilePage {
+    if (file.kind === 'shmem') return this.shmem.getFolio(file, index, nid);
     const cached = this.cache.find(file, index);
     if (cached >= 0) return { pfn: cached, isMajor: false };
-    const pfn = this.fill(file, index, choice);
+    const pfn = this.fill(file, index, nid);
     if (pfn < 0) return { pfn, isMajor: false };
     this.vmstat.add(this.pgmajfault, 1);
     return { pfn, isMajor: true };
@@ -46,8 +47,8 @@ export class Filemap {
    * write(2) of (at least) the first word of a page: the page has new contents afterwards
    * (generic_perform_write). @returns their identity, or -errno
    */
-  write(file: AddressSpace, index: number, choice: PolicyChoice): number {
-    const page = this.pageForIo(file, index, choice);
+  write(file: AddressSpace, index: number, nid: number): number {
+    const page = this.pageForIo(file, index, nid);
     if (page < 0) return page;
     const version = this.contents.store(page, index);
     file.expected.set(index, version);
@@ -57,11 +58,11 @@ export class Filemap {
   }
 
   /** read(2) of a page. @returns identity of its contents, or -errno */
-  read(file: AddressSpace, index: number, choice: PolicyChoice): number {
+  read(file: AddressSpace, index: number, nid: number): number {
     if (file.kind === 'shmem' && !file.pages.has(index) && !file.swapped.has(index)) {
       return VERSION_ZERO;
     }
-    const page = this.pageForIo(file, index, choice);
+    const page = this.pageForIo(file, index, nid);
     return page < 0 ? page : this.table.version[page]!;
   }
 
@@ -75,17 +76,19 @@ export class Filemap {
     }
   }
 
-  private pageForIo(file: AddressSpace, index: number, choice: PolicyChoice): number {
-    if (file.kind === 'shmem') return this.shmem.getFolio(file, index, choice).pfn;
+  private pageForIo(file: AddressSpace, index: number, nid: number): number {
+    if (file.kind === 'shmem') return this.shmem.getFolio(file, index, nid).pfn;
     const cached = this.cache.find(file, index);
-    return cached >= 0 ? cached : this.fill(file, index, choice);
+    return cached >= 0 ? cached : this.fill(file, index, nid);
   }
 
-  /** Reads a page from disk into a fresh folio of the cache; a hole reads as zeroes. */
-  private fill(file: AddressSpace, index: number, choice: PolicyChoice): number {
-    const { nid, nodemask, gfp } = choice;
-    const request = { gfp: GFP_HIGHUSER_MOVABLE | gfp, order: 0, nid, nodemask };
-    const pfn = this.pageAlloc.alloc(request);
+  /**
+   * Reads a page from disk into a fresh folio of the cache, by the policy of the task alone
+   * (filemap_alloc_folio); a hole reads as zeroes.
+   */
+  private fill(file: AddressSpace, index: number, nid: number): number {
+    const choice = this.policyNodes.taskChoice(nid);
+    const pfn = this.allocMpol.allocPages(choice, 0, GFP_HIGHUSER_MOVABLE);
     if (pfn < 0) return -ENOMEM;
     const image = file.disk.get(index);
     this.contents.put(pfn, image?.version ?? VERSION_ZERO, image?.key ?? 0);

@@ -32,17 +32,19 @@ import {
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
+import { defined } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { AnonVma } from '../mem/anon-vma.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
+import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
-import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { type Mms, MmsToken } from './mms.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -60,7 +62,8 @@ export class Fork {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(MmsToken) private readonly mms: Mms,
+    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
@@ -150,10 +153,13 @@ export class Fork {
    * The child gets its own copy at once, the parent keeps its page exclusive (copy_present_page).
    */
   private copyPinned(pfn: number, slots: SlotPair, bits: number, nid: number): number {
-    const gfp = GFP_HIGHUSER_MOVABLE;
-    const copy = this.pageAlloc.alloc({ gfp, order: 0, nid, nodemask: null });
-    if (copy < 0) return -ENOMEM;
     const { from, to } = slots;
+    const vpn = this.ptes.vpnOf(to);
+    const mm = this.mms.get(this.ptes.mmOf(to));
+    const vma = defined(mm.find(vpn), 'the child has the area it copies');
+    const page = { mm, vma, vpn, nid };
+    const copy = this.allocMpol.vmaAllocFolio(page, 0, GFP_HIGHUSER_MOVABLE);
+    if (copy < 0) return -ENOMEM;
     if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(from), from);
     this.contents.copy(copy, pfn);
     this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);

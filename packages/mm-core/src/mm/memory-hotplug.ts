@@ -10,6 +10,7 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import type { Pgdat } from '../mem/pgdat.js';
 import type { Zone } from '../mem/zone.js';
 import { buildAllZonelists } from '../mem/zonelist.js';
+import { type Cpusets, CpusetsToken } from './cpuset.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Kswapd, KswapdToken } from './kswapd.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
@@ -43,6 +44,7 @@ export class MemoryHotplug {
     @inject(KswapdToken) private readonly kswapd: Kswapd,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(WatermarksToken) private readonly watermarks: Watermarks,
+    @inject(CpusetsToken) private readonly cpusets: Cpusets,
   ) {}
 
   /**
@@ -145,12 +147,15 @@ export class MemoryHotplug {
     addFreeRange(this.table, zone, zone.base + taken, zone.spannedPages - taken);
   }
 
-  /** Zonelists, marks and tiers after a node changed; hopeless kswapds get another chance. */
+  /**
+   * Zonelists, marks, tiers and cpusets after a node changed; hopeless kswapds get another chance.
+   */
   rebuild(): void {
     for (const pgdat of this.nodes.all()) pgdat.kswapd.failures = 0;
     this.rebuildZonelists();
     this.watermarks.recompute();
     this.tiers.refresh();
+    this.cpusets.handleHotplug();
   }
 
   private rebuildZonelists(): void {

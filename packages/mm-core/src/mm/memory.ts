@@ -38,16 +38,16 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { clipVma, type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { FaultContext } from './fault-context.js';
 import { type FileFault, FileFaultToken } from './file-fault.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
-import { Mempolicy } from './mempolicy.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
-import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type SwapFault, SwapFaultToken } from './swap-fault.js';
 import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
@@ -69,8 +69,8 @@ export class Memory {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
-    @inject(Mempolicy) private readonly mempolicy: Mempolicy,
+    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(SwapFaultToken) private readonly swapFault: SwapFault,
     @inject(FileFaultToken) private readonly fileFault: FileFault,
@@ -95,6 +95,9 @@ export class Memory {
     if (vma === null || !vmaAllows(vma, write)) {
       this.vmstat.add(this.pgfault, 1);
       return VM_FAULT_SIGSEGV;
+    }
+    if (this.policyNodes.hasCursor()) {
+      this.policyNodes.advanceCursor(this.ptes.missingTables(mm.id, vpn));
     }
     const slot = this.ptes.slot(mm.id, vpn);
     const bits = this.ptes.bits[slot]!;
@@ -215,10 +218,10 @@ export class Memory {
   }
 
   private allocAnon(vmf: FaultContext, order: number, vpn: number): number {
-    const { nid, nodemask, gfp } = this.mempolicy.choose(vmf.mm, vmf.vma, vpn, vmf.nid);
+    const { mm, vma, nid } = vmf;
     const large = order > 0 ? __GFP_COMP | __GFP_NORETRY | __GFP_NOWARN : 0;
-    const flags = GFP_HIGHUSER_MOVABLE | __GFP_ZERO | gfp | large;
-    return this.pageAlloc.alloc({ gfp: flags, order, nid, nodemask });
+    const gfp = GFP_HIGHUSER_MOVABLE | __GFP_ZERO | large;
+    return this.allocMpol.vmaAllocFolio({ mm, vma, vpn, nid }, order, gfp);
   }
 
   /**

@@ -9,12 +9,19 @@ export interface PolicyChoice {
   readonly nodemask: ReadonlySet<number> | null;
   /** Flags to add, such as `__GFP_PRIVATE`. */
   readonly gfp: number;
+  /** Mode of the policy (MPOL_*), which says how the nodes are tried; absent: all in one walk. */
+  readonly mode?: number;
 }
 
 /** Chooses nodes for user pages (mm/mempolicy.c); a service, replaceable by a plugin. */
 export interface Mempolicy {
-  /** @param cpuNid node of the faulting CPU */
-  choose(mm: MmStruct, vma: Vma, vpn: number, cpuNid: number): PolicyChoice;
+  /**
+   * For the running task, which may have a policy of its own.
+   *
+   * @param cpuNid node of the faulting CPU
+   * @param order of the folio; default 0
+   */
+  choose(mm: MmStruct, vma: Vma, vpn: number, cpuNid: number, order?: number): PolicyChoice;
 }
 export const Mempolicy = createToken<Mempolicy>('Mempolicy');
 

@@ -62,6 +62,16 @@ export class RmapWalk {
     return referenced;
   }
 
+  /**
+   * Do several address spaces map the folio? A small one mapped twice by one counts too
+   * (folio_maybe_mapped_shared).
+   */
+  maybeMappedShared(folio: number): boolean {
+    const slots = this.presentSlots(folio);
+    if (this.table.order[folio] === 0) return slots.length > 1;
+    return new Set(slots.map((slot) => this.ptes.mmOf(slot))).size > 1;
+  }
+
   /** Does some mapping lie in a locked area (VM_LOCKED in folio_referenced_one)? */
   isMappedLocked(folio: number): boolean {
     return this.presentSlots(folio).some((slot) => {

@@ -5,10 +5,10 @@ import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { type Folios, FoliosToken } from './folio.js';
-import type { PolicyChoice } from './mempolicy.js';
-import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
+import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type Swap, SwapToken } from './swap.js';
 
 /** A page of a file made available: its pfn or -errno, and whether it had to be read. */
@@ -25,7 +25,8 @@ export class Shmem {
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PageCacheToken) private readonly cache: PageCache,
-    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -33,21 +34,21 @@ export class Shmem {
 
   /**
    * The page at `index`: cached, brought back from swap, or fresh zeroes (shmem_get_folio_gfp).
-   * @param choice where a page that has to be allocated comes from
+   * @param nid node of the CPU, where a page that has to be allocated comes from without a policy
    */
-  getFolio(file: AddressSpace, index: number, choice: PolicyChoice): FilePage {
+  getFolio(file: AddressSpace, index: number, nid: number): FilePage {
     const cached = this.cache.find(file, index);
     if (cached >= 0) return { pfn: cached, isMajor: false };
     const entry = file.swapped.get(index);
-    if (entry !== undefined) return this.swapIn(file, index, entry, choice);
-    const pfn = this.allocate(choice, __GFP_ZERO);
+    if (entry !== undefined) return this.swapIn(file, index, entry, nid);
+    const pfn = this.allocate(file, index, nid, __GFP_ZERO);
     if (pfn < 0) return { pfn, isMajor: false };
     this.insert(file, index, pfn);
     return { pfn, isMajor: false };
   }
 
   /** shmem_swapin_folio: a major fault unless the swap cache has the page. */
-  private swapIn(file: AddressSpace, index: number, entry: number, choice: PolicyChoice): FilePage {
+  private swapIn(file: AddressSpace, index: number, entry: number, nid: number): FilePage {
     const held = this.swap.folioOf(entry);
     if (held >= 0) {
       if (this.table.has(held, PG_hwpoison)) return { pfn: -ENOMEM, isMajor: false };
@@ -57,7 +58,7 @@ export class Shmem {
       this.folios.put(held);
       return { pfn: held, isMajor: false };
     }
-    const pfn = this.allocate(choice, 0);
+    const pfn = this.allocate(file, index, nid, 0);
     if (pfn < 0) return { pfn, isMajor: false };
     this.vmstat.add(this.pgmajfault, 1);
     this.swap.read(entry, pfn);
@@ -73,10 +74,10 @@ export class Shmem {
     this.swap.freeSwap(folio);
   }
 
-  private allocate(choice: PolicyChoice, extra: number): number {
-    const { nid, nodemask, gfp } = choice;
-    const flags = GFP_HIGHUSER_MOVABLE | gfp | extra;
-    const pfn = this.pageAlloc.alloc({ gfp: flags, order: 0, nid, nodemask });
+  /** By the policy of the file at this index, else the task's (shmem_alloc_folio). */
+  private allocate(file: AddressSpace, index: number, nid: number, extra: number): number {
+    const choice = this.policyNodes.shmemChoice(file, index, nid);
+    const pfn = this.allocMpol.allocPages(choice, 0, GFP_HIGHUSER_MOVABLE | extra);
     return pfn < 0 ? -ENOMEM : pfn;
   }
 

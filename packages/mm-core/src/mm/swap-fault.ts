@@ -28,14 +28,13 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { mustSeeStore } from '../mem/soft-dirty.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
-import { Mempolicy } from './mempolicy.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
-import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 import { type WriteFault, WriteFaultToken } from './write-fault.js';
@@ -53,12 +52,11 @@ export class SwapFault {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(SwapToken) private readonly swap: Swap,
-    @inject(Mempolicy) private readonly mempolicy: Mempolicy,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
@@ -80,9 +78,7 @@ export class SwapFault {
   /** Reads the slot into a fresh page of the swap cache: a major fault. */
   private readIn(vmf: FaultContext): number {
     const entry = vmf.value;
-    const { nid, nodemask, gfp } = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
-    const request = { gfp: GFP_HIGHUSER_MOVABLE | gfp, order: 0, nid, nodemask };
-    const pfn = this.pageAlloc.alloc(request);
+    const pfn = this.allocMpol.vmaAllocFolio(vmf, 0, GFP_HIGHUSER_MOVABLE);
     if (pfn < 0) return VM_FAULT_OOM;
     this.vmstat.add(this.pgmajfault, 1);
     this.work.charge(this.cost.ns.swapInKernel);

@@ -15,15 +15,16 @@ import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { isSharedWritable } from './file-fault.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
-import { Mempolicy } from './mempolicy.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
-import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+
 import { type PageCache, PageCacheToken } from './page-cache.js';
+
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -41,11 +42,10 @@ export class WriteFault {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
-    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(PageCacheToken) private readonly cache: PageCache,
-    @inject(Mempolicy) private readonly mempolicy: Mempolicy,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -104,11 +104,8 @@ export class WriteFault {
   private copy(vmf: FaultContext, old: number): number {
     vmf.mm.prepareAnonVma(vmf.vma);
     this.work.charge(old < 0 ? this.cost.ns.zeroPageCow : this.cost.ns.cowFault);
-    const choice = this.mempolicy.choose(vmf.mm, vmf.vma, vmf.vpn, vmf.nid);
     const zero = old < 0 ? __GFP_ZERO : 0;
-    const gfp = GFP_HIGHUSER_MOVABLE | choice.gfp | zero;
-    const { nid, nodemask } = choice;
-    const pfn = this.pageAlloc.alloc({ gfp, order: 0, nid, nodemask });
+    const pfn = this.allocMpol.vmaAllocFolio(vmf, 0, GFP_HIGHUSER_MOVABLE | zero);
     if (pfn < 0) {
       if (old >= 0) this.folios.put(this.table.head(old));
       return VM_FAULT_OOM;

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import { NUMA_NO_NODE } from '../../src/abi/mempolicy.js';
 import {
   MmStruct,
+  MPOL_BIND,
+  type Policy,
   PROT_READ,
   PROT_WRITE,
   Prng,
@@ -88,11 +91,19 @@ test('a hole splits an area and parts are clipped to what was asked', () => {
   `);
 });
 
-test('areas with policies of their own do not merge', () => {
+test('areas merge if their policies say the same', () => {
+  const bind = (nid: number): Policy => ({
+    mode: MPOL_BIND,
+    flags: 0,
+    nodes: new Set([nid]),
+    w: new Set([0, 1]),
+    homeNode: NUMA_NO_NODE,
+  });
   const mm = new MmStruct(1, 't');
-  mm.replace(0, 4, [{ ...area(0, 4), policy: { equals: () => false } }]);
-  mm.replace(4, 8, [{ ...area(4, 8), policy: { equals: () => false } }]);
-  expect(layout(mm)).toEqual([`0-4 ${RW}`, `4-8 ${RW}`]);
+  mm.replace(0, 4, [{ ...area(0, 4), policy: bind(0) }]);
+  mm.replace(4, 8, [{ ...area(4, 8), policy: bind(1) }]);
+  mm.replace(8, 12, [{ ...area(8, 12), policy: bind(1) }]);
+  expect(layout(mm)).toEqual([`0-4 ${RW}`, `4-12 ${RW}`]);
 });
 
 test('a load is allowed where anything is, a store only where stores are', () => {

@@ -69,8 +69,7 @@ describe('a private mapping of a file', () => {
   test('maps cached pages around a load, read-only, and copies at a store', () => {
     const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
     const file = machine.files.create('regular', 'f', 40 * 4096);
-    const choice = { nid: 0, nodemask: null, gfp: 0 };
-    for (let index = 0; index < 40; index++) machine.filemap.write(file, index, choice);
+    for (let index = 0; index < 40; index++) machine.filemap.write(file, index, 0);
     const task = machine.createTask('t');
     map(machine, task, 1024, file, 0);
     task.read(1024);

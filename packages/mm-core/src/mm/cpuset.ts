@@ -1,0 +1,201 @@
+import { EINVAL } from '../abi/errno.js';
+import { MPOL_MF_MOVE_ALL } from '../abi/mempolicy.js';
+import { N_MEMORY, N_POSSIBLE } from '../abi/node-states.js';
+import { defined } from '../base/assert.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import type { Cgroup, CgroupTask } from '../mem/cgroup.js';
+import {
+  NO_NODES,
+  type Nodemask,
+  nodeList,
+  nodemask,
+  nodesAnd,
+  nodesEqual,
+  nodesIntersect,
+  nodesSubset,
+  parseNodeList,
+} from '../mem/nodemask.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { rebindPolicy } from '../mem/policy.js';
+import type { TaskStruct } from '../mem/task-struct.js';
+import type { MmStruct } from '../mem/vma.js';
+import { type CgroupSubsystem, type CgroupTree, CgroupTreeToken } from './cgroup.js';
+import { type MigrateNodes, MigrateNodesToken } from './migrate-nodes.js';
+import { type Tasks, TasksToken } from './tasks.js';
+import { type Work, WorkToken } from './work.js';
+
+/** The memory side of one group (struct cpuset). */
+interface Cpuset {
+  /** What was written to cpuset.mems. */
+  mems: Nodemask;
+  /** Of those the parent's, or all of the parent's if there are none (effective_mems). */
+  effective: Nodemask;
+  /** Where the group's tasks have their memory (old_mems_allowed). */
+  old: Nodemask;
+}
+
+/**
+ * Which nodes a group's tasks may use (kernel/cgroup/cpuset.c, version 2). Every change of
+ * effective nodes rebinds the policies of the tasks and their areas and moves their memory.
+ * Simplified: no CPUs, and what a workqueue does is done before the write returns.
+ */
+@injectable()
+export class Cpusets implements CgroupSubsystem {
+  readonly name = 'cpuset';
+  private readonly byGroup = new Map<Cgroup, Cpuset>();
+
+  constructor(
+    @inject(CgroupTreeToken) private readonly tree: CgroupTree,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(TasksToken) private readonly tasks: Tasks,
+    @inject(MigrateNodesToken) private readonly migrateNodes: MigrateNodes,
+    @inject(WorkToken) private readonly work: Work,
+  ) {
+    tree.register(this);
+  }
+
+  /** Nodes with memory that a task may use (cpuset_mems_allowed, cpuset_current_mems_allowed). */
+  memsAllowed(task: TaskStruct): Nodemask {
+    return task.memsAllowed ?? nodemask(this.nodes.inState(N_MEMORY));
+  }
+
+  online(group: Cgroup): void {
+    const { parent } = group;
+    if (parent === null) {
+      const possible = nodemask(this.nodes.inState(N_POSSIBLE));
+      this.byGroup.set(group, { mems: possible, effective: NO_NODES, old: possible });
+    } else {
+      const { effective } = this.of(parent.effective(this.name));
+      this.byGroup.set(group, { mems: NO_NODES, effective, old: NO_NODES });
+    }
+  }
+
+  /** The tasks are the next group's above from now on. */
+  offline(group: Cgroup): void {
+    const { parent } = group;
+    if (parent === null) return;
+    const members = this.members(group);
+    for (const task of members) this.attach(task, group, parent.effective(this.name));
+    this.byGroup.delete(group);
+  }
+
+  /** The task's nodes become the group's (cpuset_attach): nothing happens if they are the same. */
+  attach(moved: CgroupTask, from: Cgroup, to: Cgroup): void {
+    const task = this.tasks.find(moved.pid);
+    const source = this.of(from);
+    const target = this.of(to);
+    if (task !== null && !nodesEqual(source.effective, target.effective)) {
+      this.changeTask(task, to);
+      rebindMm(task.mm, target.effective);
+      this.migrateMm(task.mm, source.old, target.effective);
+    }
+    target.old = target.effective;
+  }
+
+  /** Writes cpuset.mems (cpuset_write_resmask). @returns 0, -EINVAL, -ERANGE or -EOVERFLOW */
+  writeMems(group: Cgroup, text: string): number {
+    const mems = parseNodeList(text);
+    if (typeof mems === 'number') return mems;
+    if (!nodesSubset(mems, this.of(this.tree.root).mems)) return -EINVAL;
+    const cpuset = this.of(group);
+    if (nodesEqual(cpuset.mems, mems)) return 0;
+    cpuset.mems = mems;
+    this.updateHierarchy(group);
+    return 0;
+  }
+
+  /** Reads cpuset.mems. */
+  readMems(group: Cgroup): string {
+    return nodeList(this.of(group).mems);
+  }
+
+  /** Nodes of a group (cpuset.mems.effective). */
+  effectiveMems(group: Cgroup): Nodemask {
+    return this.of(group.effective(this.name)).effective;
+  }
+
+  /** Nodes got or lost their memory (cpuset_handle_hotplug). */
+  handleHotplug(): void {
+    const { root } = this.tree;
+    const cpuset = this.of(root);
+    const memory = nodemask(this.nodes.inState(N_MEMORY));
+    if (nodesEqual(cpuset.effective, memory)) return;
+    const booting = cpuset.effective.size === 0 || this.members(root).length === 0;
+    cpuset.effective = memory;
+    if (!booting) this.updateTasks(root);
+    for (const child of root.children.values()) this.updateHierarchy(child);
+  }
+
+  /** update_nodemasks_hier: a group whose nodes stay the same ends the walk down. */
+  private updateHierarchy(top: Cgroup): void {
+    const left = [top];
+    for (let group = left.pop(); group !== undefined; group = left.pop()) {
+      const { parent } = group;
+      const cpuset = this.byGroup.get(group);
+      if (cpuset === undefined || parent === null) continue;
+      const above = this.of(parent.effective(this.name)).effective;
+      const both = nodesAnd(cpuset.mems, above);
+      const effective = both.size === 0 ? above : both;
+      if (nodesEqual(effective, cpuset.effective)) continue;
+      cpuset.effective = effective;
+      this.updateTasks(group);
+      left.push(...[...group.children.values()].reverse());
+    }
+  }
+
+  /** cpuset_update_tasks_nodemask. */
+  private updateTasks(group: Cgroup): void {
+    const cpuset = this.of(group);
+    const mems = this.onlineMems(group);
+    for (const task of this.members(group)) {
+      this.changeTask(task, group);
+      rebindMm(task.mm, cpuset.effective);
+      this.migrateMm(task.mm, cpuset.old, mems);
+    }
+    cpuset.old = mems;
+  }
+
+  /** cpuset_change_task_nodemask. */
+  private changeTask(task: TaskStruct, group: Cgroup): void {
+    const mems = this.onlineMems(group);
+    if (task.policy !== null) task.policy = rebindPolicy(task.policy, mems);
+    task.memsAllowed = group === this.tree.root ? null : mems;
+  }
+
+  /** A kernel thread moves the memory, so that no cpuset confines it (cpuset_migrate_mm). */
+  private migrateMm(mm: MmStruct, from: Nodemask, to: Nodemask): void {
+    if (nodesEqual(from, to)) return;
+    const { current } = this.work;
+    this.work.current = null;
+    this.migrateNodes.migrate(mm, { from, to, flags: MPOL_MF_MOVE_ALL });
+    this.work.current = current;
+  }
+
+  /** Nodes of the nearest group, upwards, that has some with memory (guarantee_online_mems). */
+  private onlineMems(group: Cgroup): Nodemask {
+    const memory = nodemask(this.nodes.inState(N_MEMORY));
+    for (const above of group.ancestors(this.name)) {
+      const { effective } = this.of(above);
+      if (nodesIntersect(effective, memory)) return nodesAnd(effective, memory);
+    }
+    return memory;
+  }
+
+  private members(group: Cgroup): TaskStruct[] {
+    return [...this.tasks.all()].filter((task) => {
+      return this.tree.groupOf(task).effective(this.name) === group;
+    });
+  }
+
+  private of(group: Cgroup): Cpuset {
+    return defined(this.byGroup.get(group), 'the group has a cpuset');
+  }
+}
+export const CpusetsToken = createToken<Cpusets>('Cpusets');
+
+/** mpol_rebind_mm. */
+function rebindMm(mm: MmStruct, mems: Nodemask): void {
+  mm.vmas = mm.vmas.map((vma) => {
+    return vma.policy === null ? vma : { ...vma, policy: rebindPolicy(vma.policy, mems) };
+  });
+}

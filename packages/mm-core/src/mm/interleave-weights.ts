@@ -1,0 +1,91 @@
+import { EINVAL, ENODEV } from '../abi/errno.js';
+import { N_MEMORY } from '../abi/node-states.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+
+/** Sum that weights are scaled to (mm/mempolicy.c:weightiness). */
+const WEIGHTINESS = 32;
+
+/**
+ * Weights of weighted interleave (mm/mempolicy.c:weighted_interleave_state): from the bandwidth of
+ * the nodes, until somebody writes one.
+ */
+@injectable()
+export class InterleaveWeights {
+  private readonly bandwidth = new Map<number, number>();
+  private weights = new Map<number, number>();
+  private auto = true;
+
+  constructor(@inject(NodesToken) private readonly nodes: Nodes) {}
+
+  /** Pages that a node gets in a round (get_il_weight). */
+  weightOf(nid: number): number {
+    return this.weights.get(nid) ?? 1;
+  }
+
+  /** The platform tells a node's bandwidth to its CPUs (mempolicy_set_node_perf). */
+  setBandwidth(nid: number, readMBps: number, writeMBps: number): void {
+    this.bandwidth.set(nid, Math.min(readMBps, writeMBps));
+    if (this.auto) this.weights = this.reduced();
+  }
+
+  /** Writes nodeN: the other weights stay, and are not computed any more (node_store). */
+  writeNode(nid: number, text: string): number {
+    const weight = parseUnsigned(text);
+    if (weight < 1 || weight > 255) return -EINVAL;
+    this.auto = false;
+    this.weights.set(nid, weight);
+    return 0;
+  }
+
+  isAuto(): boolean {
+    return this.auto;
+  }
+
+  /** Writes auto (weighted_interleave_auto_store). @returns 0, -EINVAL, -ENODEV */
+  writeAuto(text: string): number {
+    const on = parseBoolean(text);
+    if (on === null) return -EINVAL;
+    if (on && this.bandwidth.size === 0) return -ENODEV;
+    this.auto = on;
+    if (on) this.weights = this.reduced();
+    return 0;
+  }
+
+  /** Weights in proportion to bandwidth, as small as can be (reduce_interleave_weights). */
+  private reduced(): Map<number, number> {
+    const memory = this.nodes.inState(N_MEMORY);
+    const sum = memory.reduce((total, nid) => total + (this.bandwidth.get(nid) ?? 0), 0);
+    const weights = new Map<number, number>();
+    if (sum === 0) return weights;
+    let divisor = 0;
+    for (const nid of memory) {
+      const share = Math.floor((WEIGHTINESS * (this.bandwidth.get(nid) ?? 0)) / sum);
+      weights.set(nid, Math.max(share, 1));
+      divisor = greatestDivisor(Math.max(share, 1), divisor);
+    }
+    for (const [nid, weight] of weights) weights.set(nid, weight / divisor);
+    return weights;
+  }
+}
+export const InterleaveWeightsToken = createToken<InterleaveWeights>('InterleaveWeights');
+
+function greatestDivisor(a: number, b: number): number {
+  let [large, small] = [a, b];
+  while (small !== 0) [large, small] = [small, large % small];
+  return large;
+}
+
+/** kstrtou8 with any base: decimal, 0x…, 0…; -1 for what it refuses. */
+function parseUnsigned(text: string): number {
+  const digits = text.replace(/\n$/, '').replace(/^\+/, '');
+  if (/^0x[\da-f]+$/i.test(digits)) return Number.parseInt(digits, 16);
+  if (/^0[0-7]+$/.test(digits)) return Number.parseInt(digits, 8);
+  return /^(?:0|[1-9]\d*)$/.test(digits) ? Number(digits) : -1;
+}
+
+/** kstrtobool: the first letters decide; null for what it refuses. */
+function parseBoolean(text: string): boolean | null {
+  if (/^(?:[yt1]|on)/i.test(text)) return true;
+  return /^(?:[nf0]|of)/i.test(text) ? false : null;
+}

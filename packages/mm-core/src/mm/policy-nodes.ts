@@ -1,0 +1,154 @@
+import {
+  MPOL_BIND,
+  MPOL_INTERLEAVE,
+  MPOL_PREFERRED,
+  MPOL_PREFERRED_MANY,
+  MPOL_WEIGHTED_INTERLEAVE,
+  NUMA_NO_NODE,
+} from '../abi/mempolicy.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import type { AddressSpace } from '../mem/address-space.js';
+import { type Nodemask, nextNodeIn, nodesIntersect, nthNode } from '../mem/nodemask.js';
+import type { Policy } from '../mem/policy.js';
+import type { TaskStruct } from '../mem/task-struct.js';
+import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
+import { type InterleaveWeights, InterleaveWeightsToken } from './interleave-weights.js';
+import type { Mempolicy, PolicyChoice } from './mempolicy.js';
+import { type Work, WorkToken } from './work.js';
+
+/** A policy with the place of a page in its interleaving. */
+export interface IndexedPolicy {
+  readonly policy: Policy | null;
+  /** Interleave index; what it is modulo the nodes decides. */
+  readonly ilx: number;
+}
+
+/** Which page of a vma, and how large. */
+export interface PolicyPlace {
+  readonly vma: Vma;
+  readonly vpn: number;
+  readonly order: number;
+}
+
+/**
+ * The policies that programs set: that of the vma, else that of the running task, else the CPU's
+ * node (mm/mempolicy.c:get_vma_policy, policy_nodemask). User pages interleave by their address,
+ * also under the policy of a task; its cursor counts the kernel's own pages only.
+ */
+@injectable()
+export class PolicyNodes implements Mempolicy {
+  constructor(
+    @inject(InterleaveWeightsToken) private readonly weights: InterleaveWeights,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  choose(_mm: MmStruct, vma: Vma, vpn: number, cpuNid: number, order = 0): PolicyChoice {
+    const { policy, ilx } = this.policyOf({ vma, vpn, order });
+    return this.choiceOf(policy, ilx, cpuNid);
+  }
+
+  /** Policy of a page and its interleave index (get_vma_policy). */
+  policyOf({ vma, vpn, order }: PolicyPlace): IndexedPolicy {
+    const policy = areaPolicy(vma, vpn) ?? this.work.current?.policy ?? null;
+    if (policy === null || !interleaves(policy)) return { policy, ilx: 0 };
+    const unit = 2 ** order;
+    const within = Math.floor(vma.pgoff / unit) + Math.floor((vpn - vma.start) / unit);
+    return { policy, ilx: isShmem(vma.file) ? vma.file.ino + within : within };
+  }
+
+  /** For a page of a file in memory, whoever maps it (shmem_get_pgoff_policy). */
+  shmemChoice(file: AddressSpace, index: number, cpuNid: number): PolicyChoice {
+    const policy = file.policy.lookup(index) ?? this.work.current?.policy ?? null;
+    return this.choiceOf(policy, file.ino + index, cpuNid);
+  }
+
+  /** For a page without an area: the running task's policy, whose cursor moves on. */
+  taskChoice(cpuNid: number): PolicyChoice {
+    const task = this.work.current;
+    const policy = task?.policy ?? null;
+    if (task === null || policy === null || !interleaves(policy)) {
+      return this.choiceOf(policy, 0, cpuNid);
+    }
+    this.advanceCursor(1);
+    return { nid: task.ilPrev, nodemask: null, gfp: 0, mode: policy.mode };
+  }
+
+  /** Nodes that a policy means for the page of this index (policy_nodemask). */
+  choiceOf(policy: Policy | null, ilx: number, cpuNid: number): PolicyChoice {
+    if (policy === null) return { nid: cpuNid, nodemask: null, gfp: 0 };
+    const { mode, nodes } = policy;
+    const home = policy.homeNode === NUMA_NO_NODE ? cpuNid : policy.homeNode;
+    if (mode === MPOL_BIND) return { nid: home, nodemask: this.bound(nodes), gfp: 0, mode };
+    if (mode === MPOL_PREFERRED_MANY) return { nid: home, nodemask: nodes, gfp: 0, mode };
+    const nid = this.preferredNode(policy, ilx, cpuNid);
+    return { nid, nodemask: null, gfp: 0, mode };
+  }
+
+  /**
+   * The running task's kernel makes pages of its own, such as page tables: under an interleaving
+   * policy each takes the next node (NO_INTERLEAVE_INDEX).
+   */
+  advanceCursor(pages: number): void {
+    const task = this.work.current;
+    const policy = task?.policy ?? null;
+    if (task === null || policy === null || !interleaves(policy)) return;
+    for (let page = 0; page < pages; page++) {
+      if (policy.mode === MPOL_WEIGHTED_INTERLEAVE) this.advanceWeighted(task, policy.nodes);
+      else task.ilPrev = nextNodeIn(task.ilPrev, policy.nodes);
+    }
+  }
+
+  /** Has the running task a policy with a cursor? */
+  hasCursor(): boolean {
+    const policy = this.work.current?.policy ?? null;
+    return policy !== null && interleaves(policy);
+  }
+
+  private preferredNode({ mode, nodes }: Policy, ilx: number, cpuNid: number): number {
+    if (mode === MPOL_PREFERRED) return nthNode(nodes, 0);
+    if (mode === MPOL_INTERLEAVE) return nthNode(nodes, ilx % nodes.size);
+    return mode === MPOL_WEIGHTED_INTERLEAVE ? this.weightedNode(nodes, ilx) : cpuNid;
+  }
+
+  /** weighted_interleave_nid. */
+  private weightedNode(nodes: Nodemask, ilx: number): number {
+    let total = 0;
+    for (const nid of nodes) total += this.weights.weightOf(nid);
+    let target = ilx % total;
+    for (const nid of nodes) {
+      target -= this.weights.weightOf(nid);
+      if (target < 0) return nid;
+    }
+    return nthNode(nodes, 0);
+  }
+
+  /** weighted_interleave_nodes. */
+  private advanceWeighted(task: TaskStruct, nodes: Nodemask): void {
+    if (task.ilWeight === 0 || !nodes.has(task.ilPrev)) {
+      task.ilPrev = nextNodeIn(task.ilPrev, nodes);
+      task.ilWeight = this.weights.weightOf(task.ilPrev);
+    }
+    task.ilWeight--;
+  }
+
+  /** A mask of which the cpuset allows nothing does not bind. */
+  private bound(nodes: Nodemask): Nodemask | null {
+    const allowed = this.work.current?.memsAllowed ?? null;
+    return allowed === null || nodesIntersect(nodes, allowed) ? nodes : null;
+  }
+}
+export const PolicyNodesToken = createToken<PolicyNodes>('PolicyNodes');
+
+/** Policy set for the area or its file, or null (__get_vma_policy). */
+export function areaPolicy(vma: Vma, vpn: number): Policy | null {
+  return isShmem(vma.file) ? vma.file.policy.lookup(pageIndex(vma, vpn)) : vma.policy;
+}
+
+function isShmem(file: AddressSpace | null): file is AddressSpace {
+  return file?.kind === 'shmem';
+}
+
+/** Do pages go to the nodes in turn? */
+export function interleaves({ mode }: Policy): boolean {
+  return mode === MPOL_INTERLEAVE || mode === MPOL_WEIGHTED_INTERLEAVE;
+}
