@@ -229,6 +229,7 @@ export {
   pteMapsPage,
   pteType,
 } from './abi/pte.js';
+export type { SignalCode, SignalInfo } from './abi/siginfo.js';
 export {
   LEVEL_PMD,
   LEVEL_PTE,

@@ -71,6 +71,7 @@ export class Guest {
   /** A fresh task on CPU 0. */
   spawn(name: string): GuestTask {
     const made = new GuestTask(name, this.machine.createTask(name, this.machine.nodes.nidOfCpu(0)));
+    made.task.struct.onPoison = 'signal';
     this.tasks.push(made);
     return made;
   }

@@ -10,6 +10,7 @@ import {
   PTE_WRITE,
   PTE_WRITTEN,
 } from '../abi/pte.js';
+import type { SignalInfo } from '../abi/siginfo.js';
 import {
   VM_FAULT_ERROR,
   VM_FAULT_HWPOISON,
@@ -19,7 +20,7 @@ import {
   VM_FAULT_SIGBUS,
   VM_FAULT_SIGSEGV,
 } from '../abi/vm-fault.js';
-import { MAX_NUMNODES } from '../abi/zone.js';
+import { MAX_NUMNODES, PAGE_SHIFT } from '../abi/zone.js';
 import type { Clock } from '../base/clock.js';
 import { MmError } from '../hooks/errors.js';
 import type { Tracepoints } from '../hooks/tracepoints.js';
@@ -27,7 +28,7 @@ import type { Contents } from '../mem/contents.js';
 import { type FolioTable, VERSION_LOST, VERSION_ZERO } from '../mem/folio-table.js';
 import type { Nodes } from '../mem/nodes.js';
 import type { Ptes } from '../mem/ptes.js';
-import type { MmStruct } from '../mem/vma.js';
+import { type MmStruct, vmaAllows } from '../mem/vma.js';
 import type { Memory } from '../mm/memory.js';
 import type { MemoryFailure } from '../mm/memory-failure.js';
 import type { OomKill } from '../mm/oom-kill.js';
@@ -159,7 +160,7 @@ export class AccessEngine {
       const wait = (result & VM_FAULT_RETRY) !== 0 || faults % FAULTS_AT_ONCE === 0;
       if (isError || wait) clock.advance(work.take());
       if (isError) {
-        const signal = this.onError(mm, slot, result);
+        const signal = this.onError(mm, vpn, write, result);
         if (signal !== 'ok') return { done: 0, result: signal };
       }
       if ((result & VM_FAULT_OOM) !== 0) starved++;
@@ -297,20 +298,37 @@ export class AccessEngine {
     return { done, result: 'ok' };
   }
 
-  private onError(mm: MmStruct, slot: number, result: number): AccessResult {
-    const { ptes, zap } = this.parts;
+  /** The running task gets a signal (force_sig_fault). */
+  private raise(info: SignalInfo): AccessResult {
+    const task = this.parts.work.current;
+    if (task !== null) task.lastSignal = info;
+    return info.signal;
+  }
+
+  private onError(mm: MmStruct, vpn: number, write: boolean, result: number): AccessResult {
+    const { ptes, work, zap } = this.parts;
+    const task = work.current;
     if ((result & VM_FAULT_HWPOISON) !== 0) {
       this.shadow.counts.lostPages++;
+      if (task?.onPoison === 'signal') return this.raise(POISONED);
+      const slot = ptes.slot(mm.id, vpn);
       ptes.shadow[slot] = VERSION_ZERO;
       zap.entry(slot);
       return 'ok';
     }
-    if ((result & VM_FAULT_SIGSEGV) !== 0) return 'SIGSEGV';
-    if ((result & VM_FAULT_SIGBUS) !== 0) return 'SIGBUS';
+    if ((result & VM_FAULT_SIGSEGV) !== 0) {
+      const vma = mm.find(vpn);
+      const denied = vma !== null && !vmaAllows(vma, write);
+      return this.raise({ signal: 'SIGSEGV', code: denied ? 'ACCERR' : 'MAPERR', lsb: 0 });
+    }
+    if ((result & VM_FAULT_SIGBUS) !== 0) return this.raise(BEYOND_FILE);
     const killed = (result & VM_FAULT_OOM) !== 0 && this.parts.oom.isVictim(mm.id);
     return killed ? 'killed' : 'ok';
   }
 }
+
+const BEYOND_FILE: SignalInfo = { signal: 'SIGBUS', code: 'ADRERR', lsb: 0 };
+const POISONED: SignalInfo = { signal: 'SIGBUS', code: 'MCEERR_AR', lsb: PAGE_SHIFT };
 
 /** How far an access of n repetitions came. */
 export interface Done {

@@ -1,4 +1,5 @@
 import { NODEMASK_BITS } from '../abi/mempolicy.js';
+import type { SignalInfo } from '../abi/siginfo.js';
 import type { Cgroup } from './cgroup.js';
 import type { Nodemask } from './nodemask.js';
 import type { Policy } from './policy.js';
@@ -61,6 +62,13 @@ export class TaskStruct {
   minFlt = 0;
   majFlt = 0;
   alive = true;
+  /**
+   * What poison does to the program: its handler puts a fresh page there and goes on, or the signal
+   * is all it gets and the entry stays.
+   */
+  onPoison: 'replace' | 'signal' = 'replace';
+  /** The last signal that a fault of its ended in. */
+  lastSignal: SignalInfo | null = null;
 
   constructor(
     readonly pid: number,
@@ -83,6 +91,7 @@ export class TaskStruct {
     this.creds = { ...parent.creds };
     Object.assign(this.rlimits, parent.rlimits);
     this.oomScoreAdj = parent.oomScoreAdj;
+    this.onPoison = parent.onPoison;
     this.cpu = parent.cpu;
     this.nid = parent.nid;
   }

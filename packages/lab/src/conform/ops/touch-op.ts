@@ -2,6 +2,7 @@ import { deathOf, type Guest, type GuestTask } from '../guest.js';
 import type { Json, JsonObject } from '../json.js';
 import { NO_REGION } from '../result.js';
 import { runsOf } from '../runs.js';
+import { StepError } from '../step.js';
 import { pagesIn, wordAt } from './frames.js';
 import { RANGE, type TaskOp } from './op.js';
 
@@ -99,7 +100,7 @@ function pass(plan: Plan, task: GuestTask, guest: Guest, touched: Touched): void
     touched.faulted++;
     if (plan.keep) touched.values.push(0);
     if (touched.signals.length < SIGNALS_MAX) {
-      touched.signals.push({ page, ...describe(result, task, vpn) });
+      touched.signals.push({ page, ...signalOf(task) });
     }
   }
 }
@@ -121,14 +122,11 @@ function loop(plan: Plan, task: GuestTask, guest: Guest, touched: Touched): void
   }
 }
 
-function describe(
-  signal: 'SIGSEGV' | 'SIGBUS',
-  task: GuestTask,
-  vpn: number,
-): { readonly signal: string; readonly lsb: number } {
-  if (signal === 'SIGBUS') return { signal: 'SIGBUS/ADRERR', lsb: 0 };
-  const code = task.task.mm.find(vpn) === null ? 'MAPERR' : 'ACCERR';
-  return { signal: `SIGSEGV/${code}`, lsb: 0 };
+/** The signal of the last fault, as the recorder prints it. */
+function signalOf(task: GuestTask): { readonly signal: string; readonly lsb: number } {
+  const info = task.task.struct.lastSignal;
+  if (info === null) throw new StepError('a signal without a reason');
+  return { signal: `${info.signal}/${info.code}`, lsb: info.lsb };
 }
 
 /** Signals alike of pages that follow each other, as the recorder groups them. */
