@@ -16,6 +16,7 @@ export {
   ENXIO,
   EOPNOTSUPP,
   EPERM,
+  ESRCH,
   errnoName,
 } from './abi/errno.js';
 export {
@@ -515,6 +516,16 @@ export {
 } from './mm/zone-alloc.js';
 export { Zram, type ZramOptions, zramSwap } from './mm/zram.js';
 export { SysMunmap, SysMunmapToken } from './sys/munmap.js';
+export {
+  actionFile,
+  booleanFile,
+  choiceFile,
+  type NumberFile,
+  numberFile,
+  type PseudoFile,
+  textFile,
+} from './sys/pseudo-file.js';
+export { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from './sys/pseudo-files.js';
 export {
   ADDRESS_SPACE,
   isPageAligned,

@@ -46,8 +46,10 @@ import { type Watermarks, WatermarksToken } from '../mm/watermarks.js';
 import { type Work, WorkToken } from '../mm/work.js';
 import { type Zap, ZapToken } from '../mm/zap.js';
 import { type ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
+import type { PseudoFiles } from '../sys/pseudo-files.js';
 import { AccessEngine } from './access-engine.js';
 import type { MachineConfig } from './config.js';
+import { createPseudoFiles } from './pseudo-file-sources.js';
 import { collectStats } from './stats.js';
 import { Syscalls } from './syscalls.js';
 import { Task } from './task.js';
@@ -97,6 +99,8 @@ export class Machine {
   readonly work: Work;
   /** System calls by bytes. */
   readonly sys: Syscalls;
+  /** Files of /proc, /sys and control groups. */
+  readonly pseudoFiles: PseudoFiles;
   readonly engine: AccessEngine;
   private readonly zap: Zap;
 
@@ -147,6 +151,7 @@ export class Machine {
     this.work = services.get(WorkToken);
     this.zap = services.get(ZapToken);
     this.sys = new Syscalls(services);
+    this.pseudoFiles = createPseudoFiles(services);
     this.engine = this.createEngine();
     this.oom.reaper = (mm) => this.zap.range(mm, 0, Infinity);
   }
