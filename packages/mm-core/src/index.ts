@@ -515,6 +515,7 @@ export {
   ZoneAllocToken,
 } from './mm/zone-alloc.js';
 export { Zram, type ZramOptions, zramSwap } from './mm/zram.js';
+export { IoRing, SysIoUring, SysIoUringToken } from './sys/io-uring.js';
 export { SysMunmap, SysMunmapToken } from './sys/munmap.js';
 export {
   actionFile,

@@ -40,6 +40,8 @@ export const VMSTAT_NAMES = [
   'numa_interleave',
   'numa_local',
   'numa_other',
+  'nr_foll_pin_acquired',
+  'nr_foll_pin_released',
   'pageoutrun',
   'oom_kill',
   'unevictable_pgs_culled',

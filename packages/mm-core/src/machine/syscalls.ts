@@ -1,5 +1,6 @@
 import type { Services } from '../base/di.js';
 import { SysGetMempolicy, SysGetMempolicyToken } from '../sys/get-mempolicy.js';
+import { SysIoUring, SysIoUringToken } from '../sys/io-uring.js';
 import { SysMbind, SysMbindToken } from '../sys/mbind.js';
 import { SysMigratePages, SysMigratePagesToken } from '../sys/migrate-pages.js';
 import { SysMovePages, SysMovePagesToken } from '../sys/move-pages.js';
@@ -12,6 +13,7 @@ import {
 
 /** Binds the system calls; one class per call. */
 export function bindSyscalls(services: Services): void {
+  services.bind(SysIoUringToken, SysIoUring);
   services.bind(SysMunmapToken, SysMunmap);
   services.bind(SysMbindToken, SysMbind);
   services.bind(SysGetMempolicyToken, SysGetMempolicy);
@@ -27,6 +29,7 @@ export function bindSyscalls(services: Services): void {
  * to the running path; `Task` wraps the common ones by page.
  */
 export class Syscalls {
+  readonly ioUring: SysIoUring;
   readonly munmap: SysMunmap;
   readonly mbind: SysMbind;
   readonly getMempolicy: SysGetMempolicy;
@@ -36,6 +39,7 @@ export class Syscalls {
   readonly setMempolicyHomeNode: SysSetMempolicyHomeNode;
 
   constructor(services: Services) {
+    this.ioUring = services.get(SysIoUringToken);
     this.munmap = services.get(SysMunmapToken);
     this.mbind = services.get(SysMbindToken);
     this.getMempolicy = services.get(SysGetMempolicyToken);

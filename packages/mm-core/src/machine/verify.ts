@@ -196,12 +196,14 @@ function verifyFolios(machine: Machine, recount: Recount): void {
 function verifyReferences(machine: Machine, folio: number, heldOutside: number): void {
   const { table } = machine;
   const count = table.refcount[folio]!;
+  const pins = machine.gup.pinCount(folio);
+  assert(pins > 0 === table.has(folio, PG_pinned), `folio ${folio}: pins and flag agree`);
   const known =
     table.folioMapcount(folio) +
     bit(table.has(folio, PG_swapcache)) +
     bit(table.has(folio, PG_batched)) +
     bit(table.has(folio, PG_isolated)) +
-    bit(table.has(folio, PG_pinned)) +
+    pins +
     heldOutside;
   assert(count === known, `folio ${folio}: ${count} references, ${known} holders`);
   assert(count > 0, `folio ${folio} is allocated and has a reference`);

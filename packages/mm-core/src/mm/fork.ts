@@ -1,6 +1,15 @@
 import { ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_DONTCOPY, VM_LOCKED, VM_LOCKONFAULT, VM_UFFD_WP } from '../abi/mman.js';
+import {
+  VM_DONTCOPY,
+  VM_LOCKED,
+  VM_LOCKONFAULT,
+  VM_MAYBE_GUARD,
+  VM_SHARED,
+  VM_UFFD_MISSING,
+  VM_UFFD_WP,
+  VM_WRITE,
+} from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
@@ -32,7 +41,6 @@ import {
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
-import { defined } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { AnonVma } from '../mem/anon-vma.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
@@ -44,7 +52,6 @@ import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
-import { type Mms, MmsToken } from './mms.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -52,6 +59,15 @@ import { type Work, WorkToken } from './work.js';
 interface SlotPair {
   readonly from: number;
   readonly to: number;
+}
+
+/** What is copied for whom. */
+interface Copy {
+  readonly child: MmStruct;
+  /** The child's area. */
+  readonly vma: Vma;
+  /** Node of the forking CPU. */
+  readonly nid: number;
 }
 
 /** fork's copy of an address space (kernel/fork.c:dup_mmap, mm/memory.c:copy_page_range). */
@@ -62,7 +78,6 @@ export class Fork {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(MmsToken) private readonly mms: Mms,
     @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
@@ -77,27 +92,22 @@ export class Fork {
   dupMmap(parent: MmStruct, child: MmStruct, nid: number): number {
     this.work.cpuNid = nid;
     const kept = parent.vmas.filter((vma) => (vma.flags & VM_DONTCOPY) === 0);
-    child.vmas = kept.map((vma) => this.childVma(vma));
+    child.vmas = kept.map((vma) => childVma(vma));
     let rc = 0;
-    for (const vma of kept) {
+    for (const vma of child.vmas) {
       if (!needsCopy(vma)) continue;
+      const copy: Copy = { child, vma, nid };
       this.ptes.walk(parent.id, vma.start, vma.end, (slot, vpn) => {
-        if (rc === 0) rc = this.copyEntry(slot, this.ptes.slot(child.id, vpn), child, nid);
+        if (rc === 0) rc = this.copyEntry(slot, this.ptes.slot(child.id, vpn), copy);
       });
     }
     this.work.charge(this.cost.tlbFlushNs(parent.activeCpus));
     return rc;
   }
 
-  /** Locks are not inherited; pages below it are the child's own from now on (anon_vma_fork). */
-  private childVma(vma: Vma): Vma {
-    const anonVma = vma.anonVma === null ? null : new AnonVma(true);
-    return { ...vma, flags: vma.flags & ~(VM_LOCKED | VM_LOCKONFAULT), anonVma };
-  }
-
-  private copyEntry(from: number, to: number, child: MmStruct, nid: number): number {
+  private copyEntry(from: number, to: number, copy: Copy): number {
     const bits = this.ptes.bits[from]!;
-    if (pteMapsPage(bits)) return this.copyPresent(from, to, bits, nid);
+    if (pteMapsPage(bits)) return this.copyPresent(from, to, bits, copy);
     const type = pteType(bits);
     const value = this.ptes.value[from]!;
     if (type === PTE_TYPE_SWAP) {
@@ -105,7 +115,7 @@ export class Fork {
       const kept = bits & PTE_TRACKING;
       this.mapping.setEntry(from, PTE_TYPE_SWAP, value, kept);
       this.mapping.setEntry(to, PTE_TYPE_SWAP, value, kept & ~PTE_UFFD_WP);
-      child.swapents += 1;
+      copy.child.swapents += 1;
     } else if (isMigrationType(type)) {
       const flags = bits & (PTE_ACCESSED | PTE_DIRTY | PTE_TRACKING);
       const read = PTE_TYPE_MIGRATION_READ << PTE_TYPE_SHIFT;
@@ -132,7 +142,8 @@ export class Fork {
     this.mapping.map(to, pfn, (type << PTE_TYPE_SHIFT) | PTE_UNADDRESSABLE);
   }
 
-  private copyPresent(from: number, to: number, bits: number, nid: number): number {
+  /** Private pages become read-only on both sides; a mapping that is shared stays as it is. */
+  private copyPresent(from: number, to: number, bits: number, copy: Copy): number {
     if ((bits & PTE_SPECIAL) !== 0) {
       this.mapping.setEntry(to, 0, 0, bits & ~(PTE_ACCESSED | PTE_DIRTY | PTE_UFFD_WP));
       return 0;
@@ -140,40 +151,50 @@ export class Fork {
     const pfn = this.ptes.value[from]!;
     const pinned = this.table.has(this.table.head(pfn), PG_pinned);
     if (pinned && this.table.has(pfn, PG_anon_exclusive)) {
-      return this.copyPinned(pfn, { from, to }, bits, nid);
+      return this.copyPinned(pfn, { from, to }, bits, copy);
     }
     this.table.clear(pfn, PG_anon_exclusive);
-    this.mapping.change(from, 0, PTE_WRITE);
+    const isShared = (copy.vma.flags & VM_SHARED) !== 0;
+    if (!isShared) this.mapping.change(from, 0, PTE_WRITE);
     this.folios.get(this.table.head(pfn));
-    this.mapping.map(to, pfn, bits & (PRESENCE | PTE_DIRTY | PTE_SOFT_DIRTY));
+    const kept = PRESENCE | PTE_SOFT_DIRTY | (isShared ? PTE_WRITE : PTE_DIRTY);
+    this.mapping.map(to, pfn, bits & kept);
     return 0;
   }
 
   /**
    * The child gets its own copy at once, the parent keeps its page exclusive (copy_present_page).
    */
-  private copyPinned(pfn: number, slots: SlotPair, bits: number, nid: number): number {
+  private copyPinned(pfn: number, slots: SlotPair, bits: number, copy: Copy): number {
     const { from, to } = slots;
-    const vpn = this.ptes.vpnOf(to);
-    const mm = this.mms.get(this.ptes.mmOf(to));
-    const vma = defined(mm.find(vpn), 'the child has the area it copies');
-    const page = { mm, vma, vpn, nid };
-    const copy = this.allocMpol.vmaAllocFolio(page, 0, GFP_HIGHUSER_MOVABLE);
-    if (copy < 0) return -ENOMEM;
+    const page = { mm: copy.child, vma: copy.vma, vpn: this.ptes.vpnOf(to), nid: copy.nid };
+    const fresh = this.allocMpol.vmaAllocFolio(page, 0, GFP_HIGHUSER_MOVABLE);
+    if (fresh < 0) return -ENOMEM;
     if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(from), from);
-    this.contents.copy(copy, pfn);
-    this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
-    this.mapping.map(to, copy, (bits & (PRESENCE | PTE_WRITE)) | PTE_MKDIRTY);
-    this.folios.addLru(copy);
+    this.contents.copy(fresh, pfn);
+    this.table.set(fresh, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
+    const write = (copy.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+    this.mapping.map(to, fresh, (bits & PRESENCE) | write | PTE_MKDIRTY);
+    this.folios.addLru(fresh);
     return 0;
   }
 }
 export const ForkToken = createToken<Fork>('Fork');
 
 const ENTRY_FLAGS = 0xfff;
+const NOT_INHERITED = VM_LOCKED | VM_LOCKONFAULT | VM_UFFD_MISSING | VM_UFFD_WP;
 const PRESENCE = PTE_PRESENT | PTE_PROTNONE;
 
-/** What a file holds the child can fault in again (vma_needs_copy). */
+/**
+ * Locks and userfaultfds are not inherited; pages below it are the child's own from now on
+ * (anon_vma_fork, dup_userfaultfd without UFFD_FEATURE_EVENT_FORK).
+ */
+function childVma(vma: Vma): Vma {
+  const anonVma = vma.anonVma === null ? null : new AnonVma(true);
+  return { ...vma, flags: vma.flags & ~NOT_INHERITED, anonVma, uffd: null };
+}
+
+/** What a file holds the child can fault in again, and the zero page too (vma_needs_copy). */
 function needsCopy(vma: Vma): boolean {
-  return vma.file === null || vma.anonVma !== null || (vma.flags & VM_UFFD_WP) !== 0;
+  return vma.anonVma !== null || (vma.flags & VM_MAYBE_GUARD) !== 0;
 }

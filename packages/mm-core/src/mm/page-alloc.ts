@@ -1,5 +1,6 @@
 import {
   __GFP_DIRECT_RECLAIM,
+  __GFP_MOVABLE,
   __GFP_NORETRY,
   __GFP_RETRY_MAYFAIL,
   __GFP_THISNODE,
@@ -51,11 +52,29 @@ export class PageAlloc {
    * A folio of `1 << order` pages with one reference, or -1.
    * Without `__GFP_DIRECT_RECLAIM` in the request's gfp it never waits.
    */
-  alloc(request: AllocRequest): number {
+  alloc(asked: AllocRequest): number {
+    const request = this.inContext(asked);
     const fast = this.zoneAlloc.alloc(request);
     if (fast >= 0) return fast;
     if ((request.gfp & __GFP_DIRECT_RECLAIM) === 0 || this.work.inMemalloc()) return -1;
+    if (!this.hasPlace(request)) return -1;
     return this.slowpath(request);
+  }
+
+  /** What the running path forbids: a page to be pinned is not movable (current_gfp_context). */
+  private inContext(request: AllocRequest): AllocRequest {
+    if (!this.work.inPin() || (request.gfp & __GFP_MOVABLE) === 0) return request;
+    return { ...request, gfp: request.gfp & ~__GFP_MOVABLE };
+  }
+
+  /** Is there a zone that could ever serve it? If not, nobody is killed for it. */
+  private hasPlace(request: AllocRequest): boolean {
+    const { nodemask } = request;
+    const highest = gfpZone(request.gfp);
+    return this.zoneAlloc.zonelist(request).some((zone) => {
+      const may = nodemask === null || nodemask.has(zone.nid);
+      return may && zone.type <= highest && zone.managedPages > 0;
+    });
   }
 
   private slowpath(request: AllocRequest): number {

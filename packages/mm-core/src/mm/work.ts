@@ -17,6 +17,8 @@ export class Work {
   actorNs = 0;
   /** Depth of reclaim: allocations inside it ignore watermarks (PF_MEMALLOC). */
   private memallocDepth = 0;
+  /** Depth of long-term pins: allocations inside them are not movable (PF_MEMALLOC_PIN). */
+  private pinDepth = 0;
 
   /** Adds nanoseconds to the running path. */
   charge(ns: number): void {
@@ -40,9 +42,10 @@ export class Work {
    * its own, and what the handler does not take is the actor's (`actorNs`).
    */
   isolate(handler: () => void): void {
-    const { sum, memallocDepth, current } = this;
+    const { sum, memallocDepth, pinDepth, current } = this;
     this.sum = 0;
     this.memallocDepth = 0;
+    this.pinDepth = 0;
     this.current = null;
     try {
       handler();
@@ -50,6 +53,7 @@ export class Work {
       this.actorNs += this.sum;
       this.sum = sum;
       this.memallocDepth = memallocDepth;
+      this.pinDepth = pinDepth;
       this.current = current;
     }
   }
@@ -72,6 +76,20 @@ export class Work {
 
   leaveMemalloc(): void {
     this.memallocDepth--;
+  }
+
+  /** Is the current path a long-term pin (PF_MEMALLOC_PIN)? */
+  inPin(): boolean {
+    return this.pinDepth > 0;
+  }
+
+  /** memalloc_pin_save; undo with `leavePin`. */
+  enterPin(): void {
+    this.pinDepth++;
+  }
+
+  leavePin(): void {
+    this.pinDepth--;
   }
 }
 export const WorkToken = createToken<Work>('Work');
