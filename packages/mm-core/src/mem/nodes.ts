@@ -104,6 +104,11 @@ export class Nodes {
     return [...defined(this.states[state], 'a node state')].sort((a, b) => a - b);
   }
 
+  /** Number of nodes in a state (num_node_state). */
+  count(state: number): number {
+    return defined(this.states[state], 'a node state').size;
+  }
+
   /** All nodes, ascending. */
   *all(): IterableIterator<Pgdat> {
     for (const pgdat of this.pgdats) if (pgdat !== null) yield pgdat;

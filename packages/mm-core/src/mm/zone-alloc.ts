@@ -1,4 +1,5 @@
 import {
+  __GFP_DIRECT_RECLAIM,
   __GFP_HIGH,
   __GFP_HIGHMEM,
   __GFP_KSWAPD_RECLAIM,
@@ -8,7 +9,7 @@ import {
   __GFP_THISNODE,
   __GFP_ZERO,
 } from '../abi/gfp.js';
-import { N_MEMORY_PRIVATE } from '../abi/node-states.js';
+import { N_MEMORY_PRIVATE, N_ONLINE } from '../abi/node-states.js';
 import { PG_buddy, PG_tail } from '../abi/page-flags.js';
 import { WMARK_HIGH, WMARK_LOW, WMARK_MIN, ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
@@ -63,6 +64,8 @@ export class ZoneAlloc {
    * stays 0.
    */
   leakedAllocations = 0;
+  /** Did the last walk pass a node over because its kswapd is awake? */
+  private passedOver = false;
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -88,13 +91,30 @@ export class ZoneAlloc {
     return reserves ? this.getPageFromFreelist(request, 'none') : -1;
   }
 
-  /** Walks the zonelist (mm/page_alloc.c:get_page_from_freelist). @returns first pfn or -1 */
+  /**
+   * Walks the zonelist (mm/page_alloc.c:get_page_from_freelist). Nodes whose kswapd is at work are
+   * passed over first, so a node that fills up loses allocations to others before it is full.
+   * @returns first pfn or -1
+   */
   getPageFromFreelist(request: AllocRequest, mark: AllocMark): number {
+    if (this.nodes.count(N_ONLINE) > 1) {
+      const pfn = this.walk(request, mark, 'sleeping');
+      if (pfn >= 0 || !this.passedOver) return pfn;
+    }
+    return this.walk(request, mark, 'any');
+  }
+
+  private walk(request: AllocRequest, mark: AllocMark, kswapd: 'sleeping' | 'any'): number {
     const highest = gfpZone(request.gfp);
+    this.passedOver = false;
     for (const zone of this.zonelist(request)) {
       if (zone.type > highest) continue;
       if (request.nodemask !== null && !request.nodemask.has(zone.nid)) continue;
       if (!this.managed.numa_zone_alloc_allowed(this.site, zone.nid, request.gfp)) continue;
+      if (kswapd === 'sleeping' && !this.nodes.pgdat(zone.nid).kswapd.asleep) {
+        this.passedOver = true;
+        continue;
+      }
       if (!passes(zone, request, mark, highest)) continue;
       const pfn = rmqueue(this.table, zone, request.order);
       if (pfn < 0) continue;
@@ -181,9 +201,14 @@ export class ZoneAlloc {
 }
 export const ZoneAllocToken = createToken<ZoneAlloc>('ZoneAlloc');
 
+/** The mark of the walk, lowered for those who have a right to reserves (__zone_watermark_ok). */
 function passes(zone: Zone, request: AllocRequest, mark: AllocMark, highest: number): boolean {
   if (mark === 'none') return zone.freePages >= 1 << request.order;
-  const full = zone.wmark(mark);
-  const reserve = (request.gfp & __GFP_HIGH) !== 0 && mark === WMARK_MIN;
-  return zone.watermarkOk(request.order, reserve ? full >> 1 : full, highest);
+  let level = zone.wmark(mark);
+  if ((request.gfp & __GFP_HIGH) !== 0 && mark === WMARK_MIN) {
+    level -= level >> 1;
+    const mayBlock = (request.gfp & (__GFP_DIRECT_RECLAIM | __GFP_NOMEMALLOC)) !== 0;
+    if (!mayBlock) level -= level >> 2;
+  }
+  return zone.watermarkOk(request.order, level, highest);
 }
