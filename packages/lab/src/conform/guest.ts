@@ -1,4 +1,4 @@
-import { type Machine, PAGE_SIZE, type Task } from '@mm-lab/mm-core';
+import { type IoRing, type Machine, PAGE_SIZE, type Task } from '@mm-lab/mm-core';
 import type { JsonObject } from './json.js';
 import { type Step, StepError } from './step.js';
 import type { WordData } from './word-data.js';
@@ -23,6 +23,8 @@ export interface Range {
 export class GuestTask {
   death: Death | null = null;
   readonly regions: Region[];
+  /** The ring that its pins are registered with. */
+  ring: IoRing | null = null;
   /** Frames saved by `pagemap`, by slot: one table for all tasks of a case. */
 
   constructor(
@@ -35,6 +37,18 @@ export class GuestTask {
 
   region(name: string): Region | undefined {
     return this.regions.find((region) => region.name === name);
+  }
+
+  /** Closes its descriptor of the ring, if it has one. */
+  closeRing(machine: Machine): void {
+    if (this.ring !== null) machine.sys.ioUring.close(this.ring);
+    this.ring = null;
+  }
+
+  /** A child names the parent's ring too. */
+  inheritRing(machine: Machine, parent: GuestTask): void {
+    if (parent.ring !== null) machine.sys.ioUring.share(parent.ring);
+    this.ring = parent.ring;
   }
 
   /** The range that a step names, or undefined if there is no such region. */
@@ -104,6 +118,7 @@ export class Guest {
   kill(task: GuestTask, death: Death = { signal: 'SIGKILL' }): void {
     task.death ??= death;
     task.task.exit();
+    task.closeRing(this.machine);
   }
 
   /** Process id that a step names as its target; 0 is the caller. @throws StepError */

@@ -1,5 +1,6 @@
 import { mmapOp } from './mmap-op.js';
 import type { Op } from './op.js';
+import { pinOp } from './pin-op.js';
 import { madviseOp, mlockOp, mprotectOp, munlockOp, munmapOp } from './range-ops.js';
 import { exitOp, forkOp, killOp, sleepOp, taskOp, waitOp } from './task-ops.js';
 import { touchOp } from './touch-op.js';
@@ -12,6 +13,7 @@ export const OPS: Readonly<Record<string, Op>> = {
   exit: exitOp,
   fork: forkOp,
   kill: killOp,
+  longterm_pin: pinOp,
   madvise: madviseOp,
   mlock: mlockOp,
   mmap: mmapOp,

@@ -19,7 +19,9 @@ export const forkOp: TaskOp = {
     const name = step.text('child', 'p1');
     const child = parent.task.fork(name);
     if (typeof child === 'number') return returned(child);
-    guest.add(new GuestTask(name, child, parent.regions));
+    const made = new GuestTask(name, child, parent.regions);
+    made.inheritRing(guest.machine, parent);
+    guest.add(made);
     return { ret: 0 };
   },
 };
