@@ -364,17 +364,15 @@ export {
   unusableFreeIndex,
 } from './mem/fragmentation.js';
 export { autoInterleaveWeights, interleaveBandwidth } from './mem/interleave-weights.js';
+export { LruLists, LruListsToken, lruOf } from './mem/lru.js';
 export {
   LRU_ACTIVE_ANON,
   LRU_ACTIVE_FILE,
   LRU_INACTIVE_ANON,
   LRU_INACTIVE_FILE,
   LRU_UNEVICTABLE,
-  LruLists,
-  LruListsToken,
-  lruOf,
   NR_LRU_LISTS,
-} from './mem/lru.js';
+} from './mem/lruvec.js';
 export { type Nodemask, nodeList, parseNodeList } from './mem/nodemask.js';
 export { Nodes, NodesToken } from './mem/nodes.js';
 export {
@@ -503,7 +501,7 @@ export { SwapFault, SwapFaultToken } from './mm/swap-fault.js';
 export { SYSCTL_DEFAULTS, Sysctl } from './mm/sysctl.js';
 export { Tasks, TasksToken } from './mm/tasks.js';
 export { Truncate, TruncateToken, type UnmapRule } from './mm/truncate.js';
-export { ClassicLru, ReclaimPolicy } from './mm/vmscan.js';
+export { ReclaimPolicy, Vmscan } from './mm/vmscan.js';
 export { Work, WorkToken } from './mm/work.js';
 export { WriteFault, WriteFaultToken } from './mm/write-fault.js';
 export { Zap, ZapToken } from './mm/zap.js';

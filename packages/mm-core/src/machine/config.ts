@@ -117,4 +117,5 @@ function checkSysctl(sysctl: Partial<Sysctl>): void {
   within('min_free_kbytes', 0, 2 ** 31);
   within('watermark_scale_factor', 1, 3000);
   within('thp_order', 0, 9);
+  within('lru_gen', 0, 7);
 }

@@ -5,7 +5,6 @@ import {
   PG_batched,
   PG_buddy,
   PG_isolated,
-  PG_lru,
   PG_pinned,
   PG_reserved,
   PG_swapcache,
@@ -28,9 +27,9 @@ import {
 import { MAX_PAGE_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { freeList, isFreeBlock } from '../mem/buddy.js';
-import { lruOf, NR_LRU_LISTS } from '../mem/lru.js';
 import type { Zone } from '../mem/zone.js';
 import type { Machine } from './machine.js';
+import { verifyLru } from './verify-lru.js';
 
 const PGALLOC = ['pgalloc_dma', 'pgalloc_dma32', 'pgalloc_normal', 'pgalloc_movable'] as const;
 
@@ -150,22 +149,6 @@ function verifyAllocations({ counters, nodes, memoryFailure, blocks }: Machine):
   for (const zone of nodes.zones) used += zone.managedPages - zone.kernelPages - zone.freePages;
   const balanced = out <= used && used - out <= memoryFailure.poisoned.size;
   assert(balanced, `pgalloc - pgfree is ${out}, pages in use are ${used}`);
-}
-
-function verifyLru(machine: Machine): void {
-  const { lru, table, nodes } = machine;
-  for (const pgdat of nodes.all()) {
-    for (let list = 0; list < NR_LRU_LISTS; list++) {
-      let pages = 0;
-      for (const folio of lru.walk(pgdat.nid, list)) {
-        pages += table.nrPages(folio);
-        assert(table.has(folio, PG_lru), `folio ${folio} on an LRU list says so`);
-        assert(lruOf(table.flags[folio]!) === list, `folio ${folio} is on the list of its flags`);
-        assert(nodes.nidOf(folio) === pgdat.nid, `folio ${folio} is on its node's list`);
-      }
-      assert(pages === lru.size(pgdat.nid, list), `LRU size of node ${pgdat.nid} list ${list}`);
-    }
-  }
 }
 
 /** Every page that is not free: its counts against the recount. */

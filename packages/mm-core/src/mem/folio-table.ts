@@ -4,7 +4,7 @@ import { createToken } from '../base/di.js';
 import { IntrusiveLists } from '../base/lists.js';
 
 /** Bytes of columns per 4 KiB page, links included. */
-export const FOLIO_TABLE_BYTES_PER_PAGE = 26 + IntrusiveLists.BYTES_PER_ELEMENT;
+export const FOLIO_TABLE_BYTES_PER_PAGE = 28 + IntrusiveLists.BYTES_PER_ELEMENT;
 
 /** Contents that are gone: what was stored was lost (poison, a device over its capacity). */
 export const VERSION_LOST = -1;
@@ -43,6 +43,10 @@ export class FolioTable {
   readonly version: Int32Array;
   /** Name of the bytes (`PageData`); 0 = zeroes. */
   readonly key: Int32Array;
+  /** Memory control group that the folio is charged to, 0 = the root (folio->memcg_data). */
+  readonly memcg: Uint8Array;
+  /** Generation on the multi-generational LRU, plus one; 0 = on none (LRU_GEN_MASK of flags). */
+  readonly lruGen: Uint8Array;
   /** Links of free lists and LRU lists; a page is on one of them at most. */
   readonly links: IntrusiveLists;
 
@@ -63,6 +67,8 @@ export class FolioTable {
     this.rmap = new Int32Array(pages);
     this.version = new Int32Array(pages);
     this.key = new Int32Array(pages);
+    this.memcg = new Uint8Array(pages);
+    this.lruGen = new Uint8Array(pages);
     this.links = new IntrusiveLists(pages, lists);
   }
 

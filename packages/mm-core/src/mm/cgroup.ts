@@ -27,6 +27,8 @@ export interface CgroupSubsystem {
  */
 export class CgroupTree {
   readonly root = new Cgroup(1, '', null);
+  /** Nodes that a group's cpuset allows, null = all; set by the cpuset controller. */
+  memsOf: (group: Cgroup) => ReadonlySet<number> | null = () => null;
   private readonly subsystems: CgroupSubsystem[] = [];
   private idNext = 2;
 

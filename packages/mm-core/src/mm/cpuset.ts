@@ -52,6 +52,7 @@ export class Cpusets implements CgroupSubsystem {
     @inject(WorkToken) private readonly work: Work,
   ) {
     tree.register(this);
+    tree.memsOf = (group) => this.effectiveMems(group);
   }
 
   /** Nodes with memory that a task may use (cpuset_mems_allowed, cpuset_current_mems_allowed). */

@@ -7,10 +7,14 @@ import {
 } from '../abi/gfp.js';
 import { MIGRATE_ASYNC, MR_DEMOTION } from '../abi/migrate.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import type { Prng } from '../base/prng.js';
+import { PrngToken } from '../base/prng-token.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import type { MemCgroup } from '../mem/memcg.js';
+import { type CgroupTree, CgroupTreeToken } from './cgroup.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { Sysctl } from './sysctl.js';
@@ -26,16 +30,21 @@ export class Demotion {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
+    @inject(CgroupTreeToken) private readonly cgroups: CgroupTree,
+    @inject(PrngToken) private readonly prng: Prng,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
     @inject(Sysctl) private readonly sysctl: Sysctl,
   ) {}
 
-  /** May folios of the node go down instead of out? */
-  canDemote(nid: number): boolean {
+  /**
+   * May folios of the node go down instead of out?
+   * @param memcg the group whose cpuset has a say; null = nobody has
+   */
+  canDemote(nid: number, memcg: MemCgroup | null = null): boolean {
     if (!this.sysctl.demotion_enabled) return false;
-    const target = this.tiers.nextDemotionNode(nid);
+    const target = this.nextDemotionNode(nid, this.allowedFor(nid, memcg));
     if (target < 0) return false;
     return !this.managed.node_private_migration_blocked(this.canSite, target);
   }
@@ -46,9 +55,9 @@ export class Demotion {
    * ordinary migration.
    * @returns base pages moved; the others stay in the list
    */
-  demoteFolioList(list: number[], nid: number): number {
-    const allowed = this.tiers.lowerTierMask(nid);
-    const first = this.tiers.nextDemotionNode(nid);
+  demoteFolioList(list: number[], nid: number, memcg: MemCgroup | null = null): number {
+    const allowed = this.allowedFor(nid, memcg);
+    const first = this.nextDemotionNode(nid, allowed);
     if (list.length === 0 || first < 0) return 0;
     const tried = new Set<number>();
     let target = first;
@@ -65,6 +74,22 @@ export class Demotion {
     const before = this.pagesOf(list);
     this.demoteToOrdinary(list, target, without(allowed, tried));
     return moved + this.note(nid, target, before - this.pagesOf(list));
+  }
+
+  /** Lower nodes that the group's cpuset allows (mem_cgroup_node_filter_allowed). */
+  private allowedFor(nid: number, memcg: MemCgroup | null): ReadonlySet<number> {
+    const lower = this.tiers.lowerTierMask(nid);
+    if (memcg === null || memcg.parent === null) return lower;
+    const mems = this.cgroups.memsOf(memcg.group);
+    return mems === null ? lower : new Set([...lower].filter((other) => mems.has(other)));
+  }
+
+  /** A preferred target that is allowed, else the nearest that is (next_demotion_node). */
+  private nextDemotionNode(nid: number, allowed: ReadonlySet<number>): number {
+    const preferred = this.tiers.preferredOf(nid).filter((other) => allowed.has(other));
+    const [only = -1] = preferred;
+    if (preferred.length > 1) return preferred[this.prng.below(preferred.length)] ?? only;
+    return preferred.length === 1 ? only : this.tiers.nearestOf(nid, allowed);
   }
 
   /**

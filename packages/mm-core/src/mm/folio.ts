@@ -13,6 +13,7 @@ import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
@@ -50,6 +51,7 @@ export class Folios {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(LruListsToken) private readonly lru: LruLists,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -114,6 +116,13 @@ export class Folios {
     return true;
   }
 
+  /** The same for eviction, which has decided what the folio's age says (isolate_folio). */
+  isolateForEviction(folio: number): void {
+    this.lru.removeForEviction(folio);
+    this.table.set(folio, PG_isolated);
+    this.get(folio);
+  }
+
   /**
    * Gives an isolated folio back to the LRU and drops the isolation's reference
    * (folio_putback_lru).
@@ -153,6 +162,7 @@ export class Folios {
     this.table.clear(folio, PG_isolated);
     this.table.refcount[folio] = 0;
     if (this.managed.folio_managed_on_reclaim_free(this.reclaimSite, folio)) return;
+    this.memcgs.uncharge(folio);
     this.zoneAlloc.free(folio);
   }
 
@@ -196,6 +206,7 @@ export class Folios {
     if (this.table.refcount[folio] !== 0) return;
     if (this.managed.folio_managed_on_free(site, folio)) return;
     if (this.table.has(folio, PG_lru)) this.lru.remove(folio);
+    this.memcgs.uncharge(folio);
     this.zoneAlloc.free(folio);
   }
 

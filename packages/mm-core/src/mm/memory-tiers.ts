@@ -64,6 +64,11 @@ export class MemoryTiers {
     return this.preferredByNode.get(nid)?.[0] ?? -1;
   }
 
+  /** Every preferred target: the nodes of the next tier that are nearest (node_demotion). */
+  preferredOf(nid: number): readonly number[] {
+    return this.preferredByNode.get(nid) ?? [];
+  }
+
   /** The nearest node to `nid` among `candidates`, or -1 (find_next_best_node_in). */
   nearestOf(nid: number, candidates: ReadonlySet<number>): number {
     return candidates.size === 0 ? -1 : nextBestNode(this.nodes, nid, candidates, []);

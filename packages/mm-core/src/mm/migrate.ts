@@ -21,6 +21,7 @@ import { Sites } from '../hooks/sites.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
@@ -91,6 +92,7 @@ export class Migrate {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(ContentsToken) private readonly contents: Contents,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
@@ -250,6 +252,7 @@ export class Migrate {
   private restore({ src, dst }: Move): void {
     this.managed.folio_managed_migrate_notify(this.notifySite, src, dst);
     if (this.table.has(src, PG_swapcache)) this.swap.replaceFolio(src, dst);
+    this.memcgs.move(src, dst);
     if (this.cache.has(src)) this.cache.replace(src, dst);
     this.rmapWalk.removeMigrationPtes(src, dst);
     const tp = this.tracepoints.mm_migrate_folio;

@@ -1,6 +1,5 @@
 import {
   PG_active,
-  PG_anon,
   PG_dirty,
   PG_hwpoison,
   PG_mlocked,
@@ -11,8 +10,9 @@ import {
 } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type LruLists, LruListsToken } from '../mem/lru.js';
+import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
-import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
 import { type Demotion, DemotionToken } from './demotion.js';
 import { type Folios, FoliosToken } from './folio.js';
@@ -20,6 +20,7 @@ import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import type { ScanControl } from './scan-control.js';
+import { type ScanCounters, ScanCountersToken } from './scan-counters.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -37,56 +38,76 @@ export class ShrinkFolioList {
     @inject(DemotionToken) private readonly demotion: Demotion,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
-    @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(LruListsToken) private readonly lru: LruLists,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
+    @inject(ScanCountersToken) private readonly counters: ScanCounters,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
   /**
    * @param list isolated folios of one node; those not reclaimed are put back on the LRU
-   * @param ignoreReferences MADV_PAGEOUT: take even what was used
+   * @param rule MADV_PAGEOUT: take even what was used
    * @returns base pages reclaimed, demoted ones included
    */
-  run(list: readonly number[], sc: ScanControl, ignoreReferences: ReferenceRule): number {
+  run(list: readonly number[], sc: ScanControl, rule: ReferenceRule): number {
+    const { reclaimed, kept } = this.shrink(list, sc, rule, null);
+    for (const folio of kept) this.folios.moveToLru(folio);
+    return reclaimed;
+  }
+
+  /**
+   * The same for folios of one group; what was not reclaimed is the caller's to put back.
+   * @param memcg whose pages they are; null = of anybody
+   */
+  shrink(
+    list: readonly number[],
+    sc: ScanControl,
+    rule: ReferenceRule,
+    memcg: MemCgroup | null,
+  ): ShrinkResult {
     const nid = list.length > 0 ? this.nodes.nidOf(list[0]!) : 0;
-    const mayDemote = sc.mayDemote && this.demotion.canDemote(nid);
-    const first = this.pass(list, sc, mayDemote, ignoreReferences);
-    if (first.demote.length === 0) return first.reclaimed;
-    const demoted = this.demotion.demoteFolioList(first.demote, nid);
-    this.vmstat.count(`pgdemote_${sc.reclaimer}`, demoted);
-    const left = first.demote;
-    if (left.length === 0) return first.reclaimed + demoted;
-    if (sc.reclaimer === 'proactive') {
-      for (const folio of left) this.folios.moveToLru(folio);
-      return first.reclaimed + demoted;
-    }
-    const second = this.pass(left, sc, false, ignoreReferences);
-    return first.reclaimed + demoted + second.reclaimed;
+    const mayDemote = sc.mayDemote && this.demotion.canDemote(nid, memcg);
+    const result: ShrinkResult = { reclaimed: 0, written: 0, kept: [] };
+    const demote: number[] = [];
+    this.pass(list, sc, mayDemote ? demote : null, rule, result);
+    if (demote.length === 0) return result;
+    demote.reverse();
+    const demoted = this.demotion.demoteFolioList(demote, nid, memcg);
+    this.counters.demoted(memcg, sc, demoted);
+    result.reclaimed += demoted;
+    if (sc.reclaimer === 'proactive') result.kept.push(...demote);
+    else this.pass(demote, sc, null, rule, result);
+    return result;
+  }
+
+  /** A folio that reclaim gave up is in use for the multi-generational LRU. */
+  makeActive(folio: number): void {
+    this.table.clear(folio, PG_referenced | PG_workingset);
+    this.table.set(folio, PG_active);
   }
 
   private pass(
     list: readonly number[],
     sc: ScanControl,
-    mayDemote: boolean,
+    demote: number[] | null,
     rule: ReferenceRule,
-  ): { reclaimed: number; demote: number[] } {
-    const demote: number[] = [];
-    const queue = [...list];
-    let reclaimed = 0;
+    result: ShrinkResult,
+  ): void {
+    const queue = [...list].reverse();
     for (let folio = queue.pop(); folio !== undefined; folio = queue.pop()) {
       this.work.charge(this.cost.ns.scanPage);
-      const verdict = this.judge(folio, sc, mayDemote, rule, queue);
+      const verdict = this.judge(folio, sc, demote !== null, rule, queue);
       if (verdict === 'demote') {
-        demote.push(folio);
+        demote?.push(folio);
       } else if (verdict === 'free') {
-        reclaimed += this.table.nrPages(folio);
+        result.reclaimed += this.table.nrPages(folio);
         this.folios.freeReclaimed(folio);
       } else {
         if (verdict === 'activate') this.activate(folio);
-        this.folios.moveToLru(folio);
+        result.kept.push(folio);
       }
     }
-    return { reclaimed, demote };
   }
 
   private judge(
@@ -129,10 +150,21 @@ export class ShrinkFolioList {
   private checkReferences(folio: number): Verdict | null {
     const entries = this.rmapWalk.folioReferenced(folio);
     const before = this.table.has(folio, PG_referenced);
-    this.table.clear(folio, PG_referenced);
+    if (!this.lru.lruGenEnabled || entries > 0) this.table.clear(folio, PG_referenced);
     if (entries === 0) return null;
+    if (this.lru.lruGenEnabled) return this.setRefs(folio, before);
     this.table.set(folio, PG_referenced);
     return before || entries > 1 ? 'activate' : 'keep';
+  }
+
+  /** lru_gen_set_refs: a first use is noted, the next one activates. */
+  private setRefs(folio: number, referenced: boolean): Verdict {
+    if (!referenced && !this.table.has(folio, PG_workingset)) {
+      this.table.set(folio, PG_referenced);
+      return 'keep';
+    }
+    this.table.set(folio, PG_workingset);
+    return 'activate';
   }
 
   private swapOut(folio: number, sc: ScanControl): Verdict {
@@ -158,13 +190,22 @@ export class ShrinkFolioList {
   }
 
   private activate(folio: number): void {
-    if (this.table.has(folio, PG_active) || !this.table.has(folio, PG_anon)) return;
+    if (this.table.has(folio, PG_mlocked)) return;
     this.table.set(folio, PG_active);
-    this.table.clear(folio, PG_workingset);
-    this.vmstat.count('pgactivate', this.table.nrPages(folio));
+    this.counters.event(this.memcgs.of(folio), 'pgactivate', this.table.nrPages(folio));
   }
 }
 export const ShrinkFolioListToken = createToken<ShrinkFolioList>('ShrinkFolioList');
+
+/** What became of a list. */
+export interface ShrinkResult {
+  /** Base pages that are gone, or moved down. */
+  reclaimed: number;
+  /** Pages written out. */
+  written: number;
+  /** Still isolated: the caller puts them back. */
+  readonly kept: number[];
+}
 
 /** Are accessed bits heeded? */
 export type ReferenceRule = 'respect' | 'ignore';

@@ -55,6 +55,11 @@ export class Swap {
     return this.usedCount < this.backend.slots;
   }
 
+  /** Slots that are not in use (get_nr_swap_pages). */
+  free(): number {
+    return this.backend.slots - this.usedCount;
+  }
+
   /** More than half full (include/linux/swap.h:vm_swap_full). */
   isFull(): boolean {
     return (this.backend.slots - this.usedCount) * 2 < this.backend.slots;

@@ -13,6 +13,8 @@ export interface Sysctl {
   watermark_scale_factor: number;
   /** /sys/kernel/mm/numa/demotion_enabled. */
   demotion_enabled: boolean;
+  /** /sys/kernel/mm/lru_gen/enabled: bit 0 = generations instead of active and inactive lists. */
+  lru_gen: number;
   /** Order of folios that faults in VM_HUGEPAGE areas try first; 0 = base pages. */
   thp_order: number;
   /** Bytes around a read fault of a file whose cached pages are mapped along. */
@@ -20,12 +22,16 @@ export interface Sysctl {
 }
 export const Sysctl = createToken<Sysctl>('Sysctl');
 
-/** Linux 7.3 defaults; `thp_order` off, as large folios are mapped by base entries here. */
+/**
+ * Linux 7.3 defaults, but for two: `thp_order` off, as large folios are mapped by base entries
+ * here, and `lru_gen` off, so that an experiment's machine has active and inactive lists.
+ */
 export const SYSCTL_DEFAULTS: Sysctl = {
   swappiness: 60,
   min_free_kbytes: 0,
   watermark_scale_factor: 10,
   demotion_enabled: false,
+  lru_gen: 0,
   thp_order: 0,
   fault_around_bytes: 65536,
 };

@@ -1,33 +1,20 @@
-import { PG_active, PG_workingset } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
-import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
-import {
-  LRU_ACTIVE_ANON,
-  LRU_ACTIVE_FILE,
-  LRU_INACTIVE_ANON,
-  LRU_INACTIVE_FILE,
-  type LruLists,
-  LruListsToken,
-} from '../mem/lru.js';
+import { type LruLists, LruListsToken } from '../mem/lru.js';
+import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import type { Pgdat } from '../mem/pgdat.js';
-import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
-import { CostModel } from './cost-model.js';
-import { type Demotion, DemotionToken } from './demotion.js';
+import { type ClassicLru, ClassicLruToken } from './classic-lru.js';
+import { type ClassicPass, type ClassicPrepare, ClassicPrepareToken } from './classic-pass.js';
 import { type Folios, FoliosToken } from './folio.js';
-import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
-import { type ScanControl, SWAP_CLUSTER_MAX } from './scan-control.js';
-import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
+import { isRootReclaim, type LruGen, LruGenToken } from './lru-gen.js';
+import { belowLow, belowMin } from './memcg-protection.js';
+import { hintsOf, type ScanControl } from './scan-control.js';
 import { type Shrinkers, ShrinkersToken } from './shrinker.js';
-import { type Swap, SwapToken } from './swap.js';
-import { Sysctl } from './sysctl.js';
-import { type Work, WorkToken } from './work.js';
 
 /**
- * Reclaim of one node with the classic two lists (mm/vmscan.c:shrink_lruvec); a service, so that
- * another policy can take its place. The work is done in batches of 32 pages: a generator that
- * yields after each, so that a background reclaimer can spread them over time while a direct one
- * runs them through.
+ * Reclaim of one node (mm/vmscan.c:shrink_node); a service, so that another policy can take its
+ * place. The work is done in batches: a generator that yields after each, so that a background
+ * reclaimer can spread them over time while a direct one runs them through.
  */
 export interface ReclaimPolicy {
   /** Scans the node at `sc.priority`; adds to `sc.nrScanned` and `sc.nrReclaimed`. */
@@ -35,134 +22,82 @@ export interface ReclaimPolicy {
 }
 export const ReclaimPolicy = createToken<ReclaimPolicy>('ReclaimPolicy');
 
-/**
- * Active and inactive lists (mm/vmscan.c). Simplified: no memcg, no cgroup protection, no file
- * pages yet.
- */
+/** Goes through the control groups with whichever LRU is switched on (mm/vmscan.c). */
 @injectable()
-export class ClassicLru implements ReclaimPolicy {
+export class Vmscan implements ReclaimPolicy {
   constructor(
-    @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(LruListsToken) private readonly lru: LruLists,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
-    @inject(ShrinkFolioListToken) private readonly shrinker: ShrinkFolioList,
+    @inject(LruGenToken) private readonly lruGen: LruGen,
+    @inject(ClassicLruToken) private readonly classic: ClassicLru,
+    @inject(ClassicPrepareToken) private readonly classicPrepare: ClassicPrepare,
     @inject(ShrinkersToken) private readonly shrinkers: Shrinkers,
-    @inject(DemotionToken) private readonly demotion: Demotion,
-    @inject(SwapToken) private readonly swap: Swap,
-    @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
-    @inject(Sysctl) private readonly sysctl: Sysctl,
-    @inject(CostModel) private readonly cost: CostModel,
-    @inject(WorkToken) private readonly work: Work,
   ) {}
 
   *shrinkNode(pgdat: Pgdat, sc: ScanControl): Generator<void, void> {
-    this.folios.lruAddDrain();
-    const nr = this.getScanCount(pgdat.nid, sc);
     const scannedBefore = sc.nrScanned;
     const reclaimedBefore = sc.nrReclaimed;
-    while (nr.some((left) => left > 0)) {
-      for (const list of SCAN_ORDER) {
-        if (nr[list]! <= 0) continue;
-        const batch = Math.min(nr[list]!, SWAP_CLUSTER_MAX);
-        nr[list]! -= batch;
-        this.shrinkList(pgdat.nid, list, batch, sc);
-      }
-      yield;
-      if (sc.nrReclaimed >= sc.nrToReclaim) break;
+    if (this.lru.lruGenEnabled && isRootReclaim(sc)) {
+      yield* this.lruGen.shrinkNode(pgdat, sc);
+      yield* this.shrinkers.shrinkSlab(pgdat.nid, sc);
+    } else {
+      yield* this.shrinkNodeMemcgs(pgdat, sc);
     }
-    if (this.canAgeAnon(pgdat.nid, sc) && this.inactiveIsLow(pgdat.nid, LRU_INACTIVE_ANON)) {
-      this.shrinkActiveList(pgdat.nid, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX);
-    }
-    yield* this.shrinkers.shrinkSlab(pgdat.nid, sc);
     const tp = this.tracepoints.mm_vmscan_shrink;
     const scanned = sc.nrScanned - scannedBefore;
     if (tp.enabled) tp.emit(pgdat.nid, scanned, sc.nrReclaimed - reclaimedBefore, sc.priority);
   }
 
   /**
-   * Pages to scan per list (get_scan_count); simplified: equal refault costs, so swappiness alone
-   * divides.
+   * The target's groups in turn (shrink_node_memcgs). A walk that may be partial begins behind
+   * where the last one stopped, and stops when the target is met.
    */
-  private getScanCount(nid: number, sc: ScanControl): number[] {
-    const file = this.lru.size(nid, LRU_INACTIVE_FILE) + this.lru.size(nid, LRU_ACTIVE_FILE);
-    const wanted = this.sysctl.swappiness > 0 || file === 0;
-    const anon = this.canReclaimAnon(nid, sc) && wanted;
-    const anonShare = file === 0 ? 1 : this.sysctl.swappiness / 200;
-    const share = [anon ? anonShare : 0, anon ? anonShare : 0, 1 - anonShare, 1 - anonShare];
-    return share.map((part, list) => {
-      const size = this.lru.size(nid, list);
-      const scan = Math.floor(size / 2 ** sc.priority);
-      return Math.floor(scan * part);
-    });
-  }
-
-  /** Can anonymous pages leave (can_reclaim_anon_pages)? */
-  private canReclaimAnon(nid: number, sc: ScanControl): boolean {
-    if (sc.mayDemote && this.demotion.canDemote(nid)) return true;
-    return sc.maySwap && this.swap.hasSpace();
-  }
-
-  private canAgeAnon(nid: number, sc: ScanControl): boolean {
-    return this.swap.hasSpace() || (sc.mayDemote && this.demotion.canDemote(nid));
-  }
-
-  private shrinkList(nid: number, list: number, batch: number, sc: ScanControl): void {
-    if (list === LRU_ACTIVE_ANON || list === LRU_ACTIVE_FILE) {
-      if (this.inactiveIsLow(nid, list - 1)) this.shrinkActiveList(nid, list, batch);
+  private *shrinkNodeMemcgs(pgdat: Pgdat, sc: ScanControl): Generator<void, void> {
+    const target = sc.targetMemcg ?? this.memcgs.root;
+    const partial = sc.reclaimer !== 'kswapd' && !hintsOf(sc).memcgFullWalk;
+    const pass = this.lru.lruGenEnabled
+      ? null
+      : this.classicPrepare.prepare(pgdat, sc, this.classic);
+    const walk = this.memcgs.below(target);
+    const from = partial ? target.walkedTo.get(pgdat.nid) : undefined;
+    const rest = walk.slice(walk.findIndex((memcg) => memcg.id === from) + 1);
+    for (const memcg of rest.length > 0 ? rest : walk) {
+      if (!this.isProtected(memcg, sc)) yield* this.shrinkMemcg(pgdat, memcg, sc, pass);
+      if (!partial || sc.nrReclaimed < sc.nrToReclaim) continue;
+      target.walkedTo.set(pgdat.nid, memcg.id);
       return;
     }
-    this.shrinkInactiveList(nid, list, batch, sc);
+    if (partial) target.walkedTo.delete(pgdat.nid);
   }
 
-  /** inactive * ratio < active; ratio = int_sqrt(10 * GiB), 1 below a GiB. */
-  private inactiveIsLow(nid: number, inactive: number): boolean {
-    const small = this.lru.size(nid, inactive);
-    const large = this.lru.size(nid, inactive + 1);
-    const gib = Math.floor((small + large) / 2 ** 18);
-    const ratio = gib > 0 ? Math.floor(Math.sqrt(10 * gib)) : 1;
-    return small * ratio < large;
-  }
-
-  private shrinkInactiveList(nid: number, list: number, batch: number, sc: ScanControl): void {
-    const taken = this.isolate(nid, list, batch);
-    const pages = taken.reduce((sum, folio) => sum + this.table.nrPages(folio), 0);
-    sc.nrScanned += pages;
-    this.vmstat.count(`pgscan_${sc.reclaimer}`, pages);
-    this.vmstat.count(list === LRU_INACTIVE_ANON ? 'pgscan_anon' : 'pgscan_file', pages);
-    const reclaimed = this.shrinker.run(taken, sc, 'respect');
-    sc.nrReclaimed += reclaimed;
-    this.vmstat.count(`pgsteal_${sc.reclaimer}`, reclaimed);
-    this.vmstat.count(list === LRU_INACTIVE_ANON ? 'pgsteal_anon' : 'pgsteal_file', reclaimed);
-  }
-
-  /** Everything that is taken goes to the inactive list, used or not (shrink_active_list). */
-  private shrinkActiveList(nid: number, list: number, batch: number): void {
-    const taken = this.isolate(nid, list, batch);
-    for (const folio of taken) {
-      this.work.charge(this.cost.ns.scanPage);
-      this.rmapWalk.folioReferenced(folio);
-      this.table.clear(folio, PG_active);
-      this.table.set(folio, PG_workingset);
-      this.folios.moveToLru(folio);
-      this.vmstat.count('pgdeactivate', this.table.nrPages(folio));
+  private isProtected(memcg: MemCgroup, sc: ScanControl): boolean {
+    const target = sc.targetMemcg ?? null;
+    if (belowMin(target, memcg)) return true;
+    if (!belowLow(target, memcg)) return false;
+    const hints = hintsOf(sc);
+    if (hints.memcgLowReclaim) {
+      memcg.event('low');
+      return false;
     }
-    this.vmstat.count('pgrefill', taken.length);
+    hints.memcgLowSkipped = true;
+    return true;
   }
 
-  /** Takes up to `batch` pages from the tail (isolate_lru_folios). */
-  private isolate(nid: number, list: number, batch: number): number[] {
-    const taken: number[] = [];
-    for (let pages = 0; pages < batch; ) {
-      const folio = this.lru.oldest(nid, list);
-      if (folio < 0) break;
-      pages += this.table.nrPages(folio);
-      this.folios.isolateLru(folio);
-      taken.push(folio);
+  private *shrinkMemcg(
+    pgdat: Pgdat,
+    memcg: MemCgroup,
+    sc: ScanControl,
+    pass: ClassicPass | null,
+  ): Generator<void, void> {
+    const lruvec = this.lru.lruvec(memcg.id, pgdat.nid);
+    if (pass === null) {
+      this.folios.lruAddDrain();
+      yield* this.lruGen.shrinkLruvec(lruvec, sc);
+    } else {
+      yield* this.classic.shrinkLruvec(lruvec, sc, pass);
     }
-    return taken;
+    if (memcg.parent === null) yield* this.shrinkers.shrinkSlab(pgdat.nid, sc);
   }
 }
-
-const SCAN_ORDER = [LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIVE_FILE];
