@@ -1,31 +1,64 @@
-import type { MachineConfig, NodeConfig } from '@mm-lab/mm-core';
+import {
+  type AccessCoordinate,
+  type MachineConfig,
+  type NodeConfig,
+  ZONE_NAMES,
+  type ZoneConfig,
+} from '@mm-lab/mm-core';
 import { isObject, type JsonObject, numberAt, objectAt, textAt } from './json.js';
 
-/** Pages in a KiB, upside down. */
-const KIB_PER_PAGE = 4;
+/** The first page above 4 GiB: this small a machine has only plugged memory there. */
+const FIRST_PLUGGED_PFN = 2 ** 20;
+const MIN_FREE_KBYTES = '/proc/sys/vm/min_free_kbytes';
 
 /**
- * The machine that a recorded kernel described: its nodes with their zones, distances, CPUs and
- * latencies. Seeds are all the same: nothing recorded depends on chance.
+ * The machine that a recorded kernel described: its nodes with their zones at their page numbers,
+ * distances, CPUs and HMAT's numbers, and the reserve that the boot left. Seeds are all the same:
+ * nothing recorded depends on chance.
  */
 export function recordMachine(topology: JsonObject): MachineConfig {
   const nodes = Object.entries(objectAt(topology, 'nodes')).filter(([, node]) => isObject(node));
+  const minFree = Number(textAt(objectAt(topology, 'baseline'), MIN_FREE_KBYTES));
   return {
     seed: 1,
     nodes: nodes.map(([id, node]) => nodeOf(Number(id), isObject(node) ? node : {})),
     distances: nodes.map(([, node]) => textAt(node, 'distance').split(' ').map(Number)),
+    ...(minFree > 0 ? { bootMinFreeKbytes: minFree } : {}),
   };
 }
 
 function nodeOf(id: number, node: JsonObject): NodeConfig {
-  const pages = Math.floor(numberAt(node, 'MemTotal_kB') / KIB_PER_PAGE);
-  const lineNs = numberAt(node, 'read_latency');
+  const zones = Object.entries(objectAt(node, 'zones'));
+  const perf = perfOf(node);
   return {
     id,
-    pages,
+    pages: 0,
     cpus: cpusIn(textAt(node, 'cpus')),
-    movable: 'Movable' in objectAt(node, 'zones'),
-    ...(lineNs > 0 ? { lineNs } : {}),
+    zones: zones.map(([name, zone]) => zoneOf(name, isObject(zone) ? zone : {})),
+    ...(perf.read_latency > 0 ? { perf } : {}),
+  };
+}
+
+/** Pages on per-CPU lists are free as well. */
+function zoneOf(name: string, zone: JsonObject): ZoneConfig {
+  const startPfn = numberAt(zone, 'start_pfn');
+  return {
+    type: ZONE_NAMES.findIndex((known) => known === name),
+    startPfn,
+    spanned: numberAt(zone, 'spanned'),
+    present: numberAt(zone, 'present'),
+    managed: numberAt(zone, 'managed'),
+    free: numberAt(zone, 'free') + numberAt(zone, 'pcp_count'),
+    hotplugged: startPfn >= FIRST_PLUGGED_PFN,
+  };
+}
+
+function perfOf(node: JsonObject): AccessCoordinate {
+  return {
+    read_latency: numberAt(node, 'read_latency'),
+    write_latency: numberAt(node, 'write_latency'),
+    read_bandwidth: numberAt(node, 'read_bandwidth'),
+    write_bandwidth: numberAt(node, 'write_bandwidth'),
   };
 }
 

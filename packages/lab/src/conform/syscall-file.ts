@@ -23,7 +23,12 @@ function machineOf(machines: JsonObject, name: string): JsonObject {
   const base = objectAt(machines, 'base');
   const nodes = isArray(given.nodes) ? given.nodes : (base.nodes ?? []);
   const distance = isArray(given.distance) ? given.distance : (base.distance ?? []);
-  return { ...given, name, nodes, distance };
+  return { ...given, name, nodes, distance, movable: movableNodes(textAt(given, 'nodes')) };
+}
+
+/** Nodes that the header says are ZONE_MOVABLE, in words. */
+function movableNodes(said: string): number[] {
+  return [...said.matchAll(/node (\d+) is ZONE_MOVABLE/g)].map(([, id]) => Number(id));
 }
 
 function whyNot(kase: Json, kernel: string): string | undefined {
