@@ -525,6 +525,7 @@ export {
   textFile,
 } from './sys/pseudo-file.js';
 export { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from './sys/pseudo-files.js';
+export type { UserNodemask } from './sys/user-nodemask.js';
 export {
   ADDRESS_SPACE,
   isPageAligned,

@@ -36,6 +36,7 @@ import { Mmap, MmapToken } from '../mm/mmap.js';
 import { Mms, MmsToken } from '../mm/mms.js';
 import { MovePages, MovePagesToken } from '../mm/move-pages.js';
 import { Mprotect, MprotectToken } from '../mm/mprotect.js';
+import { NumaMaps, NumaMapsToken } from '../mm/numa-maps.js';
 import { OomKill, OomKillToken } from '../mm/oom-kill.js';
 import { PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
 import { PageCache, PageCacheToken } from '../mm/page-cache.js';
@@ -117,6 +118,7 @@ export function bindServices(services: Services): void {
   services.bind(MbindToken, Mbind);
   services.bind(LookupNodeToken, LookupNode);
   services.bind(CpusetsToken, Cpusets);
+  services.bind(NumaMapsToken, NumaMaps);
   services.bind(GupToken, Gup);
   services.bind(MemoryFailureToken, MemoryFailure);
   services.bind(SoftOfflineToken, SoftOffline);

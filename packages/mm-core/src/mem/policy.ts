@@ -94,7 +94,7 @@ export function createPolicy(request: PolicyRequest): Policy | null | number {
     mode,
     flags,
     nodes: mode === MPOL_PREFERRED ? nodemask([nthNode(fitted, 0)]) : fitted,
-    w: (flags & USER_MASK) !== 0 ? nodes : allowed,
+    w: (flags & USER_MASK) !== 0 ? nodes : base,
     homeNode: NUMA_NO_NODE,
   };
 }

@@ -1,6 +1,6 @@
 import { EINVAL } from '../abi/errno.js';
 import { MPOL_MF_MOVE_ALL } from '../abi/mempolicy.js';
-import { N_MEMORY, N_POSSIBLE } from '../abi/node-states.js';
+import { N_MEMORY, N_MEMORY_PRIVATE, N_POSSIBLE } from '../abi/node-states.js';
 import { defined } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { Cgroup, CgroupTask } from '../mem/cgroup.js';
@@ -57,7 +57,7 @@ export class Cpusets implements CgroupSubsystem {
 
   /** Nodes with memory that a task may use (cpuset_mems_allowed, cpuset_current_mems_allowed). */
   memsAllowed(task: TaskStruct): Nodemask {
-    return task.memsAllowed ?? nodemask(this.nodes.inState(N_MEMORY));
+    return task.memsAllowed ?? this.memory();
   }
 
   online(group: Cgroup): void {
@@ -87,7 +87,7 @@ export class Cpusets implements CgroupSubsystem {
     const target = this.of(to);
     if (task !== null && !nodesEqual(source.effective, target.effective)) {
       this.changeTask(task, to);
-      rebindMm(task.mm, target.effective);
+      this.rebindMm(task.mm, target.effective);
       this.migrateMm(task.mm, source.old, target.effective);
     }
     target.old = target.effective;
@@ -119,7 +119,7 @@ export class Cpusets implements CgroupSubsystem {
   handleHotplug(): void {
     const { root } = this.tree;
     const cpuset = this.of(root);
-    const memory = nodemask(this.nodes.inState(N_MEMORY));
+    const memory = this.memory();
     if (nodesEqual(cpuset.effective, memory)) return;
     const booting = cpuset.effective.size === 0 || this.members(root).length === 0;
     cpuset.effective = memory;
@@ -150,7 +150,7 @@ export class Cpusets implements CgroupSubsystem {
     const mems = this.onlineMems(group);
     for (const task of this.members(group)) {
       this.changeTask(task, group);
-      rebindMm(task.mm, cpuset.effective);
+      this.rebindMm(task.mm, cpuset.effective);
       this.migrateMm(task.mm, cpuset.old, mems);
     }
     cpuset.old = mems;
@@ -159,7 +159,7 @@ export class Cpusets implements CgroupSubsystem {
   /** cpuset_change_task_nodemask. */
   private changeTask(task: TaskStruct, group: Cgroup): void {
     const mems = this.onlineMems(group);
-    if (task.policy !== null) task.policy = rebindPolicy(task.policy, mems);
+    if (task.policy !== null) task.policy = rebindPolicy(task.policy, this.ordinary(mems));
     task.memsAllowed = group === this.tree.root ? null : mems;
   }
 
@@ -174,7 +174,7 @@ export class Cpusets implements CgroupSubsystem {
 
   /** Nodes of the nearest group, upwards, that has some with memory (guarantee_online_mems). */
   private onlineMems(group: Cgroup): Nodemask {
-    const memory = nodemask(this.nodes.inState(N_MEMORY));
+    const memory = this.memory();
     for (const above of group.ancestors(this.name)) {
       const { effective } = this.of(above);
       if (nodesIntersect(effective, memory)) return nodesAnd(effective, memory);
@@ -188,15 +188,26 @@ export class Cpusets implements CgroupSubsystem {
     });
   }
 
+  /** mpol_rebind_mm. */
+  private rebindMm(mm: MmStruct, mems: Nodemask): void {
+    const ordinary = this.ordinary(mems);
+    mm.vmas = mm.vmas.map((vma) => {
+      return vma.policy === null ? vma : { ...vma, policy: rebindPolicy(vma.policy, ordinary) };
+    });
+  }
+
+  /** Nodes that a cpuset can allow: those with memory, private ones too (RFC v4 patch 02). */
+  private memory(): Nodemask {
+    return nodemask([...this.nodes.inState(N_MEMORY), ...this.nodes.inState(N_MEMORY_PRIVATE)]);
+  }
+
+  /** Of those the ones that a policy may name. */
+  private ordinary(mems: Nodemask): Nodemask {
+    return nodesAnd(mems, nodemask(this.nodes.inState(N_MEMORY)));
+  }
+
   private of(group: Cgroup): Cpuset {
     return defined(this.byGroup.get(group), 'the group has a cpuset');
   }
 }
 export const CpusetsToken = createToken<Cpusets>('Cpusets');
-
-/** mpol_rebind_mm. */
-function rebindMm(mm: MmStruct, mems: Nodemask): void {
-  mm.vmas = mm.vmas.map((vma) => {
-    return vma.policy === null ? vma : { ...vma, policy: rebindPolicy(vma.policy, mems) };
-  });
-}

@@ -172,7 +172,7 @@ export class MovePages {
     if (!this.nodes.exists(nid)) return -ENODEV;
     const isPrivate = this.managed.node_is_private(this.moveSite, nid);
     if (!this.nodes.hasState(nid, isPrivate ? N_MEMORY_PRIVATE : N_MEMORY)) return -ENODEV;
-    return isPrivate || (allowed?.has(nid) ?? true) ? nid : -EACCES;
+    return (allowed?.has(nid) ?? true) ? nid : -EACCES;
   }
 
   /** Isolates the page's folio for the move, or says why not (__add_folio_for_migration). */

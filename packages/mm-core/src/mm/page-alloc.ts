@@ -28,7 +28,7 @@ const PAGE_ALLOC_COSTLY_ORDER = 3;
 
 /**
  * The page allocator (mm/page_alloc.c:__alloc_pages): the zonelist walk of `ZoneAlloc`, then direct
- * reclaim, then the OOM killer. Simplified: no compaction, no per-CPU lists, no cpusets yet.
+ * reclaim, then the OOM killer. Simplified: no compaction, no per-CPU lists.
  */
 @injectable()
 export class PageAlloc {
@@ -124,7 +124,7 @@ export class PageAlloc {
     const seen = new Set<number>();
     for (const zone of this.zoneAlloc.zonelist(request)) {
       if (seen.has(zone.nid)) continue;
-      if (request.nodemask !== null && !request.nodemask.has(zone.nid)) continue;
+      if (!this.zoneAlloc.nodeAllowed(request, zone.nid)) continue;
       seen.add(zone.nid);
       if (!this.managed.zone_reclaim_allowed(this.shrinkSite, zone.nid)) continue;
       const batches = this.reclaim.shrinkNode(this.nodes.pgdat(zone.nid), sc);
@@ -138,7 +138,7 @@ export class PageAlloc {
     const highest = gfpZone(request.gfp);
     return this.zoneAlloc.zonelist(request).some((zone) => {
       if (zone.type > highest) return false;
-      if (request.nodemask !== null && !request.nodemask.has(zone.nid)) return false;
+      if (!this.zoneAlloc.nodeAllowed(request, zone.nid)) return false;
       if (!this.managed.numa_zone_alloc_allowed(this.retrySite, zone.nid, request.gfp))
         return false;
       const available = zone.freePages + this.reclaimable(zone.nid);

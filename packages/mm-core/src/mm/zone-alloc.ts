@@ -1,5 +1,6 @@
 import {
   __GFP_DIRECT_RECLAIM,
+  __GFP_HARDWALL,
   __GFP_HIGH,
   __GFP_HIGHMEM,
   __GFP_KSWAPD_RECLAIM,
@@ -109,7 +110,7 @@ export class ZoneAlloc {
     this.passedOver = false;
     for (const zone of this.zonelist(request)) {
       if (zone.type > highest) continue;
-      if (request.nodemask !== null && !request.nodemask.has(zone.nid)) continue;
+      if (!this.nodeAllowed(request, zone.nid)) continue;
       if (!this.managed.numa_zone_alloc_allowed(this.site, zone.nid, request.gfp)) continue;
       if (kswapd === 'sleeping' && !this.nodes.pgdat(zone.nid).kswapd.asleep) {
         this.passedOver = true;
@@ -124,6 +125,16 @@ export class ZoneAlloc {
     return -1;
   }
 
+  /**
+   * May the request use the node? Its mask says, and for a program's memory the cpuset of the
+   * running task (cpuset_current_node_allowed).
+   */
+  nodeAllowed({ nodemask, gfp }: AllocRequest, nid: number): boolean {
+    if (nodemask !== null && !nodemask.has(nid)) return false;
+    const allowed = this.work.current?.memsAllowed ?? null;
+    return allowed === null || (gfp & __GFP_HARDWALL) === 0 || allowed.has(nid);
+  }
+
   /** Zones of the request in the order they are tried. */
   zonelist(request: AllocRequest): readonly Zone[] {
     const pgdat = this.nodes.pgdat(request.nid);
@@ -135,7 +146,7 @@ export class ZoneAlloc {
     const seen = new Set<number>();
     for (const zone of this.zonelist(request)) {
       if (seen.has(zone.nid)) continue;
-      if (request.nodemask !== null && !request.nodemask.has(zone.nid)) continue;
+      if (!this.nodeAllowed(request, zone.nid)) continue;
       seen.add(zone.nid);
       this.wakeupKswapd(zone.nid, request.order);
     }

@@ -4,6 +4,7 @@ import { pinOp } from './pin-op.js';
 import { madviseOp, mlockOp, mprotectOp, munlockOp, munmapOp } from './range-ops.js';
 import { exitOp, forkOp, killOp, sleepOp, taskOp, waitOp } from './task-ops.js';
 import { touchOp } from './touch-op.js';
+import { numaMapsOp } from './views/numa-maps-op.js';
 import { whereOp } from './views/where-op.js';
 import { vmstatBeginOp, vmstatEndOp } from './vmstat-ops.js';
 
@@ -20,6 +21,7 @@ export const OPS: Readonly<Record<string, Op>> = {
   mprotect: mprotectOp,
   munlock: munlockOp,
   munmap: munmapOp,
+  numa_maps: numaMapsOp,
   sleep: sleepOp,
   task: taskOp,
   touch: touchOp,

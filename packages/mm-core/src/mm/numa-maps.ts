@@ -1,0 +1,92 @@
+import { N_MEMORY } from '../abi/node-states.js';
+import { PG_active, PG_anon, PG_dirty, PG_swapcache, PG_unevictable } from '../abi/page-flags.js';
+import { PTE_DIRTY, PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
+import { PAGE_SIZE } from '../abi/zone.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { policyText } from '../mem/policy.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import type { TaskStruct } from '../mem/task-struct.js';
+import type { Vma } from '../mem/vma.js';
+import { areaPolicy } from './policy-nodes.js';
+
+/** Pages of one area by kind (struct numa_maps). */
+interface NumaCounts {
+  pages: number;
+  anon: number;
+  dirty: number;
+  swapcache: number;
+  active: number;
+  mapcountMax: number;
+  readonly nodes: Map<number, number>;
+}
+
+/**
+ * /proc/PID/numa_maps: the policy of each area and where its pages are
+ * (fs/proc/task_mmu.c:show_numa_map). Pages of private nodes are not counted.
+ */
+@injectable()
+export class NumaMaps {
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(PtesToken) private readonly ptes: Ptes,
+  ) {}
+
+  /** A line for each area, without the newlines. */
+  lines(task: TaskStruct): string[] {
+    return task.mm.vmas.map((vma) => this.line(task, vma));
+  }
+
+  private line(task: TaskStruct, vma: Vma): string {
+    const policy = areaPolicy(vma, vma.start) ?? task.policy;
+    const words = [(vma.start * PAGE_SIZE).toString(16).padStart(8, '0'), policyText(policy)];
+    if (vma.file !== null) words.push(`file=${vma.file.name}`);
+    const counts = this.count(task, vma);
+    if (counts.pages > 0) words.push(...countWords(counts));
+    return words.join(' ');
+  }
+
+  /** gather_pte_stats. */
+  private count(task: TaskStruct, vma: Vma): NumaCounts {
+    const nodes = new Map(this.nodes.inState(N_MEMORY).map((nid) => [nid, 0]));
+    const counts = { pages: 0, anon: 0, dirty: 0, swapcache: 0, active: 0, mapcountMax: 0, nodes };
+    this.ptes.walk(task.mm.id, vma.start, vma.end, (slot) => {
+      const bits = this.ptes.bits[slot]!;
+      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+      const pfn = this.ptes.value[slot]!;
+      const onNode = nodes.get(this.nodes.nidOf(pfn));
+      if (onNode === undefined) return;
+      nodes.set(this.nodes.nidOf(pfn), onNode + 1);
+      this.countPage(counts, pfn, (bits & PTE_DIRTY) !== 0);
+    });
+    return counts;
+  }
+
+  /** gather_stats. */
+  private countPage(counts: NumaCounts, pfn: number, isDirty: boolean): void {
+    const folio = this.table.head(pfn);
+    counts.pages++;
+    if (isDirty || this.table.has(folio, PG_dirty)) counts.dirty++;
+    if (this.table.has(pfn, PG_anon)) counts.anon++;
+    if (this.table.has(folio, PG_swapcache)) counts.swapcache++;
+    if (this.table.has(folio, PG_active | PG_unevictable)) counts.active++;
+    counts.mapcountMax = Math.max(counts.mapcountMax, this.table.mapcount[pfn]!);
+  }
+}
+export const NumaMapsToken = createToken<NumaMaps>('NumaMaps');
+
+function countWords(counts: NumaCounts): string[] {
+  const { pages, anon, dirty, swapcache, active, mapcountMax, nodes } = counts;
+  const words: string[] = [];
+  if (anon > 0) words.push(`anon=${anon}`);
+  if (dirty > 0) words.push(`dirty=${dirty}`);
+  if (pages !== anon && pages !== dirty) words.push(`mapped=${pages}`);
+  if (mapcountMax > 1) words.push(`mapmax=${mapcountMax}`);
+  if (swapcache > 0) words.push(`swapcache=${swapcache}`);
+  if (active < pages) words.push(`active=${active}`);
+  for (const [nid, count] of nodes) if (count > 0) words.push(`N${nid}=${count}`);
+  words.push(`kernelpagesize_kB=${PAGE_SIZE / 1024}`);
+  return words;
+}
