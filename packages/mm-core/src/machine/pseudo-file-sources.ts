@@ -1,12 +1,20 @@
 import type { Constructor, Services } from '../base/di.js';
 import { createToken } from '../base/di.js';
 import { CgroupFiles } from '../sys/cgroup-files.js';
+import { CpusetFiles } from '../sys/cpuset-files.js';
+import { InterleaveWeightFiles } from '../sys/interleave-weight-files.js';
 import { NodeFiles } from '../sys/node-files.js';
 import { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from '../sys/pseudo-files.js';
 import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
 
 /** Everybody who has files; a class with `addTo` and what it needs in its constructor. */
-const SOURCES: readonly Constructor<PseudoFileSource>[] = [VmSysctlFiles, NodeFiles, CgroupFiles];
+const SOURCES: readonly Constructor<PseudoFileSource>[] = [
+  VmSysctlFiles,
+  NodeFiles,
+  CgroupFiles,
+  CpusetFiles,
+  InterleaveWeightFiles,
+];
 
 /** Makes the files of a machine whose services are bound. */
 export function createPseudoFiles(services: Services): PseudoFiles {

@@ -3,6 +3,8 @@ import { createToken } from '../base/di.js';
 
 /** Pages per leaf as a shift: an entry's slot is `(leaf << 9) | (vpn & 511)`. */
 export const LEAF_SHIFT = 9;
+/** Levels of page tables below the top one. */
+const TABLE_LEVELS = 3;
 
 /**
  * The page tables of every address space in one pool of leaves of 512 entries. An entry is a slot
@@ -21,6 +23,8 @@ export class Ptes {
   private leaves = 0;
   private readonly spare: number[] = [];
   private readonly byMm = new Map<number, Map<number, number>>();
+  /** Tables of each address space: number of the table times the levels plus its level. */
+  private readonly tablesByMm = new Map<number, Set<number>>();
 
   constructor(leavesMax = 64) {
     this.bits = new Int32Array(leavesMax * PTRS_PER_PTE);
@@ -44,18 +48,21 @@ export class Ptes {
   }
 
   /**
-   * Page tables that Linux would have to make for an entry: its leaf (2 MiB), the table of its
-   * gigabyte and that of its 512 gigabytes, where there are none yet.
+   * A fault comes to an entry: notes the tables that Linux has to make for it, its leaf (2 MiB),
+   * that of its gigabyte and that of its 512 gigabytes. Simplified: munmap leaves them.
+   * @returns how many there were not yet
    */
-  missingTables(mmId: number, vpn: number): number {
-    if (this.find(mmId, vpn) >= 0) return 0;
-    const regions = [...(this.byMm.get(mmId)?.keys() ?? [])];
-    const has = (size: number): boolean => {
-      const table = Math.floor(vpn / size);
-      return regions.some((region) => Math.floor((region * PTRS_PER_PTE) / size) === table);
-    };
-    if (has(PTRS_PER_PTE ** 2)) return 1;
-    return has(PTRS_PER_PTE ** 3) ? 2 : 3;
+  populate(mmId: number, vpn: number): number {
+    const tables = this.tablesByMm.get(mmId) ?? new Set();
+    this.tablesByMm.set(mmId, tables);
+    let made = 0;
+    for (let pages = PTRS_PER_PTE; pages <= PTRS_PER_PTE ** 3; pages *= PTRS_PER_PTE) {
+      const table = Math.floor(vpn / pages) * TABLE_LEVELS + made;
+      if (tables.has(table)) break;
+      tables.add(table);
+      made++;
+    }
+    return made;
   }
 
   /**
@@ -109,6 +116,7 @@ export class Ptes {
       this.spare.push(leaf);
     }
     this.byMm.delete(mmId);
+    this.tablesByMm.delete(mmId);
   }
 
   private addLeaf(mmId: number, region: number): number {

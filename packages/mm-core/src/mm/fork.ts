@@ -98,7 +98,9 @@ export class Fork {
       if (!needsCopy(vma)) continue;
       const copy: Copy = { child, vma, nid };
       this.ptes.walk(parent.id, vma.start, vma.end, (slot, vpn) => {
-        if (rc === 0) rc = this.copyEntry(slot, this.ptes.slot(child.id, vpn), copy);
+        if (rc !== 0) return;
+        this.ptes.populate(child.id, vpn);
+        rc = this.copyEntry(slot, this.ptes.slot(child.id, vpn), copy);
       });
     }
     this.work.charge(this.cost.tlbFlushNs(parent.activeCpus));

@@ -12,7 +12,7 @@ const WEIGHTINESS = 32;
  */
 @injectable()
 export class InterleaveWeights {
-  private readonly bandwidth = new Map<number, number>();
+  private readonly seen = new Set<number>();
   private weights = new Map<number, number>();
   private auto = true;
 
@@ -23,9 +23,11 @@ export class InterleaveWeights {
     return this.weights.get(nid) ?? 1;
   }
 
-  /** The platform tells a node's bandwidth to its CPUs (mempolicy_set_node_perf). */
-  setBandwidth(nid: number, readMBps: number, writeMBps: number): void {
-    this.bandwidth.set(nid, Math.min(readMBps, writeMBps));
+  /** Nodes may have got memory: what is new counts from now on (mempolicy_set_node_perf). */
+  refresh(): void {
+    const fresh = this.nodes.inState(N_MEMORY).filter((nid) => !this.seen.has(nid));
+    if (fresh.length === 0) return;
+    for (const nid of fresh) this.seen.add(nid);
     if (this.auto) this.weights = this.reduced();
   }
 
@@ -46,7 +48,7 @@ export class InterleaveWeights {
   writeAuto(text: string): number {
     const on = parseBoolean(text);
     if (on === null) return -EINVAL;
-    if (on && this.bandwidth.size === 0) return -ENODEV;
+    if (on && this.totalBandwidth() === 0) return -ENODEV;
     this.auto = on;
     if (on) this.weights = this.reduced();
     return 0;
@@ -54,18 +56,27 @@ export class InterleaveWeights {
 
   /** Weights in proportion to bandwidth, as small as can be (reduce_interleave_weights). */
   private reduced(): Map<number, number> {
-    const memory = this.nodes.inState(N_MEMORY);
-    const sum = memory.reduce((total, nid) => total + (this.bandwidth.get(nid) ?? 0), 0);
+    const sum = this.totalBandwidth();
     const weights = new Map<number, number>();
     if (sum === 0) return weights;
     let divisor = 0;
-    for (const nid of memory) {
-      const share = Math.floor((WEIGHTINESS * (this.bandwidth.get(nid) ?? 0)) / sum);
+    for (const nid of this.nodes.inState(N_MEMORY)) {
+      const share = Math.floor((WEIGHTINESS * this.bandwidthOf(nid)) / sum);
       weights.set(nid, Math.max(share, 1));
       divisor = greatestDivisor(Math.max(share, 1), divisor);
     }
     for (const [nid, weight] of weights) weights.set(nid, weight / divisor);
     return weights;
+  }
+
+  private totalBandwidth(): number {
+    return this.nodes.inState(N_MEMORY).reduce((sum, nid) => sum + this.bandwidthOf(nid), 0);
+  }
+
+  /** What the platform says of the node's memory as its nearest CPUs see it; 0 = nothing. */
+  private bandwidthOf(nid: number): number {
+    const { perf } = this.nodes.pgdat(nid);
+    return perf === null ? 0 : Math.min(perf.read_bandwidth, perf.write_bandwidth);
   }
 }
 export const InterleaveWeightsToken = createToken<InterleaveWeights>('InterleaveWeights');

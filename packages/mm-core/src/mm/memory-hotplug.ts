@@ -12,6 +12,7 @@ import type { Zone } from '../mem/zone.js';
 import { buildAllZonelists } from '../mem/zonelist.js';
 import { type Cpusets, CpusetsToken } from './cpuset.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type InterleaveWeights, InterleaveWeightsToken } from './interleave-weights.js';
 import { type Kswapd, KswapdToken } from './kswapd.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
 import { type Migrate, MigrateToken } from './migrate.js';
@@ -45,6 +46,7 @@ export class MemoryHotplug {
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(WatermarksToken) private readonly watermarks: Watermarks,
     @inject(CpusetsToken) private readonly cpusets: Cpusets,
+    @inject(InterleaveWeightsToken) private readonly weights: InterleaveWeights,
   ) {}
 
   /**
@@ -155,6 +157,7 @@ export class MemoryHotplug {
     this.rebuildZonelists();
     this.watermarks.recompute();
     this.tiers.refresh();
+    this.weights.refresh();
     this.cpusets.handleHotplug();
   }
 

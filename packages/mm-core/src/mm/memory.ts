@@ -96,9 +96,8 @@ export class Memory {
       this.vmstat.add(this.pgfault, 1);
       return VM_FAULT_SIGSEGV;
     }
-    if (this.policyNodes.hasCursor()) {
-      this.policyNodes.advanceCursor(this.ptes.missingTables(mm.id, vpn));
-    }
+    const tables = this.ptes.populate(mm.id, vpn);
+    if (tables > 0) this.policyNodes.advanceCursor(tables);
     const slot = this.ptes.slot(mm.id, vpn);
     const bits = this.ptes.bits[slot]!;
     const vmf = new FaultContext(mm, vma, vpn, slot, write, nid, bits, this.ptes.value[slot]!);

@@ -98,12 +98,6 @@ export class PolicyNodes implements Mempolicy {
     }
   }
 
-  /** Has the running task a policy with a cursor? */
-  hasCursor(): boolean {
-    const policy = this.work.current?.policy ?? null;
-    return policy !== null && interleaves(policy);
-  }
-
   private preferredNode({ mode, nodes }: Policy, ilx: number, cpuNid: number): number {
     if (mode === MPOL_PREFERRED) return nthNode(nodes, 0);
     if (mode === MPOL_INTERLEAVE) return nthNode(nodes, ilx % nodes.size);
