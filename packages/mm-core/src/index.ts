@@ -373,7 +373,7 @@ export {
   LRU_UNEVICTABLE,
   NR_LRU_LISTS,
 } from './mem/lruvec.js';
-export { type Nodemask, nodeList, parseNodeList } from './mem/nodemask.js';
+export { type Nodemask, nodeList, nodemask, parseNodeList } from './mem/nodemask.js';
 export { Nodes, NodesToken } from './mem/nodes.js';
 export {
   type AccessCoordinate,
@@ -513,6 +513,7 @@ export {
   ZoneAllocToken,
 } from './mm/zone-alloc.js';
 export { Zram, type ZramOptions, zramSwap } from './mm/zram.js';
+export { CGROUP_FOLDER, cgroupFiles } from './sys/cgroup-files.js';
 export { IoRing, SysIoUring, SysIoUringToken } from './sys/io-uring.js';
 export { SysMunmap, SysMunmapToken } from './sys/munmap.js';
 export {

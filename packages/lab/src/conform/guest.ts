@@ -1,4 +1,12 @@
-import { type IoRing, type Machine, PAGE_SIZE, type Task } from '@mm-lab/mm-core';
+import {
+  ENOENT,
+  type IoRing,
+  type Machine,
+  type MemoryBlock,
+  PAGE_SIZE,
+  type Task,
+  type TaskStruct,
+} from '@mm-lab/mm-core';
 import type { JsonObject } from './json.js';
 import { type Step, StepError } from './step.js';
 import type { WordData } from './word-data.js';
@@ -25,7 +33,6 @@ export class GuestTask {
   readonly regions: Region[];
   /** The ring that its pins are registered with. */
   ring: IoRing | null = null;
-  /** Frames saved by `pagemap`, by slot: one table for all tasks of a case. */
 
   constructor(
     readonly name: string,
@@ -74,8 +81,16 @@ export class Guest {
   readonly nodeStats = new Map<string, number>();
   /** `pagemap {save}`: frames by page, by slot. */
   readonly savedFrames = new Map<number, readonly number[]>();
-  /** Blocks of a node when it was last taken offline. */
-  readonly offlined = new Map<number, readonly number[]>();
+  /** Blocks of the node that was last taken offline. */
+  offlined: { readonly nid: number; readonly blocks: readonly MemoryBlock[] } = {
+    nid: -1,
+    blocks: [],
+  };
+  /** The arrays of move_pages that the recorder shares between its tasks. */
+  readonly scratch: { readonly addresses: number[]; readonly nodes: number[] } = {
+    addresses: [],
+    nodes: [],
+  };
 
   constructor(
     readonly machine: Machine,
@@ -128,6 +143,41 @@ export class Guest {
     const task = this.find(name);
     if (task === undefined) throw new StepError(`no task ${name}`);
     return task.task.struct.pid;
+  }
+
+  /** A system call of a task: it runs as that task, and its time passes. */
+  call<T>({ task }: GuestTask, run: (caller: TaskStruct) => T): T {
+    this.machine.work.runAs(task.struct);
+    const result = run(task.struct);
+    this.machine.spend();
+    return result;
+  }
+
+  /** Writes a file of /proc, /sys or a control group. @throws StepError if the model lacks it */
+  writeFile(path: string, text: string, caller: TaskStruct | null): number {
+    const rc = this.machine.pseudoFiles.write(path, text, caller);
+    this.machine.spend();
+    if (rc === -ENOENT && this.lacks(path)) throw new StepError(`not yet: ${path}`);
+    return rc;
+  }
+
+  /** @returns the text or -errno @throws StepError if the model lacks the file */
+  readFile(path: string): string | number {
+    const text = this.machine.pseudoFiles.read(path);
+    if (text === -ENOENT && this.lacks(path)) throw new StepError(`not yet: ${path}`);
+    return text;
+  }
+
+  /** Is the file missing from the model, rather than from the machine? */
+  private lacks(path: string): boolean {
+    const nid = /^\/sys\/devices\/system\/node\/node(\d+)\//.exec(path)?.[1];
+    if (nid !== undefined) return this.machine.nodes.exists(Number(nid));
+    const group = /^\/sys\/fs\/cgroup\/(.*)\/(memory|cpuset|cgroup)\.[^/]*$/.exec(path);
+    const [, name = '', controller] = group ?? [];
+    const found = group === null ? null : this.machine.cgroups.find(name);
+    if (group === null) return true;
+    if (found === null) return false;
+    return controller === 'memory' || controller === 'cpuset' ? found.has(controller) : true;
   }
 
   sleep(ms: number): void {

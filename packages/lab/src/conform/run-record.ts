@@ -22,7 +22,8 @@ const STEP_MS = 2;
 /** Runs the steps of a recorded case on a fresh machine. */
 export function runRecordCase({ kase, topology }: RecordCase): RecordRun {
   const words = new WordData();
-  const guest = new Guest(createMachine(recordMachine(topology), [words.plugin()]), words);
+  const config = recordMachine(topology);
+  const guest = new Guest(createMachine(config, [words.plugin()]), words);
   guest.spawn('p0');
   const steps: StepAnswer[] = [];
   for (const [at, fields] of listAt(kase, 'steps').entries()) {

@@ -137,6 +137,13 @@ export class Nodes {
     return last;
   }
 
+  /** CPUs of the machine, numbered from 0. */
+  cpuCount(): number {
+    let count = 0;
+    for (const { cpus } of this.all()) count += cpus;
+    return count;
+  }
+
   /** First CPU of a node; 0 if it has none. */
   firstCpuOf(nid: number): number {
     let cpu = 0;

@@ -1,6 +1,6 @@
 import { N_CPU, N_MEMORY, N_MEMORY_PRIVATE, N_ONLINE, N_POSSIBLE } from '../abi/node-states.js';
-import { ZONE_NORMAL } from '../abi/zone.js';
 import { inject, injectable } from '../base/di.js';
+import { type Nodemask, nodeList, nodemask } from '../mem/nodemask.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { textFile } from './pseudo-file.js';
 import type { PseudoFileSource, PseudoFiles } from './pseudo-files.js';
@@ -23,7 +23,7 @@ export class NodeFiles implements PseudoFileSource {
     for (const [name, state] of Object.entries(states)) {
       files.add(
         `${FOLDER}/${name}`,
-        textFile(() => nodeList(this.nodes.inState(state))),
+        textFile(() => nodeList(nodemask(this.nodes.inState(state)))),
       );
     }
     files.add(
@@ -39,26 +39,13 @@ export class NodeFiles implements PseudoFileSource {
   }
 
   /** N_NORMAL_MEMORY: memory that the kernel itself may use. */
-  private withNormalMemory(): number[] {
-    return this.nodes.inState(N_MEMORY).filter((nid) => {
-      const { zones } = this.nodes.pgdat(nid);
-      return zones.some((zone) => zone.type <= ZONE_NORMAL && zone.managedPages > 0);
-    });
+  private withNormalMemory(): Nodemask {
+    const nids = this.nodes.inState(N_MEMORY);
+    return nodemask(nids.filter((nid) => this.nodes.hasNormalMemory(nid)));
   }
 
   private distances(nid: number): string {
     const online = this.nodes.inState(N_ONLINE);
     return online.map((other) => this.nodes.distance(nid, other)).join(' ');
   }
-}
-
-/** Numbers as the kernel lists them: `0-2,4` (bitmap_print_to_pagebuf). */
-export function nodeList(nids: readonly number[]): string {
-  const ranges: [first: number, last: number][] = [];
-  for (const nid of nids) {
-    const range = ranges[ranges.length - 1];
-    if (range !== undefined && range[1] === nid - 1) range[1] = nid;
-    else ranges.push([nid, nid]);
-  }
-  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join();
 }

@@ -1,18 +1,24 @@
 import { inject, injectable } from '../base/di.js';
 import { Sysctl } from '../mm/sysctl.js';
+import { type Truncate, TruncateToken } from '../mm/truncate.js';
 import { type Watermarks, WatermarksToken } from '../mm/watermarks.js';
 import { booleanFile, numberFile } from './pseudo-file.js';
 import type { PseudoFileSource, PseudoFiles } from './pseudo-files.js';
 
 const SWAPPINESS_MAX = 200;
 const SCALE_FACTOR_MAX = 3000;
+/** Bit of vm.drop_caches for the page cache; the other is the slab's. */
+const DROP_PAGECACHE = 1;
 
 /** The tunables of /proc/sys/vm and /sys/kernel/mm that are plain numbers (kernel/sysctl.c). */
 @injectable()
 export class VmSysctlFiles implements PseudoFileSource {
+  private dropCaches = 0;
+
   constructor(
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(WatermarksToken) private readonly watermarks: Watermarks,
+    @inject(TruncateToken) private readonly truncate: Truncate,
   ) {}
 
   addTo(files: PseudoFiles): void {
@@ -43,6 +49,12 @@ export class VmSysctlFiles implements PseudoFileSource {
       min: 1,
       max: SCALE_FACTOR_MAX,
     });
+    vm('drop_caches', {
+      get: () => this.dropCaches,
+      set: (value) => this.dropWhat(value),
+      min: 1,
+      max: 4,
+    });
     files.add(
       '/sys/kernel/mm/numa/demotion_enabled',
       booleanFile(
@@ -52,5 +64,12 @@ export class VmSysctlFiles implements PseudoFileSource {
         },
       ),
     );
+  }
+
+  /** Clean pages go (fs/drop_caches.c). Simplified: there is no slab. */
+  private dropWhat(value: number): number {
+    this.dropCaches = value;
+    if ((value & DROP_PAGECACHE) !== 0) this.truncate.dropClean();
+    return 0;
   }
 }

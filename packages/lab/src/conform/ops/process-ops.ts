@@ -1,0 +1,63 @@
+import { plainCreds } from '@mm-lab/mm-core';
+import { returned } from '../result.js';
+import { type Step, StepError } from '../step.js';
+import type { TaskOp } from './op.js';
+
+/** The user that a task becomes without its capabilities. */
+const PLAIN_UID = 1000;
+
+export const dropCapsOp: TaskOp = {
+  acts: 'task',
+  fields: [],
+  run: (_step, task) => {
+    task.task.struct.creds = plainCreds(PLAIN_UID);
+    return { ret: 0 };
+  },
+};
+
+/** sched_setaffinity: the task goes on where it is if it may, or on the first CPU it may use. */
+export const pinCpuOp: TaskOp = {
+  acts: 'task',
+  fields: ['cpu', 'cpus'],
+  run: (step, task, guest) => {
+    const { nodes } = guest.machine;
+    const wanted = step.has('cpus') ? step.numbers('cpus') : [step.int('cpu', 0)];
+    const usable = wanted.filter((cpu) => cpu >= 0 && cpu < nodes.cpuCount());
+    const { struct } = task.task;
+    const [first] = usable;
+    if (first === undefined) return { ret: -1, errno: 'EINVAL' };
+    if (!usable.includes(struct.cpu)) {
+      struct.cpu = first;
+      struct.nid = nodes.nidOfCpu(first);
+    }
+    return { ret: 0 };
+  },
+};
+
+export const rlimitOp: TaskOp = {
+  acts: 'task',
+  fields: ['which', 'cur'],
+  run: (step, task) => {
+    const { rlimits } = task.task.struct;
+    const cur = step.int('cur', 0);
+    rlimits[limitOf(step)] = cur < 0 ? Infinity : cur;
+    return { ret: 0 };
+  },
+};
+
+/** A file that the task writes itself. */
+export const procWriteOp: TaskOp = {
+  acts: 'task',
+  fields: ['path', 'value'],
+  run: (step, task, guest) => {
+    const path = step.text('path', '');
+    const value = step.text('value', '');
+    return returned(guest.call(task, (caller) => guest.writeFile(path, value, caller)));
+  },
+};
+
+function limitOf(step: Step): 'memlock' | 'as' | 'data' {
+  const which = step.text('which', 'memlock');
+  if (which === 'memlock' || which === 'as' || which === 'data') return which;
+  throw new StepError(`unknown limit ${which}`);
+}
