@@ -21,6 +21,7 @@ export const ENOSPC = 28;
 export const ERANGE = 34;
 export const EOVERFLOW = 75;
 export const EOPNOTSUPP = 95;
+export const ENOTRECOVERABLE = 131;
 export const EHWPOISON = 133;
 
 const NAMES: ReadonlyMap<number, string> = new Map([

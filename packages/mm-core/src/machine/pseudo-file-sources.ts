@@ -3,6 +3,7 @@ import { createToken } from '../base/di.js';
 import { CgroupFiles } from '../sys/cgroup-files.js';
 import { CpusetFiles } from '../sys/cpuset-files.js';
 import { InterleaveWeightFiles } from '../sys/interleave-weight-files.js';
+import { MemoryFailureFiles } from '../sys/memory-failure-files.js';
 import { NodeFiles } from '../sys/node-files.js';
 import { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from '../sys/pseudo-files.js';
 import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
@@ -14,6 +15,7 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   CgroupFiles,
   CpusetFiles,
   InterleaveWeightFiles,
+  MemoryFailureFiles,
 ];
 
 /** Makes the files of a machine whose services are bound. */

@@ -81,6 +81,13 @@ export class TaskStruct {
     public nid: number,
   ) {}
 
+  /** The last signal, which is then forgotten. */
+  takeSignal(): SignalInfo | null {
+    const info = this.lastSignal;
+    this.lastSignal = null;
+    return info;
+  }
+
   /** What fork copies from the parent (kernel/fork.c:copy_process). */
   inherit(parent: TaskStruct): void {
     this.policy = parent.policy;

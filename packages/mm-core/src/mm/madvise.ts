@@ -1,5 +1,12 @@
 import { EINVAL, ENOMEM } from '../abi/errno.js';
-import { MADV_COLD, MADV_DONTNEED, MADV_PAGEOUT, VM_LOCKED } from '../abi/mman.js';
+import {
+  MADV_COLD,
+  MADV_DONTNEED,
+  MADV_HWPOISON,
+  MADV_PAGEOUT,
+  MADV_SOFT_OFFLINE,
+  VM_LOCKED,
+} from '../abi/mman.js';
 import { PG_active, PG_referenced } from '../abi/page-flags.js';
 import { PTE_MARKER_GUARD, PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -10,6 +17,7 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type InjectError, InjectErrorToken } from './inject-error.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { DEF_PRIORITY, type ScanControl } from './scan-control.js';
 import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
@@ -28,6 +36,7 @@ export class Madvise {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(ShrinkFolioListToken) private readonly shrinker: ShrinkFolioList,
+    @inject(InjectErrorToken) private readonly injectError: InjectError,
     @inject(ZapToken) private readonly zap: Zap,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(WorkToken) private readonly work: Work,
@@ -38,6 +47,10 @@ export class Madvise {
    * done)
    */
   madvise(mm: MmStruct, start: number, pages: number, advice: number): number {
+    const { current } = this.work;
+    if (current !== null && (advice === MADV_HWPOISON || advice === MADV_SOFT_OFFLINE)) {
+      return this.injectError.run(current, start, start + pages, advice);
+    }
     if (advice !== MADV_DONTNEED && advice !== MADV_COLD && advice !== MADV_PAGEOUT) return -EINVAL;
     if (pages < 0) return -EINVAL;
     for (const part of mm.within(start, start + pages)) {

@@ -43,7 +43,7 @@ export class Shmem {
     if (entry !== undefined) return this.swapIn(file, index, entry, nid);
     const pfn = this.allocate(file, index, nid, __GFP_ZERO);
     if (pfn < 0) return { pfn, isMajor: false };
-    this.insert(file, index, pfn);
+    this.insert(file, index, pfn, 0);
     return { pfn, isMajor: false };
   }
 
@@ -64,7 +64,7 @@ export class Shmem {
     this.swap.read(entry, pfn);
     file.swapped.delete(index);
     this.swap.freeEntry(entry);
-    this.insert(file, index, pfn);
+    this.insert(file, index, pfn, PG_dirty);
     return { pfn, isMajor: true };
   }
 
@@ -81,8 +81,9 @@ export class Shmem {
     return pfn < 0 ? -ENOMEM : pfn;
   }
 
-  private insert(file: AddressSpace, index: number, pfn: number): void {
-    this.table.set(pfn, PG_swapbacked | PG_dirty);
+  /** @param dirty PG_dirty if the page holds more than the zeroes that a hole reads as */
+  private insert(file: AddressSpace, index: number, pfn: number, dirty: number): void {
+    this.table.set(pfn, PG_swapbacked | dirty);
     this.cache.add(file, index, pfn);
     this.folios.addLru(pfn);
     this.folios.put(pfn);

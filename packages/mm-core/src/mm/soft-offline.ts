@@ -1,4 +1,4 @@
-import { EBUSY, ENXIO } from '../abi/errno.js';
+import { EBUSY, ENOTRECOVERABLE, ENXIO, EOPNOTSUPP } from '../abi/errno.js';
 import { __GFP_RETRY_MAYFAIL, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_MEMORY_FAILURE } from '../abi/migrate.js';
 import { PG_hwpoison } from '../abi/page-flags.js';
@@ -8,13 +8,15 @@ import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type MemoryFailure, MemoryFailureToken } from './memory-failure.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
+import { Sysctl } from './sysctl.js';
 
 /**
  * Takes a page out of use before it fails (mm/memory-failure.c:soft_offline_page): its contents
- * move, nobody is signalled. Simplified: a large folio is refused instead of split.
+ * move, nobody is signalled.
  */
 @injectable()
 export class SoftOffline {
@@ -27,27 +29,38 @@ export class SoftOffline {
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(MemoryFailureToken) private readonly memoryFailure: MemoryFailure,
+    @inject(HugeMemoryToken) private readonly huge: HugeMemory,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /**
-   * @returns 0 (also if it is poisoned already); -ENXIO no such page; -EBUSY pinned, not on the
-   *   LRU, or its owner does not let it migrate; -ENOMEM nowhere to go
+   * @returns 0 (also if it is poisoned already); -ENXIO no such page; -EOPNOTSUPP switched off;
+   *   -EBUSY pinned, not on the LRU, or its owner does not let it migrate; -ENOMEM nowhere to go
    */
   softOfflinePage(pfn: number): number {
     if (!this.nodes.isValid(pfn)) return -ENXIO;
+    if (!this.sysctl.enable_soft_offline) return -EOPNOTSUPP;
     if (this.table.has(pfn, PG_hwpoison)) return 0;
     const folio = this.table.head(pfn);
     if (this.table.refcount[folio] === 0) return this.memoryFailure.takeFree(pfn);
-    if (this.table.order[folio]! > 0) return -EBUSY;
-    const rc = this.moveAway(folio);
+    const rc = this.moveAway(folio, pfn);
     return rc < 0 ? rc : this.memoryFailure.takeFree(pfn);
   }
 
-  private moveAway(folio: number): number {
-    if (!this.managed.folio_managed_allows_migrate(this.site, folio)) return -EBUSY;
+  /** The same for the shared zero page, which belongs to the kernel (get_any_page). */
+  softOfflineZeroPage(): number {
+    if (!this.sysctl.enable_soft_offline) return -EOPNOTSUPP;
+    return this.memoryFailure.zeroPagePoisoned ? 0 : -ENOTRECOVERABLE;
+  }
+
+  /** A large folio is split, and only the page that is to go moves. */
+  private moveAway(whole: number, pfn: number): number {
+    if (!this.managed.folio_managed_allows_migrate(this.site, whole)) return -EBUSY;
     this.folios.lruAddDrainAll();
-    if (!this.folios.isolateLru(folio)) return -EBUSY;
+    if (!this.folios.isolateLru(whole)) return -EBUSY;
+    if (this.table.order[whole]! > 0 && !this.split(whole, pfn)) return -EBUSY;
+    const folio = this.table.head(pfn);
     const list = [folio];
     const gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL;
     const nid = this.nodes.nidOf(folio);
@@ -58,6 +71,15 @@ export class SoftOffline {
     });
     for (const left of list) this.folios.putbackLru(left);
     return rc > 0 ? -EBUSY : rc;
+  }
+
+  /** Splits an isolated folio; only `kept` stays isolated. */
+  private split(folio: number, kept: number): boolean {
+    const fresh = this.huge.splitFolio(folio);
+    for (const part of [folio, ...(fresh ?? [])]) {
+      if (fresh === null || part !== kept) this.folios.putbackLru(part);
+    }
+    return fresh !== null;
   }
 }
 export const SoftOfflineToken = createToken<SoftOffline>('SoftOffline');

@@ -17,6 +17,8 @@ export interface Sysctl {
   lru_gen: number;
   /** Order of folios that faults in VM_HUGEPAGE areas try first; 0 = base pages. */
   thp_order: number;
+  /** /proc/sys/vm: may pages be taken offline before they fail? */
+  enable_soft_offline: boolean;
   /** Bytes around a read fault of a file whose cached pages are mapped along. */
   fault_around_bytes: number;
 }
@@ -33,5 +35,6 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   demotion_enabled: false,
   lru_gen: 0,
   thp_order: 0,
+  enable_soft_offline: true,
   fault_around_bytes: 65536,
 };

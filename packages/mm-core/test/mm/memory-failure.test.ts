@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import { VM_HUGEPAGE } from '../../src/abi/mman.js';
-import { diskSwap, MADV_PAGEOUT, PG_hwpoison, PROT_READ, PROT_WRITE } from '../../src/index.js';
+import {
+  diskSwap,
+  MADV_DONTNEED,
+  MADV_HWPOISON,
+  MADV_PAGEOUT,
+  PG_hwpoison,
+  PROT_READ,
+  PROT_WRITE,
+} from '../../src/index.js';
 import { entriesOf, entryOf, machineOf, pfnOf, wrongContents } from '../machine-of.js';
 import { refusingSwap } from '../refusing-swap.js';
 
@@ -91,7 +99,7 @@ test('of a large folio only the poisoned page goes, and pages mapped nowhere are
   machine.verify();
 });
 
-test('a clean page of the swap cache is read again from its slot by the others', () => {
+test('a clean page of the swap cache is read again from its slot by everybody', () => {
   const machine = machineOf({ plugins: [diskSwap({ pages: 16 })] });
   const task = machine.createTask('t');
   task.mmap(0, 1);
@@ -112,7 +120,7 @@ test('a clean page of the swap cache is read again from its slot by the others',
         "ok",
         "ro @0",
       ],
-      "parent": "hwpoison",
+      "parent": "swap",
       "rc": 0,
       "wrong": 0,
     }
@@ -145,7 +153,7 @@ test('a dirty page of the swap cache is the only copy: its slot leads to the poi
   machine.verify();
 });
 
-test('a pinned page is not handled', () => {
+test('a pinned page is taken from its program all the same', () => {
   const machine = machineOf();
   const task = machine.createTask('t');
   task.mmap(0, 1);
@@ -156,9 +164,56 @@ test('a pinned page is not handled', () => {
     entryOf(machine, task, 0),
   ]).toMatchInlineSnapshot(`
     [
-      -16,
-      false,
-      "rw dirty exclusive @0",
+      0,
+      true,
+      "hwpoison",
     ]
   `);
+});
+
+test('injected poison signals who asks, whose next accesses find it too', () => {
+  const machine = machineOf();
+  const task = machine.createTask('t');
+  task.struct.onPoison = 'signal';
+  task.mmap(0, 4);
+  task.write(0);
+  task.write(1);
+  const rc = task.madvise(0, 2, MADV_HWPOISON);
+  const signal = task.struct.takeSignal();
+  const read = task.read(1);
+  const mf = machine.memoryFailure;
+  machine.verify();
+  task.madvise(0, 4, MADV_DONTNEED);
+  expect({
+    rc,
+    signal,
+    read,
+    again: task.madvise(0, 1, MADV_HWPOISON),
+    total: mf.totalOf(0),
+    stats: mf.statsOf(0),
+    second: [task.madvise(0, 1, MADV_HWPOISON), task.struct.takeSignal()?.code],
+  }).toMatchInlineSnapshot(`
+    {
+      "again": -16,
+      "rc": 0,
+      "read": "SIGBUS",
+      "second": [
+        -133,
+        "MCEERR_AR",
+      ],
+      "signal": {
+        "code": "MCEERR_AR",
+        "lsb": 12,
+        "signal": "SIGBUS",
+      },
+      "stats": {
+        "delayed": 0,
+        "failed": 0,
+        "ignored": 1,
+        "recovered": 2,
+      },
+      "total": 3,
+    }
+  `);
+  machine.verify();
 });

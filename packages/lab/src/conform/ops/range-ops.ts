@@ -30,10 +30,23 @@ export const mprotectOp = rangeOp(['prot'], (task, range, step) => {
   return task.task.mprotect(first, count, protOf(step.text('prot', 'rw')));
 });
 
-export const madviseOp = rangeOp(['advice'], (task, range, step) => {
-  const { first, count } = pagesIn(range);
-  return task.task.madvise(first, count, nameOrNumber(ADVICES, step.get('advice')));
-});
+/** Poison that the call injects may signal its task, which then never sees the result. */
+export const madviseOp: TaskOp = {
+  acts: 'task',
+  fields: [...RANGE, 'advice'],
+  run: (step, task) => {
+    const range = task.range(step);
+    if (range === undefined) return NO_REGION;
+    const { struct } = task.task;
+    const { first, count } = pagesIn(range);
+    struct.takeSignal();
+    const rc = task.task.madvise(first, count, nameOrNumber(ADVICES, step.get('advice')));
+    const info = struct.takeSignal();
+    if (info === null) return returned(rc);
+    const lsb = info.lsb === 0 ? {} : { lsb: info.lsb };
+    return { signal: `${info.signal}/${info.code}`, ...lsb };
+  },
+};
 
 export const mlockOp = rangeOp([], (task, range) => {
   const { first, count } = pagesIn(range);
