@@ -323,6 +323,7 @@ export { createMachine } from './machine/builder.js';
 export type { MachineConfig, NodeConfig } from './machine/config.js';
 export { LatencyHistogram } from './machine/latency.js';
 export { Machine } from './machine/machine.js';
+export { Proc } from './machine/proc.js';
 export {
   type AccessTrace,
   type ReplayEvent,
@@ -516,6 +517,10 @@ export { Zram, type ZramOptions, zramSwap } from './mm/zram.js';
 export { CGROUP_FOLDER, cgroupFiles } from './sys/cgroup-files.js';
 export { IoRing, SysIoUring, SysIoUringToken } from './sys/io-uring.js';
 export { SysMunmap, SysMunmapToken } from './sys/munmap.js';
+export { type PagemapEntry, ProcPagemap } from './sys/proc/pagemap.js';
+export { ProcSmaps, type Smaps } from './sys/proc/smaps.js';
+export { ProcStatus } from './sys/proc/status.js';
+export { permissions, vmFlagsLine } from './sys/proc/vm-flag-names.js';
 export {
   actionFile,
   booleanFile,

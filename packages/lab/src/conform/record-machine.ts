@@ -43,7 +43,7 @@ function nodeOf(id: number, node: JsonObject): NodeConfig {
 function zoneOf(name: string, zone: JsonObject): ZoneConfig {
   const startPfn = numberAt(zone, 'start_pfn');
   return {
-    type: ZONE_NAMES.findIndex((known) => known === name),
+    type: ZONE_NAMES.findIndex((known) => String(known) === name),
     startPfn,
     spanned: numberAt(zone, 'spanned'),
     present: numberAt(zone, 'present'),

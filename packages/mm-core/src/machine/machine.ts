@@ -52,6 +52,7 @@ import { type ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
 import type { PseudoFiles } from '../sys/pseudo-files.js';
 import { AccessEngine } from './access-engine.js';
 import type { MachineConfig } from './config.js';
+import { Proc } from './proc.js';
 import { createPseudoFiles } from './pseudo-file-sources.js';
 import { collectStats } from './stats.js';
 import { Syscalls } from './syscalls.js';
@@ -105,6 +106,8 @@ export class Machine {
   readonly work: Work;
   /** System calls by bytes. */
   readonly sys: Syscalls;
+  /** Files of processes. */
+  readonly proc: Proc;
   /** Files of /proc, /sys and control groups. */
   readonly pseudoFiles: PseudoFiles;
   readonly engine: AccessEngine;
@@ -160,6 +163,7 @@ export class Machine {
     this.work = services.get(WorkToken);
     this.zap = services.get(ZapToken);
     this.sys = new Syscalls(services);
+    this.proc = new Proc(services);
     this.pseudoFiles = createPseudoFiles(services);
     this.engine = this.createEngine();
     this.oom.reaper = (mm) => this.zap.range(mm, 0, Infinity);

@@ -61,6 +61,7 @@ import { Work, WorkToken } from '../mm/work.js';
 import { WriteFault, WriteFaultToken } from '../mm/write-fault.js';
 import { Zap, ZapToken } from '../mm/zap.js';
 import { ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
+import { bindProc } from './proc.js';
 import { bindSyscalls } from './syscalls.js';
 
 /**
@@ -130,4 +131,5 @@ export function bindServices(services: Services): void {
   services.bind(MemoryHotplugToken, MemoryHotplug);
   services.bind(MemoryBlocksToken, MemoryBlocks);
   bindSyscalls(services);
+  bindProc(services);
 }

@@ -20,6 +20,9 @@ import { touchOp } from './touch-op.js';
 import { blockStateOp, memoryBlocksOp } from './views/memory-block-ops.js';
 import { nodeBeginOp, nodeStatOp } from './views/node-ops.js';
 import { numaMapsOp } from './views/numa-maps-op.js';
+import { pagemapOp } from './views/pagemap-op.js';
+import { smapsOp } from './views/smaps-op.js';
+import { statusOp } from './views/status-op.js';
 import { tiersOp } from './views/tiers-op.js';
 import { whereOp } from './views/where-op.js';
 import { buddyinfoOp, zoneinfoOp } from './views/zone-ops.js';
@@ -64,6 +67,10 @@ export const OPS: Readonly<Record<string, Op>> = {
   sleep: sleepOp,
   sys_read: sysReadOp,
   sys_write: sysWriteOp,
+  pagemap: pagemapOp,
+  sleep: sleepOp,
+  smaps: smapsOp,
+  status: statusOp,
   task: taskOp,
   tiers: tiersOp,
   touch: touchOp,
