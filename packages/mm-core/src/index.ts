@@ -441,7 +441,6 @@ export { Gup, GupToken } from './mm/gup.js';
 export { HugeMemory, HugeMemoryToken } from './mm/huge-memory.js';
 export { InterleaveWeights, InterleaveWeightsToken } from './mm/interleave-weights.js';
 export { Kswapd, KswapdToken } from './mm/kswapd.js';
-export { Madvise, MadviseToken } from './mm/madvise.js';
 export { Mapping, MappingToken } from './mm/mapping.js';
 export { Memory, MemoryToken } from './mm/memory.js';
 export {
@@ -468,7 +467,7 @@ export {
 } from './mm/migrate.js';
 export { Mlock, MlockToken } from './mm/mlock.js';
 export { MlockFolio, MlockFolioToken } from './mm/mlock-folio.js';
-export { type FileBacking, Mmap, MmapToken, TASK_SIZE_PAGES } from './mm/mmap.js';
+export { type FileBacking, Mmap, MmapToken } from './mm/mmap.js';
 export { Mms, MmsToken } from './mm/mms.js';
 export { MovePages, MovePagesToken, type MoveResult } from './mm/move-pages.js';
 export { Mprotect, MprotectToken, vmFlags } from './mm/mprotect.js';

@@ -9,6 +9,7 @@ export const EINTR = 4;
 export const EIO = 5;
 export const ENXIO = 6;
 export const E2BIG = 7;
+export const EBADF = 9;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
@@ -17,6 +18,7 @@ export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const ETXTBSY = 26;
 export const ENOSPC = 28;
 export const ERANGE = 34;
 export const EOVERFLOW = 75;
@@ -32,6 +34,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [EIO, 'EIO'],
   [ENXIO, 'ENXIO'],
   [E2BIG, 'E2BIG'],
+  [EBADF, 'EBADF'],
   [EAGAIN, 'EAGAIN'],
   [ENOMEM, 'ENOMEM'],
   [EACCES, 'EACCES'],
@@ -40,6 +43,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [EEXIST, 'EEXIST'],
   [ENODEV, 'ENODEV'],
   [EINVAL, 'EINVAL'],
+  [ETXTBSY, 'ETXTBSY'],
   [ENOSPC, 'ENOSPC'],
   [ERANGE, 'ERANGE'],
   [EOVERFLOW, 'EOVERFLOW'],

@@ -6,6 +6,9 @@ export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const PROT_EXEC = 4;
+export const PROT_SEM = 8;
+export const PROT_GROWSDOWN = 0x01000000;
+export const PROT_GROWSUP = 0x02000000;
 
 export const VM_READ = 0x1;
 export const VM_WRITE = 0x2;
@@ -41,6 +44,13 @@ export const VM_HUGEPAGE = 0x20000000;
 export const VM_NOHUGEPAGE = 0x40000000;
 /** The sign bit of a 32-bit number: test it with `&`, never with `>`. */
 export const VM_MERGEABLE = 1 << 31;
+
+export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
+export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT;
+/** Areas of drivers, which no advice touches; of their flags this model has this one. */
+export const VM_SPECIAL = VM_DONTEXPAND;
+/** What a new address space keeps of the flags that mlockall and prctl gave the old one. */
+export const VM_INIT_DEF_MASK = VM_NOHUGEPAGE | VM_MERGEABLE;
 
 export const MADV_NORMAL = 0;
 export const MADV_RANDOM = 1;
@@ -82,8 +92,34 @@ export const MAP_LOCKED = 0x2000;
 export const MAP_NORESERVE = 0x4000;
 export const MAP_POPULATE = 0x8000;
 export const MAP_NONBLOCK = 0x10000;
+export const MAP_STACK = 0x20000;
 export const MAP_HUGETLB = 0x40000;
 export const MAP_FIXED_NOREPLACE = 0x100000;
+
+/** Flags that mmap knew before MAP_SHARED_VALIDATE (include/linux/mman.h:LEGACY_MAP_MASK). */
+export const LEGACY_MAP_MASK =
+  MAP_SHARED |
+  MAP_PRIVATE |
+  MAP_FIXED |
+  MAP_ANONYMOUS |
+  MAP_GROWSDOWN |
+  0x0800 |
+  0x1000 |
+  MAP_LOCKED |
+  MAP_NORESERVE |
+  MAP_POPULATE |
+  MAP_NONBLOCK |
+  MAP_STACK |
+  MAP_HUGETLB;
+
+export const MLOCK_ONFAULT = 1;
+export const MCL_CURRENT = 1;
+export const MCL_FUTURE = 2;
+export const MCL_ONFAULT = 4;
+
+export const MS_ASYNC = 1;
+export const MS_INVALIDATE = 2;
+export const MS_SYNC = 4;
 
 export const MREMAP_MAYMOVE = 1;
 export const MREMAP_FIXED = 2;

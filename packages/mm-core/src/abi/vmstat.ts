@@ -11,6 +11,7 @@ export const VMSTAT_NAMES = [
   'pgfree',
   'pgactivate',
   'pgdeactivate',
+  'pglazyfree',
   'pgfault',
   'pgmajfault',
   'pgreuse',

@@ -18,20 +18,19 @@ import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type CgroupTree, CgroupTreeToken } from '../mm/cgroup.js';
 import { CostModel } from '../mm/cost-model.js';
 import { type Cpusets, CpusetsToken } from '../mm/cpuset.js';
+import { type EvictInode, EvictInodeToken } from '../mm/evict-inode.js';
 import { type Filemap, FilemapToken } from '../mm/filemap.js';
 import { type Files, FilesToken } from '../mm/files.js';
 import { type Folios, FoliosToken } from '../mm/folio.js';
 import { type Fork, ForkToken } from '../mm/fork.js';
 import { type Gup, GupToken } from '../mm/gup.js';
 import { type InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
-import { type Madvise, MadviseToken } from '../mm/madvise.js';
 import { type Memory, MemoryToken } from '../mm/memory.js';
 import { type MemoryBlocks, MemoryBlocksToken } from '../mm/memory-block.js';
 import { type MemoryFailure, MemoryFailureToken } from '../mm/memory-failure.js';
 import { type MemoryHotplug, MemoryHotplugToken } from '../mm/memory-hotplug.js';
 import { type MemoryTiers, MemoryTiersToken } from '../mm/memory-tiers.js';
 import { type Migrate, MigrateToken } from '../mm/migrate.js';
-import { type Mlock, MlockToken } from '../mm/mlock.js';
 import { type Mmap, MmapToken } from '../mm/mmap.js';
 import { type Mms, MmsToken } from '../mm/mms.js';
 import { type MovePages, MovePagesToken } from '../mm/move-pages.js';
@@ -92,8 +91,6 @@ export class Machine {
   readonly cpusets: Cpusets;
   readonly interleaveWeights: InterleaveWeights;
   readonly fork: Fork;
-  readonly madvise: Madvise;
-  readonly mlock: Mlock;
   readonly movePages: MovePages;
   readonly gup: Gup;
   readonly memoryFailure: MemoryFailure;
@@ -112,6 +109,7 @@ export class Machine {
   readonly pseudoFiles: PseudoFiles;
   readonly engine: AccessEngine;
   private readonly zap: Zap;
+  private readonly evict: EvictInode;
 
   constructor(
     private readonly services: Services,
@@ -149,8 +147,6 @@ export class Machine {
     this.cpusets = services.get(CpusetsToken);
     this.interleaveWeights = services.get(InterleaveWeightsToken);
     this.fork = services.get(ForkToken);
-    this.madvise = services.get(MadviseToken);
-    this.mlock = services.get(MlockToken);
     this.movePages = services.get(MovePagesToken);
     this.gup = services.get(GupToken);
     this.memoryFailure = services.get(MemoryFailureToken);
@@ -162,6 +158,7 @@ export class Machine {
     this.oom = services.get(OomKillToken);
     this.work = services.get(WorkToken);
     this.zap = services.get(ZapToken);
+    this.evict = services.get(EvictInodeToken);
     this.sys = new Syscalls(services);
     this.proc = new Proc(services);
     this.pseudoFiles = createPseudoFiles(services);
@@ -215,7 +212,9 @@ export class Machine {
   /** Unmaps everything of an address space and forgets it (mmput). */
   releaseMm(mm: MmStruct): void {
     this.zap.range(mm, 0, Infinity);
+    const gone = mm.vmas;
     mm.vmas = [];
+    this.evict.unmapped(gone);
     this.ptes.release(mm.id);
     this.mms.delete(mm.id);
   }

@@ -190,7 +190,7 @@ class Replay {
     const known = mm.find(vpn);
     const vma = anonymousVma(vpn, vpn + 1, flags);
     if (known === null) mm.replace(vpn, vpn + 1, [vma]);
-    else if (this.machine.mprotect.mprotect(mm, vpn, 1, PROT_READ | PROT_WRITE) < 0) {
+    else if (this.task.mprotect(vpn, 1, PROT_READ | PROT_WRITE) < 0) {
       throw new MmError('TASK_KILLED', { detail: `page ${vpn} can be neither mapped nor used` });
     }
   }

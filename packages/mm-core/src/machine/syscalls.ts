@@ -1,15 +1,25 @@
 import type { Services } from '../base/di.js';
 import { SysGetMempolicy, SysGetMempolicyToken } from '../sys/get-mempolicy.js';
 import { SysIoUring, SysIoUringToken } from '../sys/io-uring.js';
+import { SysMadvise, SysMadviseToken } from '../sys/madvise.js';
 import { SysMbind, SysMbindToken } from '../sys/mbind.js';
 import { SysMigratePages, SysMigratePagesToken } from '../sys/migrate-pages.js';
+import { SysMincore, SysMincoreToken } from '../sys/mincore.js';
+import { SysMlock, SysMlockToken } from '../sys/mlock.js';
+import { SysMmap, SysMmapToken } from '../sys/mmap.js';
 import { SysMovePages, SysMovePagesToken } from '../sys/move-pages.js';
+import { SysMprotect, SysMprotectToken } from '../sys/mprotect.js';
+import { SysMremap, SysMremapToken } from '../sys/mremap.js';
+import { SysMseal, SysMsealToken } from '../sys/mseal.js';
+import { SysMsync, SysMsyncToken } from '../sys/msync.js';
 import { SysMunmap, SysMunmapToken } from '../sys/munmap.js';
+import { SysProcessMadvise, SysProcessMadviseToken } from '../sys/process-madvise.js';
 import { SysSetMempolicy, SysSetMempolicyToken } from '../sys/set-mempolicy.js';
 import {
   SysSetMempolicyHomeNode,
   SysSetMempolicyHomeNodeToken,
 } from '../sys/set-mempolicy-home-node.js';
+import { SyscallShadow, SyscallShadowToken } from '../sys/syscall-shadow.js';
 
 /** Binds the system calls; one class per call. */
 export function bindSyscalls(services: Services): void {
@@ -21,6 +31,16 @@ export function bindSyscalls(services: Services): void {
   services.bind(SysMovePagesToken, SysMovePages);
   services.bind(SysSetMempolicyToken, SysSetMempolicy);
   services.bind(SysSetMempolicyHomeNodeToken, SysSetMempolicyHomeNode);
+  services.bind(SyscallShadowToken, SyscallShadow);
+  services.bind(SysMmapToken, SysMmap);
+  services.bind(SysMremapToken, SysMremap);
+  services.bind(SysMprotectToken, SysMprotect);
+  services.bind(SysMadviseToken, SysMadvise);
+  services.bind(SysProcessMadviseToken, SysProcessMadvise);
+  services.bind(SysMlockToken, SysMlock);
+  services.bind(SysMincoreToken, SysMincore);
+  services.bind(SysMsyncToken, SysMsync);
+  services.bind(SysMsealToken, SysMseal);
 }
 
 /**
@@ -37,6 +57,15 @@ export class Syscalls {
   readonly movePages: SysMovePages;
   readonly setMempolicy: SysSetMempolicy;
   readonly setMempolicyHomeNode: SysSetMempolicyHomeNode;
+  readonly mmap: SysMmap;
+  readonly mremap: SysMremap;
+  readonly mprotect: SysMprotect;
+  readonly madvise: SysMadvise;
+  readonly processMadvise: SysProcessMadvise;
+  readonly mlock: SysMlock;
+  readonly mincore: SysMincore;
+  readonly msync: SysMsync;
+  readonly mseal: SysMseal;
 
   constructor(services: Services) {
     this.ioUring = services.get(SysIoUringToken);
@@ -47,5 +76,14 @@ export class Syscalls {
     this.movePages = services.get(SysMovePagesToken);
     this.setMempolicy = services.get(SysSetMempolicyToken);
     this.setMempolicyHomeNode = services.get(SysSetMempolicyHomeNodeToken);
+    this.mmap = services.get(SysMmapToken);
+    this.mremap = services.get(SysMremapToken);
+    this.mprotect = services.get(SysMprotectToken);
+    this.madvise = services.get(SysMadviseToken);
+    this.processMadvise = services.get(SysProcessMadviseToken);
+    this.mlock = services.get(SysMlockToken);
+    this.mincore = services.get(SysMincoreToken);
+    this.msync = services.get(SysMsyncToken);
+    this.mseal = services.get(SysMsealToken);
   }
 }

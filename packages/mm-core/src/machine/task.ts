@@ -1,12 +1,21 @@
 import { EINTR } from '../abi/errno.js';
-import { PROT_READ, PROT_WRITE, VM_MAYREAD, VM_MAYWRITE } from '../abi/mman.js';
+import {
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PROT_READ,
+  PROT_WRITE,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYWRITE,
+} from '../abi/mman.js';
+import { PAGE_SIZE } from '../abi/zone.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import type { MmStruct } from '../mem/vma.js';
 import type { MoveResult } from '../mm/move-pages.js';
 import { vmFlags } from '../mm/mprotect.js';
+import { SyscallShadow } from '../sys/syscall-shadow.js';
 import type { AccessResult } from './access-engine.js';
 import type { Machine } from './machine.js';
-import { SyscallShadow } from './syscall-shadow.js';
 
 /**
  * A task: one CPU running in one address space. Its methods are the system calls and accesses of a
@@ -69,7 +78,7 @@ export class Task {
    * flags
    */
   mmap(start: number, pages: number, prot = PROT_READ | PROT_WRITE, extra = 0): number {
-    const flags = vmFlags(prot) | VM_MAYREAD | VM_MAYWRITE | extra;
+    const flags = vmFlags(prot) | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | extra;
     return this.call(() => {
       const rc = this.machine.mmap.mmap(this.mm, start, pages, flags);
       if (rc === 0) this.shadow.clear(this.mm.id, start, pages);
@@ -78,47 +87,46 @@ export class Task {
   }
 
   munmap(start: number, pages: number): number {
-    return this.call(() => {
-      const rc = this.machine.mmap.munmap(this.mm, start, pages);
-      if (rc === 0) this.shadow.clear(this.mm.id, start, pages);
-      return rc;
-    });
+    const { munmap } = this.machine.sys;
+    return this.call(() => munmap.munmap(this.struct, start * PAGE_SIZE, pages * PAGE_SIZE));
   }
 
-  /** mremap(MREMAP_MAYMOVE | MREMAP_FIXED). */
+  /** mremap(MREMAP_MAYMOVE | MREMAP_FIXED); to where it is: mremap without flags. */
   mremap(from: number, pages: number, to: number, newPages: number): number {
-    return this.call(() => {
-      const saved = this.shadow.read(this.mm.id, from, Math.min(pages, newPages));
-      const rc = this.machine.mmap.mremap(this.mm, from, pages, to, newPages);
-      if (rc !== 0) return rc;
-      this.shadow.clear(this.mm.id, from, pages);
-      this.shadow.clear(this.mm.id, to, newPages);
-      this.shadow.write(this.mm.id, to, saved);
-      return 0;
-    });
+    const rc = this.call(() =>
+      this.machine.sys.mremap.mremap(this.struct, {
+        addr: from * PAGE_SIZE,
+        oldLength: pages * PAGE_SIZE,
+        newLength: newPages * PAGE_SIZE,
+        flags: to === from ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED,
+        newAddr: to * PAGE_SIZE,
+      }),
+    );
+    return Math.min(rc, 0);
   }
 
   /** mprotect. @param prot PROT_* */
   mprotect(start: number, pages: number, prot: number): number {
-    return this.call(() => this.machine.mprotect.mprotect(this.mm, start, pages, prot));
+    const { mprotect } = this.machine.sys;
+    const length = pages * PAGE_SIZE;
+    return this.call(() => mprotect.mprotect(this.struct, start * PAGE_SIZE, length, prot));
   }
 
-  /** madvise: DONTNEED, COLD, PAGEOUT. */
+  /** madvise. @param advice MADV_* */
   madvise(start: number, pages: number, advice: number): number {
-    return this.call(() => {
-      const before = this.shadow.mappedBefore(this.mm, start, pages);
-      const rc = this.machine.madvise.madvise(this.mm, start, pages, advice);
-      this.shadow.afterAdvice(this.mm.id, before, advice, rc);
-      return rc;
-    });
+    const { madvise } = this.machine.sys;
+    const length = pages * PAGE_SIZE;
+    return this.call(() => madvise.madvise(this.struct, start * PAGE_SIZE, length, advice));
   }
 
   mlock(start: number, pages: number): number {
-    return this.call(() => this.machine.mlock.mlock(this.mm, start, pages, this.nid));
+    const { mlock } = this.machine.sys;
+    return this.call(() => mlock.mlock(this.struct, start * PAGE_SIZE, pages * PAGE_SIZE));
   }
 
   munlock(start: number, pages: number): number {
-    return this.call(() => this.machine.mlock.munlock(this.mm, start, pages));
+    const { mlock } = this.machine.sys;
+    return this.call(() => mlock.munlock(this.struct, start * PAGE_SIZE, pages * PAGE_SIZE));
   }
 
   /** move_pages(MPOL_MF_MOVE) of pages to one node. */

@@ -52,6 +52,8 @@ export class MmStruct {
   rss = 0;
   /** Swap entries (MM_SWAPENTS). */
   swapents = 0;
+  /** VM_LOCKED and VM_LOCKONFAULT that mlockall gives every new area (mm->def_flags). */
+  defFlags = 0;
   /** Other CPUs that may cache translations: each costs an IPI per flush. */
   activeCpus = 1;
   /** The task its pages are charged to (mm->owner); null before there is one. */

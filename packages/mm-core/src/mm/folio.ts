@@ -1,10 +1,14 @@
 import {
   PG_active,
+  PG_anon,
   PG_batched,
   PG_isolated,
   PG_locked,
   PG_lru,
   PG_mlocked,
+  PG_referenced,
+  PG_swapbacked,
+  PG_swapcache,
   PG_unevictable,
 } from '../abi/page-flags.js';
 import { assert } from '../base/assert.js';
@@ -41,9 +45,12 @@ export class Folios {
   private readonly lruSite = Sites.index('folio.folio_add_lru');
   private readonly reclaimSite = Sites.index('vmscan.shrink_folio_list');
   private readonly culled = Vmstat.index('unevictable_pgs_culled');
+  private readonly pglazyfree = Vmstat.index('pglazyfree');
   /** The folio_add_lru batch of each node's CPUs; simplified: one batch per node with CPUs. */
   private readonly batches = new Map<number, number[]>();
-  private readonly holders: FrameHolder[] = [];
+  /** The lru_lazyfree batch; simplified: one for all CPUs. */
+  private readonly lazyfree: number[] = [];
+  private readonly holders: FrameHolder[] = [() => this.lazyfree];
   /** CPUs of the machine: each gets an IPI when all batches are drained. */
   cpus = 1;
 
@@ -96,15 +103,29 @@ export class Folios {
     if (large || batch.length >= PAGEVEC_SIZE) this.drainBatch(batch);
   }
 
+  /**
+   * Reclaim may drop the folio's contents from when the batch is drained on, unless somebody
+   * stores to it (folio_mark_lazyfree).
+   */
+  markLazyfree(folio: number): void {
+    if (!this.mayBeLazyfree(folio) || !this.table.has(folio, PG_lru)) return;
+    this.get(folio);
+    const batch = this.lazyfree;
+    batch.push(folio);
+    if (batch.length >= PAGEVEC_SIZE) this.drainLazyfree();
+  }
+
   /** lru_add_drain: this CPU's batch. */
   lruAddDrain(): void {
     this.drainBatch(this.batchOf(this.work.cpuNid));
+    this.drainLazyfree();
   }
 
   /** lru_add_drain_all: every CPU's batch; costs an IPI round. */
   lruAddDrainAll(): void {
     this.work.charge(this.cost.lruDrainAllNs(this.cpus));
     for (const batch of this.batches.values()) this.drainBatch(batch);
+    this.drainLazyfree();
   }
 
   /** Takes a folio off its list for the caller, who gets a reference (folio_isolate_lru). */
@@ -216,6 +237,24 @@ export class Folios {
       if (this.table.refcount[folio]! > 1) this.link(folio);
       this.put(folio);
     }
+  }
+
+  /** lru_lazyfree: to the inactive list of files, where reclaim looks first. */
+  private drainLazyfree(): void {
+    for (const folio of this.lazyfree.splice(0)) {
+      if (this.mayBeLazyfree(folio) && this.table.has(folio, PG_lru)) {
+        this.lru.remove(folio);
+        this.table.clear(folio, PG_active | PG_referenced | PG_swapbacked);
+        this.lru.add(folio);
+        this.vmstat.add(this.pglazyfree, this.table.nrPages(folio));
+      }
+      this.put(folio);
+    }
+  }
+
+  private mayBeLazyfree(folio: number): boolean {
+    const isOurs = this.table.has(folio, PG_anon) && this.table.has(folio, PG_swapbacked);
+    return isOurs && !this.table.has(folio, PG_swapcache | PG_unevictable);
   }
 
   private link(folio: number): void {

@@ -1,32 +1,37 @@
-import { EFAULT, EINVAL, ENOMEM } from '../abi/errno.js';
-import { VM_SOFTDIRTY } from '../abi/mman.js';
-import { isMigrationType, pteType } from '../abi/pte.js';
+import { EINVAL, ENOMEM, EPERM } from '../abi/errno.js';
+import {
+  VM_ACCOUNT,
+  VM_HUGETLB,
+  VM_LOCKED_MASK,
+  VM_NORESERVE,
+  VM_SEALED,
+  VM_SHARED,
+  VM_SOFTDIRTY,
+  VM_WRITE,
+} from '../abi/mman.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { type Ptes, PtesToken } from '../mem/ptes.js';
-import { anonymousVma, clipVma, type MmStruct, type Vma } from '../mem/vma.js';
-import { type EntryTypes, EntryTypesToken } from './entry-types.js';
-import { type Mapping, MappingToken } from './mapping.js';
+import { anonymousVma, type MmStruct, type Vma } from '../mem/vma.js';
+import { type EvictInode, EvictInodeToken } from './evict-inode.js';
+import { supportsMlock } from './mlock.js';
+import { TASK_SIZE_PAGES } from './unmapped-area.js';
+import { type VmLimits, VmLimitsToken } from './vm-limits.js';
+import { type VmaEdit, VmaEditToken } from './vma-edit.js';
 import { type Zap, ZapToken } from './zap.js';
 
-/** First virtual page behind the user's address space (TASK_SIZE). */
-export const TASK_SIZE_PAGES = 2 ** 35;
-
-/**
- * Changes of the address space (mm/mmap.c, mm/vma.c, mm/mremap.c). Ranges are virtual pages;
- * results 0 or -errno.
- */
+/** Makes and removes areas (mm/vma.c). Ranges are virtual pages; results 0 or -errno. */
 @injectable()
 export class Mmap {
   constructor(
-    @inject(PtesToken) private readonly ptes: Ptes,
-    @inject(MappingToken) private readonly mapping: Mapping,
-    @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
     @inject(ZapToken) private readonly zap: Zap,
+    @inject(EvictInodeToken) private readonly evict: EvictInode,
+    @inject(VmaEditToken) private readonly edit: VmaEdit,
+    @inject(VmLimitsToken) private readonly limits: VmLimits,
   ) {}
 
   /**
-   * mmap(MAP_FIXED): unmaps what is there first. @param backing the file and its page index at
-   * `start`; default private anonymous memory
+   * An area at a fixed place, without any check of limits: unmaps what is there first.
+   * @param backing the file and its page index at `start`; default private anonymous memory
    */
   mmap(
     mm: MmStruct,
@@ -37,59 +42,65 @@ export class Mmap {
   ): number {
     const rc = checkRange(start, pages);
     if (rc < 0) return rc;
-    this.zap.range(mm, start, start + pages);
-    const vma = anonymousVma(start, start + pages, flags | VM_SOFTDIRTY);
-    mm.replace(start, start + pages, [{ ...vma, ...backing }]);
-    return 0;
-  }
-
-  munmap(mm: MmStruct, start: number, pages: number): number {
-    const rc = checkRange(start, pages);
-    if (rc < 0) return -EINVAL;
-    this.zap.range(mm, start, start + pages);
-    mm.replace(start, start + pages, []);
+    this.install(mm, { ...anonymousVma(start, start + pages, flags), ...backing });
     return 0;
   }
 
   /**
-   * mremap(MREMAP_MAYMOVE | MREMAP_FIXED) of one vma's range to `to`: shrinks, grows or moves.
-   * Frames do not change.
+   * An area of a system call (mmap_region).
+   * @returns 0; -ENOMEM over a limit; -EPERM where something sealed stands; -EINVAL inside a huge
+   *   page
    */
-  mremap(mm: MmStruct, from: number, pages: number, to: number, newPages: number): number {
-    if (checkRange(from, pages) < 0 || checkRange(to, newPages) < 0) return -EINVAL;
-    const vma = mm.find(from);
-    if (vma === null || vma.end < from + pages) return -EFAULT;
-    if (to !== from && to < from + pages && from < to + newPages) return -EINVAL;
-    const kept = Math.min(pages, newPages);
-    if (to === from) return this.resizeInPlace(mm, from, pages, newPages);
-    this.munmap(mm, to, newPages);
-    if (kept < pages) this.munmap(mm, from + kept, pages - kept);
-    for (let at = 0; at < kept; at++) this.moveEntry(mm, from + at, to + at);
-    mm.replace(from, from + kept, []);
-    const pgoff = vma.pgoff + (from - vma.start);
-    mm.replace(to, to + newPages, [{ ...vma, start: to, end: to + newPages, pgoff }]);
+  region(mm: MmStruct, area: Vma): number {
+    const rc = this.checkUnmap(mm, area.start, area.end);
+    if (rc < 0) return rc;
+    const pages = area.end - area.start;
+    const replaced = mm.within(area.start, area.end);
+    if (!this.limits.mayExpandVm(mm, area.flags, pages - pagesOf(replaced))) return -ENOMEM;
+    const isCharged = isAccountable(area.flags);
+    if (isCharged) {
+      const known = replaced.filter(({ flags }) => (flags & VM_ACCOUNT) !== 0);
+      const more = pages - pagesOf(known);
+      if (more > 0 && !this.limits.enoughMemory(mm, more)) return -ENOMEM;
+    }
+    const locks = supportsMlock(area.flags) ? 0 : VM_LOCKED_MASK;
+    const flags = (area.flags & ~locks) | (isCharged ? VM_ACCOUNT : 0);
+    this.install(mm, { ...area, flags });
     return 0;
   }
 
-  private resizeInPlace(mm: MmStruct, start: number, pages: number, newPages: number): number {
-    if (newPages < pages) return this.munmap(mm, start + newPages, pages - newPages);
-    if (newPages === pages) return 0;
-    const vma = mm.find(start);
-    if (vma === null) return -EFAULT;
-    if (mm.within(start + pages, start + newPages).length > 0) return -ENOMEM;
-    const grown = clipVma(vma, start + pages, start + newPages);
-    mm.replace(start + pages, start + newPages, [grown]);
+  /** @returns 0, also where nothing is; -EINVAL, -EPERM, -ENOMEM */
+  munmap(mm: MmStruct, start: number, pages: number): number {
+    if (checkRange(start, pages) < 0) return -EINVAL;
+    const rc = this.checkUnmap(mm, start, start + pages);
+    if (rc < 0) return rc;
+    this.remove(mm, start, start + pages);
     return 0;
   }
 
-  private moveEntry(mm: MmStruct, from: number, to: number): void {
-    const source = this.ptes.find(mm.id, from);
-    if (source < 0 || this.ptes.bits[source] === 0) return;
-    const target = this.ptes.slot(mm.id, to);
-    const type = pteType(this.ptes.bits[source]!);
-    const payload = this.ptes.value[source]!;
-    this.mapping.move(source, target);
-    if (!isMigrationType(type)) this.entryTypes.get(type)?.move(source, target, payload);
+  /** May what stands in the range be unmapped (vms_gather_munmap_vmas)? */
+  checkUnmap(mm: MmStruct, start: number, end: number): number {
+    const first = mm.find(start);
+    const cuts = first !== null && first.start < start && end < first.end;
+    if (cuts && !this.edit.maySplit(mm)) return -ENOMEM;
+    for (const part of mm.within(start, end)) {
+      if ((part.flags & VM_SEALED) !== 0) return -EPERM;
+      if ((part.flags & VM_HUGETLB) === 0) continue;
+      if (part.start % PTRS_PER_PTE !== 0 || part.end % PTRS_PER_PTE !== 0) return -EINVAL;
+    }
+    return 0;
+  }
+
+  private install(mm: MmStruct, area: Vma): void {
+    this.remove(mm, area.start, area.end);
+    mm.replace(area.start, area.end, [{ ...area, flags: area.flags | VM_SOFTDIRTY }]);
+  }
+
+  private remove(mm: MmStruct, start: number, end: number): void {
+    const gone = mm.within(start, end);
+    this.zap.range(mm, start, end);
+    mm.replace(start, end, []);
+    this.evict.unmapped(gone);
   }
 }
 
@@ -97,6 +108,15 @@ export class Mmap {
 export type FileBacking = Pick<Vma, 'file' | 'pgoff'>;
 
 export const MmapToken = createToken<Mmap>('Mmap');
+
+/** Is the area charged to the commit limit (accountable_mapping)? */
+function isAccountable(flags: number): boolean {
+  return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE | VM_HUGETLB)) === VM_WRITE;
+}
+
+function pagesOf(parts: readonly Vma[]): number {
+  return parts.reduce((pages, part) => pages + part.end - part.start, 0);
+}
 
 function checkRange(start: number, pages: number): number {
   if (!Number.isInteger(start) || start < 0 || pages <= 0) return -EINVAL;

@@ -1,4 +1,3 @@
-import { EINVAL, ENOMEM } from '../abi/errno.js';
 import {
   PROT_EXEC,
   PROT_READ,
@@ -34,7 +33,6 @@ import { type Mapping, MappingToken } from './mapping.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type Work, WorkToken } from './work.js';
 
-const PROT_MASK = PROT_READ | PROT_WRITE | PROT_EXEC;
 const VM_PROT_MASK = VM_READ | VM_WRITE | VM_EXEC;
 
 /** mprotect (mm/mprotect.c:do_mprotect_pkey, change_pte_range). */
@@ -52,26 +50,8 @@ export class Mprotect {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /**
-   * @param prot PROT_* @returns 0, -EINVAL, or -ENOMEM at the first hole (what lies before it is
-   * changed)
-   */
-  mprotect(mm: MmStruct, start: number, pages: number, prot: number): number {
-    if (pages === 0) return 0;
-    if (pages < 0 || (prot & ~PROT_MASK) !== 0) return -EINVAL;
-    const flags = vmFlags(prot);
-    let at = start;
-    for (const part of mm.within(start, start + pages)) {
-      if (part.start > at) return -ENOMEM;
-      const fresh = { ...part, flags: (part.flags & ~VM_PROT_MASK) | flags };
-      mm.replace(part.start, part.end, [fresh]);
-      this.changeRange(mm, fresh);
-      at = part.end;
-    }
-    return at < start + pages ? -ENOMEM : 0;
-  }
-
-  private changeRange(mm: MmStruct, vma: Vma): void {
+  /** Gives the entries of an area, or of a part of one, the protection of its flags. */
+  changeRange(mm: MmStruct, vma: Vma): void {
     let changed = 0;
     this.ptes.walk(mm.id, vma.start, vma.end, (slot) => {
       this.changeEntry(slot, vma);

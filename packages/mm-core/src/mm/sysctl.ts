@@ -21,6 +21,14 @@ export interface Sysctl {
   enable_soft_offline: boolean;
   /** Bytes around a read fault of a file whose cached pages are mapped along. */
   fault_around_bytes: number;
+  /** 0 guesses whether a mapping can be kept, 1 takes every one, 2 keeps to the commit limit. */
+  overcommit_memory: number;
+  /** Percentage of memory that the commit limit counts. */
+  overcommit_ratio: number;
+  /** Areas that an address space may have. */
+  max_map_count: number;
+  /** Lowest address that a program without CAP_SYS_RAWIO may map. */
+  mmap_min_addr: number;
 }
 export const Sysctl = createToken<Sysctl>('Sysctl');
 
@@ -37,4 +45,8 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   thp_order: 0,
   enable_soft_offline: true,
   fault_around_bytes: 65536,
+  overcommit_memory: 0,
+  overcommit_ratio: 50,
+  max_map_count: 65530,
+  mmap_min_addr: 65536,
 };

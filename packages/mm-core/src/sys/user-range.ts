@@ -25,7 +25,46 @@ export function vpnOf(addr: number): number {
   return Math.floor(addr / PAGE_SIZE);
 }
 
+/** Address of a virtual page. */
+export function addressOf(vpn: number): number {
+  return vpn * PAGE_SIZE;
+}
+
 /** Whole pages in a length that is a multiple of the page size. */
 export function pagesOf(bytes: number): number {
   return bytes / PAGE_SIZE;
+}
+
+/** Pages of the whole 64-bit address space: where page arithmetic wraps. */
+const ADDRESS_SPACE_PAGES = ADDRESS_SPACE / PAGE_SIZE;
+
+/** A range in virtual pages. `end` is below `start` if it wrapped. */
+export interface PageRange {
+  readonly start: number;
+  readonly end: number;
+  /** Length as it was given, in pages. */
+  readonly pages: number;
+}
+
+/** A length that a program gave: negative ones are huge (size_t). */
+export function sizeOf(length: number): number {
+  return length < 0 ? ADDRESS_SPACE + length : length;
+}
+
+/** Pages of an aligned address and a length in bytes, which is rounded up. */
+export function pageRange(addr: number, length: number): PageRange {
+  const start = vpnOf(addr);
+  const pages = pagesOf(pageAlign(sizeOf(length)));
+  return { start, end: wrapped(start + pages), pages };
+}
+
+/** Every page that a range of bytes touches, as mlock(2) counts. */
+export function pageRangeAround(addr: number, length: number): PageRange {
+  const offset = addr % PAGE_SIZE;
+  const bytes = sizeOf(length) + offset;
+  return pageRange(addr - offset, bytes >= ADDRESS_SPACE ? bytes - ADDRESS_SPACE : bytes);
+}
+
+function wrapped(vpn: number): number {
+  return vpn >= ADDRESS_SPACE_PAGES ? vpn - ADDRESS_SPACE_PAGES : vpn;
 }

@@ -103,16 +103,23 @@ function mremapModel(
   to: number,
   newCount: number,
 ): number {
-  if (!model.isOneVma(start, count)) return -EFAULT;
-  if (to === start) {
-    for (let at = start + count; at < start + newCount; at++)
-      if (model.isMapped(at)) return -ENOMEM;
-    if (newCount < count) model.unmap(start + newCount, count - newCount);
-    else model.grow(start, count, newCount);
+  const isFixed = to !== start;
+  if (isFixed && to < start + count && start < to + newCount) return -EINVAL;
+  if (!model.isMapped(start)) return -EFAULT;
+  if (isFixed && newCount === count) {
+    model.moveAll(start, count, to);
     return 0;
   }
-  if (to < start + count && start < to + newCount) return -EINVAL;
-  model.move(start, count, to, newCount);
+  const needed = isFixed ? Math.min(count, newCount) : count;
+  const mustBeOne = isFixed || newCount > count;
+  if (mustBeOne && !model.isOneVma(start, needed)) return -EFAULT;
+  if (isFixed) {
+    model.move(start, count, to, newCount);
+    return 0;
+  }
+  for (let at = start + count; at < start + newCount; at++) if (model.isMapped(at)) return -ENOMEM;
+  if (newCount < count) model.unmap(start + newCount, count - newCount);
+  else model.grow(start, count, newCount);
   return 0;
 }
 

@@ -64,7 +64,8 @@ const pin: FuzzOperation = {
   run(world, model) {
     if (world.pins.size >= PINS_MAX) return 'enough pins';
     const index = world.random.below(WINDOW_PAGES);
-    const allowed = model.allows(index, true);
+    // A pin does not grow a stack.
+    const allowed = model.isMapped(index) && model.allows(index, true);
     const pfn = model.task.pinLongterm(model.vpn(index));
     if (pfn < 0) return `pin(${index}) = ${pfn}`;
     world.expect(allowed, () => `pin(${index}) of a page that may not be written`);

@@ -34,8 +34,8 @@ export class TaskModel {
   /** Frame of each page that is pinned: it may not change under the program. */
   readonly pinned = new Map<number, number>();
   /**
-   * A fork cleared VM_LOCKED and left areas side by side that differ in nothing any more: what
-   * looks like one area may be several.
+   * A fork cleared VM_LOCKED and left areas side by side that differ in nothing any more, or
+   * memory was moved and kept its page offset: what looks like one area may be several.
    */
   unmerged = false;
   private readonly flags = new Int32Array(WINDOW_PAGES);
@@ -114,9 +114,17 @@ export class TaskModel {
     return first !== 0;
   }
 
+  /** mremap of equal lengths: every page that is mapped moves, also of several areas. */
+  moveAll(from: number, count: number, to: number): void {
+    for (let at = 0; at < count; at++) {
+      if (this.isMapped(from + at)) this.move(from + at, 1, to + at, 1);
+    }
+  }
+
   /** mremap to another place. */
   move(from: number, count: number, to: number, newCount: number): void {
     const kept = Math.min(count, newCount);
+    this.unmerged = true;
     const flags = this.flags[from]!;
     const content = this.content.slice(from, from + kept);
     const poisoned = this.poisoned.slice(from, from + kept);

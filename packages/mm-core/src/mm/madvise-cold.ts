@@ -1,14 +1,6 @@
-import { EINVAL, ENOMEM } from '../abi/errno.js';
-import {
-  MADV_COLD,
-  MADV_DONTNEED,
-  MADV_HWPOISON,
-  MADV_PAGEOUT,
-  MADV_SOFT_OFFLINE,
-  VM_LOCKED,
-} from '../abi/mman.js';
+import { MADV_COLD } from '../abi/mman.js';
 import { PG_active, PG_referenced } from '../abi/page-flags.js';
-import { PTE_MARKER_GUARD, PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
+import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
@@ -17,16 +9,14 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { type Folios, FoliosToken } from './folio.js';
-import { type InjectError, InjectErrorToken } from './inject-error.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { DEF_PRIORITY, type ScanControl } from './scan-control.js';
 import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
 import { type Work, WorkToken } from './work.js';
-import { type Zap, ZapToken } from './zap.js';
 
-/** madvise (mm/madvise.c). Simplified: DONTNEED, COLD and PAGEOUT only. */
+/** MADV_COLD and MADV_PAGEOUT (mm/madvise.c:madvise_cold_or_pageout_pte_range). */
 @injectable()
-export class Madvise {
+export class MadviseCold {
   private readonly site = Sites.index('madvise.madvise_cold_or_pageout_pte_range');
 
   constructor(
@@ -36,36 +26,15 @@ export class Madvise {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(ShrinkFolioListToken) private readonly shrinker: ShrinkFolioList,
-    @inject(InjectErrorToken) private readonly injectError: InjectError,
-    @inject(ZapToken) private readonly zap: Zap,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
   /**
-   * @returns 0; -EINVAL for other advice or a locked area; -ENOMEM if there were holes (the rest is
-   * done)
+   * Managed folios, shared ones and those off the LRU are passed by.
+   * @param advice MADV_COLD or MADV_PAGEOUT
    */
-  madvise(mm: MmStruct, start: number, pages: number, advice: number): number {
-    const { current } = this.work;
-    if (current !== null && (advice === MADV_HWPOISON || advice === MADV_SOFT_OFFLINE)) {
-      return this.injectError.run(current, start, start + pages, advice);
-    }
-    if (advice !== MADV_DONTNEED && advice !== MADV_COLD && advice !== MADV_PAGEOUT) return -EINVAL;
-    if (pages < 0) return -EINVAL;
-    for (const part of mm.within(start, start + pages)) {
-      if ((part.flags & VM_LOCKED) !== 0) return -EINVAL;
-      if (advice === MADV_DONTNEED) {
-        this.zap.range(mm, part.start, part.end, PTE_MARKER_GUARD);
-      } else {
-        this.coldOrPageout(mm, part, advice);
-      }
-    }
-    return pages === 0 || mm.covers(start, start + pages) ? 0 : -ENOMEM;
-  }
-
-  /** Private folios, shared ones and those off the LRU are passed by. */
-  private coldOrPageout(mm: MmStruct, part: Vma, advice: number): void {
+  coldOrPageout(mm: MmStruct, part: Vma, advice: number): void {
     this.folios.lruAddDrain();
     const out = new Map<number, number[]>();
     this.ptes.walk(mm.id, part.start, part.end, (slot) => {
@@ -105,4 +74,4 @@ export class Madvise {
     this.work.leaveMemalloc();
   }
 }
-export const MadviseToken = createToken<Madvise>('Madvise');
+export const MadviseColdToken = createToken<MadviseCold>('MadviseCold');

@@ -1,14 +1,14 @@
-import { EINVAL } from '../abi/errno.js';
-import { MADV_DONTNEED, VM_LOCKED } from '../abi/mman.js';
-import type { Ptes } from '../mem/ptes.js';
-import type { MmStruct, Vma } from '../mem/vma.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import type { MmStruct } from '../mem/vma.js';
 
 /**
  * What system calls do to the contents that a program may expect: kept apart from what the mm does
  * to the pages.
  */
+@injectable()
 export class SyscallShadow {
-  constructor(private readonly ptes: Ptes) {}
+  constructor(@inject(PtesToken) private readonly ptes: Ptes) {}
 
   /** The range reads as zeroes from now on. */
   clear(mmId: number, start: number, pages: number): void {
@@ -34,23 +34,6 @@ export class SyscallShadow {
     }
   }
 
-  /** The parts of the range that madvise would reach. */
-  mappedBefore(mm: MmStruct, start: number, pages: number): readonly Vma[] {
-    return mm.within(start, start + pages);
-  }
-
-  /**
-   * MADV_DONTNEED drops the contents of the parts it reached: all of them, or none before an error.
-   */
-  afterAdvice(mmId: number, parts: readonly Vma[], advice: number, rc: number): void {
-    if (advice !== MADV_DONTNEED) return;
-    for (const part of parts) {
-      const refused = rc === -EINVAL && (part.flags & VM_LOCKED) !== 0;
-      if (refused) return;
-      this.clear(mmId, part.start, part.end - part.start);
-    }
-  }
-
   /** A child sees what its parent saw at the fork. */
   copyTo(parent: MmStruct, child: MmStruct): void {
     for (const vma of child.vmas) {
@@ -72,3 +55,4 @@ export class SyscallShadow {
     }
   }
 }
+export const SyscallShadowToken = createToken<SyscallShadow>('SyscallShadow');

@@ -1,0 +1,86 @@
+import { PG_anon, PG_dirty, PG_swapcache } from '../abi/page-flags.js';
+import {
+  isMarker,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_MARKER_POISONED,
+  PTE_SPECIAL,
+  PTE_TYPE_HWPOISON,
+  PTE_TYPE_SWAP,
+  pteMapsPage,
+  pteType,
+} from '../abi/pte.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import type { MmStruct, Vma } from '../mem/vma.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Mapping, MappingToken } from './mapping.js';
+import { type Swap, SwapToken } from './swap.js';
+import { type Zap, ZapToken } from './zap.js';
+
+/**
+ * MADV_FREE: pages that reclaim may drop as long as nobody stores to them again
+ * (mm/madvise.c:madvise_free_pte_range). Simplified: a large folio that is only partly in the range
+ * is left as it is.
+ */
+@injectable()
+export class MadviseFree {
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(SwapToken) private readonly swap: Swap,
+    @inject(ZapToken) private readonly zap: Zap,
+  ) {}
+
+  /** @returns pages whose contents are gone at once, as they were in swap or poisoned */
+  free(mm: MmStruct, part: Vma): readonly number[] {
+    this.folios.lruAddDrain();
+    const gone: number[] = [];
+    const freed = new Set<number>();
+    this.ptes.walk(mm.id, part.start, part.end, (slot, vpn) => {
+      const bits = this.ptes.bits[slot]!;
+      if (!pteMapsPage(bits)) {
+        if (!this.isDropped(slot, bits)) return;
+        this.zap.entry(slot);
+        gone.push(vpn);
+      } else if ((bits & PTE_SPECIAL) === 0) {
+        this.present(slot, part, vpn, freed);
+      }
+    });
+    return gone;
+  }
+
+  private isDropped(slot: number, bits: number): boolean {
+    const type = pteType(bits);
+    if (type === PTE_TYPE_SWAP || type === PTE_TYPE_HWPOISON) return true;
+    return isMarker(bits, this.ptes.value[slot]!, PTE_MARKER_POISONED);
+  }
+
+  private present(slot: number, part: Vma, vpn: number, freed: Set<number>): void {
+    const pfn = this.ptes.value[slot]!;
+    const folio = this.table.head(pfn);
+    if (!this.table.has(folio, PG_anon)) return;
+    const first = vpn - (pfn - folio);
+    const isWhole = first >= part.start && first + this.table.nrPages(folio) <= part.end;
+    if (!isWhole) return;
+    if (!freed.has(folio) && !this.makeClean(folio)) return;
+    freed.add(folio);
+    this.mapping.change(slot, 0, PTE_ACCESSED | PTE_DIRTY);
+    if (folio === pfn) this.folios.markLazyfree(folio);
+  }
+
+  /** What is dirty or in the swap cache must have no other mapping, and no slot afterwards. */
+  private makeClean(folio: number): boolean {
+    if (!this.table.has(folio, PG_swapcache) && !this.table.has(folio, PG_dirty)) return true;
+    if (!this.folios.trylock(folio)) return false;
+    const isOurs = this.table.folioMapcount(folio) === this.table.nrPages(folio);
+    const isClean = isOurs && (!this.table.has(folio, PG_swapcache) || this.swap.freeSwap(folio));
+    if (isClean) this.table.clear(folio, PG_dirty);
+    this.folios.unlock(folio);
+    return isClean;
+  }
+}
+export const MadviseFreeToken = createToken<MadviseFree>('MadviseFree');

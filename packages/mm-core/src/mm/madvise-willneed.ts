@@ -1,0 +1,78 @@
+import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
+import { PG_anon, PG_swapbacked } from '../abi/page-flags.js';
+import { PTE_TYPE_SWAP, pteMapsPage, pteType } from '../abi/pte.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import type { AddressSpace } from '../mem/address-space.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
+import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
+import { type Filemap, FilemapToken } from './filemap.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type Swap, SwapToken } from './swap.js';
+import { type Work, WorkToken } from './work.js';
+
+/**
+ * MADV_WILLNEED: reads ahead of faults, into the swap cache or the page cache
+ * (mm/madvise.c:madvise_willneed). Simplified: the read is done when the call returns.
+ */
+@injectable()
+export class MadviseWillneed {
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(FilemapToken) private readonly filemap: Filemap,
+    @inject(SwapToken) private readonly swap: Swap,
+    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(WorkToken) private readonly work: Work,
+  ) {}
+
+  willneed(mm: MmStruct, part: Vma): void {
+    const { file } = part;
+    if (file === null) this.swapIn(mm, part);
+    else if (file.kind === 'shmem') this.shmemSwapIn(mm, part, file);
+    else this.readFile(part, file);
+  }
+
+  /** swapin_walk_pmd_entry. */
+  private swapIn(mm: MmStruct, part: Vma): void {
+    this.ptes.walk(mm.id, part.start, part.end, (slot, vpn) => {
+      const bits = this.ptes.bits[slot]!;
+      if (pteMapsPage(bits) || pteType(bits) !== PTE_TYPE_SWAP) return;
+      this.readSwap(mm, part, vpn, this.ptes.value[slot]!, PG_anon);
+    });
+    this.folios.lruAddDrain();
+  }
+
+  /** shmem_swapin_range: the entries stay in the file until somebody uses the page. */
+  private shmemSwapIn(mm: MmStruct, part: Vma, file: AddressSpace): void {
+    for (let vpn = part.start; vpn < part.end; vpn++) {
+      const entry = file.swapped.get(pageIndex(part, vpn));
+      if (entry !== undefined) this.readSwap(mm, part, vpn, entry, 0);
+    }
+    this.folios.lruAddDrain();
+  }
+
+  private readFile(part: Vma, file: AddressSpace): void {
+    for (let vpn = part.start; vpn < part.end; vpn++) {
+      const index = pageIndex(part, vpn);
+      if (index >= file.sizePages) return;
+      this.filemap.read(file, index, this.work.cpuNid);
+    }
+  }
+
+  /** read_swap_cache_async. */
+  private readSwap(mm: MmStruct, part: Vma, vpn: number, entry: number, kind: number): void {
+    if (this.swap.folioOf(entry) >= 0) return;
+    const page = { mm, vma: part, vpn, nid: this.work.cpuNid };
+    const pfn = this.allocMpol.vmaAllocFolio(page, 0, GFP_HIGHUSER_MOVABLE);
+    if (pfn < 0) return;
+    this.swap.read(entry, pfn);
+    this.table.set(pfn, kind | PG_swapbacked);
+    this.swap.cacheFolio(entry, pfn);
+    this.folios.addLru(pfn);
+    this.folios.put(pfn);
+  }
+}
+export const MadviseWillneedToken = createToken<MadviseWillneed>('MadviseWillneed');
