@@ -116,21 +116,6 @@ export function bindServices(services: Services): void {
   services.bind(WriteFaultToken, WriteFault);
   services.bind(SwapFaultToken, SwapFault);
   services.bind(MemoryToken, Memory);
-  services.bind(ZapToken, Zap);
-  services.bind(MmapToken, Mmap);
-  services.bind(MprotectToken, Mprotect);
-  services.bind(ForkToken, Fork);
-  services.bind(MadviseColdToken, MadviseCold);
-  services.bind(MadviseFreeToken, MadviseFree);
-  services.bind(MadviseGuardToken, MadviseGuard);
-  services.bind(MadviseWillneedToken, MadviseWillneed);
-  services.bind(MremapToken, Mremap);
-  services.bind(PopulateToken, Populate);
-  services.bind(EvictInodeToken, EvictInode);
-  services.bind(VmLimitsToken, VmLimits);
-  services.bind(VmaEditToken, VmaEdit);
-  services.bind(MlockFolioToken, MlockFolio);
-  services.bind(MlockToken, Mlock);
   services.bind(MovePagesToken, MovePages);
   services.bind(QueuePagesToken, QueuePages);
   services.bind(MigrateNodesToken, MigrateNodes);
@@ -146,6 +131,26 @@ export function bindServices(services: Services): void {
   services.bind(MigrateRangeToken, MigrateRange);
   services.bind(MemoryHotplugToken, MemoryHotplug);
   services.bind(MemoryBlocksToken, MemoryBlocks);
+  bindAddressSpaces(services);
   bindSyscalls(services);
   bindProc(services);
+}
+
+/** What changes areas and the entries in them. */
+function bindAddressSpaces(services: Services): void {
+  services.bind(MmapToken, Mmap);
+  services.bind(MprotectToken, Mprotect);
+  services.bind(ForkToken, Fork);
+  services.bind(MadviseColdToken, MadviseCold);
+  services.bind(MadviseFreeToken, MadviseFree);
+  services.bind(MadviseGuardToken, MadviseGuard);
+  services.bind(MadviseWillneedToken, MadviseWillneed);
+  services.bind(MremapToken, Mremap);
+  services.bind(PopulateToken, Populate);
+  services.bind(EvictInodeToken, EvictInode);
+  services.bind(VmLimitsToken, VmLimits);
+  services.bind(VmaEditToken, VmaEdit);
+  services.bind(MlockFolioToken, MlockFolio);
+  services.bind(MlockToken, Mlock);
+  services.bind(ZapToken, Zap);
 }

@@ -113,7 +113,7 @@ test('a stack grows down to what is touched, not past the limit', () => {
           },
           "end": 5001,
           "file": null,
-          "flags": 134218035,
+          "flags": 134218099,
           "pgoff": 4990,
           "policy": null,
           "start": 4990,
