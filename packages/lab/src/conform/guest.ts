@@ -172,6 +172,7 @@ export class Guest {
   private lacks(path: string): boolean {
     const nid = /^\/sys\/devices\/system\/node\/node(\d+)\//.exec(path)?.[1];
     if (nid !== undefined) return this.machine.nodes.exists(Number(nid));
+    if (/^\/sys\/kernel\/mm\/mempolicy\/weighted_interleave\/node\d+$/.test(path)) return false;
     const group = /^\/sys\/fs\/cgroup\/(.*)\/(memory|cpuset|cgroup)\.[^/]*$/.exec(path);
     const [, name = '', controller] = group ?? [];
     const found = group === null ? null : this.machine.cgroups.find(name);

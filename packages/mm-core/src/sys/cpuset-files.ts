@@ -25,12 +25,12 @@ export class CpusetFiles implements PseudoFileSource {
     files.addFolder(CGROUP_FOLDER, cgroupFiles(this.tree, 'cpuset', makers));
   }
 
-  /** The root has no such file; a write of no bytes reaches no file of a group. */
+  /** The root has no such file. */
   private mems(group: Cgroup): PseudoFile | null {
     if (group.parent === null) return null;
     return {
       read: () => this.cpusets.readMems(group),
-      write: (text) => (text === '' ? 0 : this.cpusets.writeMems(group, text)),
+      write: (text) => this.cpusets.writeMems(group, text),
     };
   }
 }

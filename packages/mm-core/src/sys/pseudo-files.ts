@@ -36,11 +36,15 @@ export class PseudoFiles {
     return file.read?.(task) ?? NOT_ALLOWED;
   }
 
-  /** What echo(1) into the file came to: 0, -ENOENT, -EACCES or the file's own. */
+  /**
+   * What echo(1) into the file came to: 0, -ENOENT, -EACCES or the file's own. A write of no bytes
+   * does nothing (fs/kernfs/file.c, cgroup_file_write).
+   */
   write(path: string, text: string, task: TaskStruct | null = null): number {
     const file = this.find(path, task);
     if (file === null) return -ENOENT;
-    return file.write?.(text, task) ?? NOT_ALLOWED;
+    if (file.write === undefined) return NOT_ALLOWED;
+    return text === '' ? 0 : file.write(text, task);
   }
 
   private find(path: string, task: TaskStruct | null): PseudoFile | null {

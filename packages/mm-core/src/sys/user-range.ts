@@ -14,10 +14,14 @@ export function isPageAligned(addr: number): boolean {
   return addr % PAGE_SIZE === 0;
 }
 
-/** Rounds up to whole pages; wraps to 0 as the kernel's arithmetic does (PAGE_ALIGN). */
+/**
+ * Rounds up to whole pages; wraps to 0 as the kernel's arithmetic does (PAGE_ALIGN). A negative
+ * number is the unsigned one of the same bits.
+ */
 export function pageAlign(bytes: number): number {
   const rounded = Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
-  return rounded >= ADDRESS_SPACE ? rounded - ADDRESS_SPACE : rounded;
+  if (rounded < 0) return rounded + ADDRESS_SPACE;
+  return rounded >= ADDRESS_SPACE ? rounded - ADDRESS_SPACE : Math.abs(rounded);
 }
 
 /** Virtual page of an address. */

@@ -24,9 +24,9 @@ function lineIn(line: string, region: Region): JsonObject[] {
   return [{ page: Math.floor(offset / PAGE_SIZE), policy, ...fields }];
 }
 
-/** `name=value`; a word without a value counts as 1. */
+/** `name=value`, the value a number as atol reads one; a word without a value counts as 1. */
 function fieldOf(word: string): [string, Json] {
   const [name = '', value] = word.split('=');
   if (value === undefined) return [name, 1];
-  return [name, name === 'file' ? value : Number(value)];
+  return [name, name === 'file' ? value : Number.parseInt(value, 10) || 0];
 }
