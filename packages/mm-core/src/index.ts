@@ -376,6 +376,7 @@ export {
 } from './mem/lruvec.js';
 export { type Nodemask, nodeList, nodemask, parseNodeList } from './mem/nodemask.js';
 export { Nodes, NodesToken } from './mem/nodes.js';
+export type { OpenFile } from './mem/open-file.js';
 export {
   type AccessCoordinate,
   type KswapdState,
@@ -515,7 +516,10 @@ export {
 export { Zram, type ZramOptions, zramSwap } from './mm/zram.js';
 export { CGROUP_FOLDER, cgroupFiles } from './sys/cgroup-files.js';
 export { IoRing, SysIoUring, SysIoUringToken } from './sys/io-uring.js';
+export { type MmapRequest, SysMmap, SysMmapToken } from './sys/mmap.js';
+export { type MremapRequest, SysMremap, SysMremapToken } from './sys/mremap.js';
 export { SysMunmap, SysMunmapToken } from './sys/munmap.js';
+export { SysOpenFiles, SysOpenFilesToken } from './sys/open-files.js';
 export { type PagemapEntry, ProcPagemap } from './sys/proc/pagemap.js';
 export { ProcSmaps, type Smaps } from './sys/proc/smaps.js';
 export { ProcStatus } from './sys/proc/status.js';

@@ -3,6 +3,7 @@ import {
   type IoRing,
   type Machine,
   type MemoryBlock,
+  type OpenFile,
   PAGE_SIZE,
   type Task,
   type TaskStruct,
@@ -31,6 +32,8 @@ export interface Range {
 export class GuestTask {
   death: Death | null = null;
   readonly regions: Region[];
+  /** Its memory files by the names that a case gives them. */
+  readonly memfds = new Map<string, OpenFile>();
   /** The ring that its pins are registered with. */
   ring: IoRing | null = null;
 
@@ -46,6 +49,31 @@ export class GuestTask {
     return this.regions.find((region) => region.name === name);
   }
 
+  /** A memory file by name, made at first use with so many bytes. */
+  memfd(machine: Machine, name: string, bytes: number): OpenFile {
+    const known = this.memfds.get(name);
+    if (known !== undefined) return known;
+    const made = machine.sys.openFiles.memfdCreate(name);
+    machine.sys.openFiles.ftruncate(made, bytes);
+    this.memfds.set(name, made);
+    return made;
+  }
+
+  /** A child has the parent's descriptors too. */
+  inheritDescriptors(machine: Machine, parent: GuestTask): void {
+    this.inheritRing(machine, parent);
+    for (const [name, file] of parent.memfds) {
+      machine.sys.openFiles.share(file);
+      this.memfds.set(name, file);
+    }
+  }
+
+  closeDescriptors(machine: Machine): void {
+    this.closeRing(machine);
+    for (const file of this.memfds.values()) machine.sys.openFiles.close(file);
+    this.memfds.clear();
+  }
+
   /** Closes its descriptor of the ring, if it has one. */
   closeRing(machine: Machine): void {
     if (this.ring !== null) machine.sys.ioUring.close(this.ring);
@@ -53,7 +81,7 @@ export class GuestTask {
   }
 
   /** A child names the parent's ring too. */
-  inheritRing(machine: Machine, parent: GuestTask): void {
+  private inheritRing(machine: Machine, parent: GuestTask): void {
     if (parent.ring !== null) machine.sys.ioUring.share(parent.ring);
     this.ring = parent.ring;
   }
@@ -133,7 +161,7 @@ export class Guest {
   kill(task: GuestTask, death: Death = { signal: 'SIGKILL' }): void {
     task.death ??= death;
     task.task.exit();
-    task.closeRing(this.machine);
+    task.closeDescriptors(this.machine);
   }
 
   /** Process id that a step names as its target; 0 is the caller. @throws StepError */

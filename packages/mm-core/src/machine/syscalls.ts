@@ -13,6 +13,7 @@ import { SysMremap, SysMremapToken } from '../sys/mremap.js';
 import { SysMseal, SysMsealToken } from '../sys/mseal.js';
 import { SysMsync, SysMsyncToken } from '../sys/msync.js';
 import { SysMunmap, SysMunmapToken } from '../sys/munmap.js';
+import { SysOpenFiles, SysOpenFilesToken } from '../sys/open-files.js';
 import { SysProcessMadvise, SysProcessMadviseToken } from '../sys/process-madvise.js';
 import { SysSetMempolicy, SysSetMempolicyToken } from '../sys/set-mempolicy.js';
 import {
@@ -41,6 +42,7 @@ export function bindSyscalls(services: Services): void {
   services.bind(SysMincoreToken, SysMincore);
   services.bind(SysMsyncToken, SysMsync);
   services.bind(SysMsealToken, SysMseal);
+  services.bind(SysOpenFilesToken, SysOpenFiles);
 }
 
 /**
@@ -66,6 +68,7 @@ export class Syscalls {
   readonly mincore: SysMincore;
   readonly msync: SysMsync;
   readonly mseal: SysMseal;
+  readonly openFiles: SysOpenFiles;
 
   constructor(services: Services) {
     this.ioUring = services.get(SysIoUringToken);
@@ -85,5 +88,6 @@ export class Syscalls {
     this.mincore = services.get(SysMincoreToken);
     this.msync = services.get(SysMsyncToken);
     this.mseal = services.get(SysMsealToken);
+    this.openFiles = services.get(SysOpenFilesToken);
   }
 }

@@ -1,9 +1,8 @@
-import { PAGE_SIZE } from '@mm-lab/mm-core';
-import type { GuestTask } from '../guest.js';
-import { flagSet, MAP_FLAGS, protOf } from '../names.js';
+import { type OpenFile, PAGE_SIZE } from '@mm-lab/mm-core';
+import type { Guest, GuestTask } from '../guest.js';
+import { flagSet, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_FLAGS, protOf } from '../names.js';
 import { returned } from '../result.js';
-import { type Step, StepError } from '../step.js';
-import { vpnOf } from './frames.js';
+import type { Step } from '../step.js';
 import type { TaskOp } from './op.js';
 
 /** Where the first region lies, and how far apart they are. */
@@ -17,18 +16,27 @@ export const mmapOp: TaskOp = {
     ...['as', 'pages', 'prot', 'flags', 'memfd', 'file_pages', 'offset_pages'],
     ...['slot', 'slot_pages', 'over', 'page', 'len_bytes'],
   ],
-  run: (step, task) => {
+  run: (step, task, guest) => {
     const length = lengthOf(step);
-    const flags = step.has('flags') ? flagSet(MAP_FLAGS, step.get('flags')) : PRIVATE_ANON;
-    if (flags !== PRIVATE_ANON || step.has('memfd')) throw new StepError('not yet: mmap flags');
-    const addr = addressOf(step, task);
-    const prot = protOf(step.text('prot', 'rw'));
-    const rc = task.task.mmap(vpnOf(addr), Math.ceil(length / PAGE_SIZE), prot);
-    if (rc === 0) remember(step, task, addr, length);
-    return returned(rc);
+    const file = fileOf(step, task, guest, length);
+    const asked = step.has('flags') ? flagSet(MAP_FLAGS, step.get('flags')) : PRIVATE_ANON;
+    const kind = file === null ? asked : asked & ~MAP_ANONYMOUS;
+    const request = {
+      addr: addressOf(step, task),
+      length,
+      prot: protOf(step.text('prot', 'rw')),
+      flags: kind | (overOf(step, task) === undefined ? MAP_FIXED_NOREPLACE : MAP_FIXED),
+      file,
+      offset: step.int('offset_pages', 0) * PAGE_SIZE,
+    };
+    const addr = guest.call(task, (caller) => guest.machine.sys.mmap.mmap(caller, request));
+    if (addr < 0) return returned(addr);
+    remember(step, task, addr, length);
+    return { ret: 0 };
   },
 };
 
+const MAP_ANONYMOUS = 0x20;
 const PRIVATE_ANON = 0x22;
 
 function lengthOf(step: Step): number {
@@ -36,8 +44,18 @@ function lengthOf(step: Step): number {
   return step.int('pages', 1) * PAGE_SIZE;
 }
 
+function fileOf(step: Step, task: GuestTask, { machine }: Guest, length: number): OpenFile | null {
+  if (!step.has('memfd')) return null;
+  const pages = step.int('file_pages', Math.floor(length / PAGE_SIZE));
+  return task.memfd(machine, step.text('memfd', 'f'), pages * PAGE_SIZE);
+}
+
+function overOf(step: Step, task: GuestTask): { readonly addr: number } | undefined {
+  return step.has('over') ? task.region(step.text('over', '')) : undefined;
+}
+
 function addressOf(step: Step, task: GuestTask): number {
-  const over = task.region(step.text('over', ''));
+  const over = overOf(step, task);
   if (over !== undefined) return over.addr + step.int('page', 0) * PAGE_SIZE;
   const known = task.regions.findIndex(({ name }) => name === step.text('as', 'A'));
   const slot = step.int('slot', known < 0 ? task.regions.length : known);

@@ -1,59 +1,90 @@
-import type { GuestTask, Range } from '../guest.js';
+import type { Syscalls, TaskStruct } from '@mm-lab/mm-core';
+import type { JsonObject } from '../json.js';
 import { ADVICES, nameOrNumber, protOf } from '../names.js';
 import { NO_REGION, returned } from '../result.js';
+import { runsOf } from '../runs.js';
 import type { Step } from '../step.js';
-import { pagesIn } from './frames.js';
 import { RANGE, type TaskOp } from './op.js';
 
+/** What a call on a range is made of. */
+interface RangeCall {
+  readonly sys: Syscalls;
+  readonly caller: TaskStruct;
+  readonly addr: number;
+  readonly length: number;
+  readonly step: Step;
+}
+
 /** A call on a range that returns 0 or -errno. */
-function rangeOp(
-  fields: readonly string[],
-  call: (task: GuestTask, range: Range, step: Step) => number,
-): TaskOp {
+function rangeOp(fields: readonly string[], run: (call: RangeCall) => number): TaskOp {
   return {
     acts: 'task',
     fields: [...RANGE, ...fields],
-    run: (step, task) => {
+    run: (step, task, guest) => {
       const range = task.range(step);
-      return range === undefined ? NO_REGION : returned(call(task, range, step));
+      if (range === undefined) return NO_REGION;
+      const { sys } = guest.machine;
+      return returned(guest.call(task, (caller) => run({ sys, caller, ...range, step })));
     },
   };
 }
 
-export const munmapOp = rangeOp([], (task, range) => {
-  const { first, count } = pagesIn(range);
-  return task.task.munmap(first, count);
-});
+export const munmapOp = rangeOp([], ({ sys, caller, addr, length }) =>
+  sys.munmap.munmap(caller, addr, length),
+);
 
-export const mprotectOp = rangeOp(['prot'], (task, range, step) => {
-  const { first, count } = pagesIn(range);
-  return task.task.mprotect(first, count, protOf(step.text('prot', 'rw')));
-});
+export const mprotectOp = rangeOp(['prot'], ({ sys, caller, addr, length, step }) =>
+  sys.mprotect.mprotect(caller, addr, length, protOf(step.text('prot', 'rw'))),
+);
 
-/** Poison that the call injects may signal its task, which then never sees the result. */
+/** A signal that the call itself raised is what the recorder prints, instead of a result. */
 export const madviseOp: TaskOp = {
   acts: 'task',
   fields: [...RANGE, 'advice'],
-  run: (step, task) => {
+  run: (step, task, guest) => {
     const range = task.range(step);
     if (range === undefined) return NO_REGION;
+    const advice = nameOrNumber(ADVICES, step.get('advice'));
     const { struct } = task.task;
-    const { first, count } = pagesIn(range);
-    struct.takeSignal();
-    const rc = task.task.madvise(first, count, nameOrNumber(ADVICES, step.get('advice')));
-    const info = struct.takeSignal();
-    if (info === null) return returned(rc);
-    const lsb = info.lsb === 0 ? {} : { lsb: info.lsb };
-    return { signal: `${info.signal}/${info.code}`, ...lsb };
+    struct.lastSignal = null;
+    const { madvise } = guest.machine.sys;
+    const rc = guest.call(task, (caller) =>
+      madvise.madvise(caller, range.addr, range.length, advice),
+    );
+    return signalOf(struct) ?? returned(rc);
   },
 };
 
-export const mlockOp = rangeOp([], (task, range) => {
-  const { first, count } = pagesIn(range);
-  return task.task.mlock(first, count);
-});
+function signalOf({ lastSignal }: TaskStruct): JsonObject | null {
+  if (lastSignal === null) return null;
+  const { signal, code, lsb } = lastSignal;
+  return { signal: `${signal}/${code}`, ...(lsb > 0 ? { lsb } : {}) };
+}
 
-export const munlockOp = rangeOp([], (task, range) => {
-  const { first, count } = pagesIn(range);
-  return task.task.munlock(first, count);
-});
+export const mlockOp = rangeOp(['onfault'], ({ sys, caller, addr, length, step }) =>
+  sys.mlock.mlock2(caller, addr, length, step.int('onfault', 0) !== 0 ? 1 : 0),
+);
+
+export const munlockOp = rangeOp([], ({ sys, caller, addr, length }) =>
+  sys.mlock.munlock(caller, addr, length),
+);
+
+const MS_SYNC = 4;
+
+export const msyncOp = rangeOp(['how'], ({ sys, caller, addr, length, step }) =>
+  sys.msync.msync(caller, addr, length, step.int('how', MS_SYNC)),
+);
+
+export const mincoreOp: TaskOp = {
+  acts: 'task',
+  fields: RANGE,
+  run: (step, task, guest) => {
+    const range = task.range(step);
+    if (range === undefined) return NO_REGION;
+    const vec: number[] = [];
+    const { mincore } = guest.machine.sys;
+    const rc = guest.call(task, (caller) => mincore.mincore(caller, range.addr, range.length, vec));
+    if (rc < 0) return returned(rc);
+    return { resident: vec.filter((byte) => byte !== 0).length, pages: runsOf(vec) };
+  },
+};

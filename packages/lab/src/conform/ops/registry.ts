@@ -1,3 +1,4 @@
+import { mlockallOp, mremapOp, munlockallOp, processMadviseOp } from './address-space-ops.js';
 import { cgAttachOp, cgCreateOp, cgReadOp, cgWriteOp } from './cgroup-ops.js';
 import { sysReadOp, sysWriteOp } from './file-ops.js';
 import { fillNodeOp } from './fill-node-op.js';
@@ -13,7 +14,15 @@ import {
   setMempolicyOp,
 } from './policy-ops.js';
 import { dropCapsOp, pinCpuOp, procWriteOp, rlimitOp } from './process-ops.js';
-import { madviseOp, mlockOp, mprotectOp, munlockOp, munmapOp } from './range-ops.js';
+import {
+  madviseOp,
+  mincoreOp,
+  mlockOp,
+  mprotectOp,
+  msyncOp,
+  munlockOp,
+  munmapOp,
+} from './range-ops.js';
 import { dropCachesOp, settleOp } from './settle-ops.js';
 import { exitOp, forkOp, killOp, sleepOp, taskOp, waitOp } from './task-ops.js';
 import { touchOp } from './touch-op.js';
@@ -50,17 +59,23 @@ export const OPS: Readonly<Record<string, Op>> = {
   mbind: mbindOp,
   memory_blocks: memoryBlocksOp,
   migrate_pages: migratePagesOp,
+  mincore: mincoreOp,
   mlock: mlockOp,
+  mlockall: mlockallOp,
   mmap: mmapOp,
   move_pages: movePagesOp,
   mprotect: mprotectOp,
+  mremap: mremapOp,
+  msync: msyncOp,
   munlock: munlockOp,
+  munlockall: munlockallOp,
   munmap: munmapOp,
   node_begin: nodeBeginOp,
   node_stat: nodeStatOp,
   numa_maps: numaMapsOp,
   pagemap: pagemapOp,
   pin_cpu: pinCpuOp,
+  process_madvise: processMadviseOp,
   proc_write: procWriteOp,
   rlimit: rlimitOp,
   set_mempolicy: setMempolicyOp,

@@ -20,7 +20,7 @@ export const forkOp: TaskOp = {
     const child = parent.task.fork(name);
     if (typeof child === 'number') return returned(child);
     const made = new GuestTask(name, child, parent.regions);
-    made.inheritRing(guest.machine, parent);
+    made.inheritDescriptors(guest.machine, parent);
     guest.add(made);
     return { ret: 0 };
   },
