@@ -34,6 +34,8 @@ export const VMSTAT_NAMES = [
   'pgdemote_proactive',
   'pgmigrate_success',
   'pgmigrate_fail',
+  'thp_migration_success',
+  'thp_migration_fail',
   'pswpin',
   'pswpout',
   'swpin_zero',

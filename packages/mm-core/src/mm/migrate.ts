@@ -12,6 +12,7 @@ import {
   PG_unevictable,
   PG_workingset,
 } from '../abi/page-flags.js';
+import { PMD_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import { ClockToken } from '../base/clock-token.js';
@@ -54,6 +55,14 @@ export interface MigrateResult {
   readonly rc: number;
   /** Base pages moved. */
   readonly succeeded: number;
+}
+
+/** Base pages and folios of 2 MiB that moved and did not (struct migrate_pages_stats). */
+interface Tally {
+  succeeded: number;
+  failed: number;
+  thpSucceeded: number;
+  thpFailed: number;
 }
 
 interface Move {
@@ -105,27 +114,31 @@ export class Migrate {
 
   /**
    * Moves what it can. Moved folios leave the list; the others stay isolated in it and are the
-   * caller's to put back. Counts pgmigrate_success and pgmigrate_fail in base pages.
+   * caller's to put back. The first one without a destination ends it; those after it are neither
+   * tried nor counted.
    */
   migratePages(list: number[], request: MigrateRequest): MigrateResult {
     const moves: Move[] = [];
-    const failed: number[] = [];
+    const left: number[] = [];
+    const tally: Tally = { succeeded: 0, failed: 0, thpSucceeded: 0, thpFailed: 0 };
     let outOfMemory = false;
-    let succeeded = 0;
     for (const src of list) {
-      const pages = this.table.nrPages(src);
-      const rc = outOfMemory ? -ENOMEM : this.unmapAndCopy(src, request, moves);
-      if (rc === -ENOMEM) outOfMemory = true;
-      if (rc === 0) succeeded += pages;
-      else failed.push(src);
+      if (outOfMemory) {
+        left.push(src);
+        continue;
+      }
+      const order = this.table.order[src]!;
+      const rc = this.unmapAndCopy(src, request, moves);
+      if (rc !== 0) left.push(src);
+      outOfMemory = rc === -ENOMEM;
+      tallyFolio(tally, order, rc);
     }
-    const failedPages = failed.reduce((sum, folio) => sum + this.table.nrPages(folio), 0);
-    list.splice(0, list.length, ...failed);
+    list.splice(0, list.length, ...left);
     const flushes = Math.ceil(moves.length / this.cost.counts.flushBatch);
     this.work.charge(flushes * this.cost.tlbFlushNs(1));
     this.finish(moves);
-    this.count(succeeded, failedPages, request);
-    return { rc: outOfMemory ? -ENOMEM : failed.length, succeeded };
+    this.count(tally, request);
+    return { rc: outOfMemory ? -ENOMEM : left.length, succeeded: tally.succeeded };
   }
 
   /** Time at which the entries of a folio under migration go, or -1 if it is not under way. */
@@ -276,14 +289,28 @@ export class Migrate {
     return false;
   }
 
-  private count(succeeded: number, failedPages: number, request: MigrateRequest): void {
+  private count(tally: Tally, request: MigrateRequest): void {
+    const { succeeded, failed } = tally;
     this.vmstat.count('pgmigrate_success', succeeded);
-    this.vmstat.count('pgmigrate_fail', failedPages);
+    this.vmstat.count('pgmigrate_fail', failed);
+    this.vmstat.count('thp_migration_success', tally.thpSucceeded);
+    this.vmstat.count('thp_migration_fail', tally.thpFailed);
     const tp = this.tracepoints.mm_migrate_pages;
-    if (tp.enabled) tp.emit(succeeded, failedPages, request.mode, request.reason);
+    if (tp.enabled) tp.emit(succeeded, failed, request.mode, request.reason);
   }
 }
 export const MigrateToken = createToken<Migrate>('Migrate');
+
+function tallyFolio(tally: Tally, order: number, rc: number): void {
+  const isThp = order === PMD_ORDER ? 1 : 0;
+  if (rc === 0) {
+    tally.succeeded += 1 << order;
+    tally.thpSucceeded += isThp;
+  } else {
+    tally.failed += 1 << order;
+    tally.thpFailed += isThp;
+  }
+}
 
 /** Flags that move with the contents (mm/migrate.c:folio_migrate_flags). */
 const CARRIED =
