@@ -13,8 +13,8 @@ interface Ban {
 }
 
 const NOWHERE = /^$/;
-const MEASURES_REAL_TIME = /^(?:packages\/lab|bench|scripts)\//;
-const PRINTS = /^(?:packages\/lab|bench|scripts|examples|experiments)\//;
+const MEASURES_REAL_TIME = /^(?:packages\/lab|bench|scripts|oracle)\//;
+const PRINTS = /^(?:packages\/lab|bench|scripts|examples|experiments|oracle)\//;
 const IN_CORE = /packages\/mm-core\/src\//;
 /** Where the owner column is made, read and handed over. */
 const OWNERSHIP_FILES =

@@ -6,6 +6,6 @@ import { fileURLToPath } from 'node:url';
  */
 export function bundledConformance(path: string): readonly string[] {
   return [
-    fileURLToPath(new URL(`../../../../conformance/kernel-records/${path}`, import.meta.url)),
+    fileURLToPath(new URL(`../../../../conformance/cases/kernel-records/${path}`, import.meta.url)),
   ];
 }
