@@ -55,7 +55,7 @@ interface Context {
 
 /**
  * Every field of every step of a record that the answer lacks or has otherwise, by the rule of
- * `conformance/cases/compare.mjs`; none when the case passes. A test holds the two against each other.
+ * `conformance/cases/compare.mjs`; none when the case passes. A test holds the two together.
  */
 export function differences(kase: Json, record: Json, answer: Json | undefined): Difference[] {
   const context: Context = {

@@ -77,7 +77,8 @@ class CaseFinder {
     const casesFolder = this.options.casesFolder ?? join(folder, 'cases');
     for (const file of jsonFiles(casesFolder)) {
       for (const kase of this.entries(file)) {
-        if (!this.cases.has(textAt(kase, 'id'))) this.skipUnrecorded(kase);
+        const name = `${textAt(kase, 'family')}/${textAt(kase, 'id')}`;
+        if (!this.cases.has(name)) this.skipUnrecorded(kase);
       }
     }
   }
@@ -163,7 +164,9 @@ class CaseFinder {
   }
 
   private put(found: ConformCase): void {
-    if (!this.cases.has(found.id)) this.cases.set(found.id, found);
+    // The two sets have some names in common.
+    const name = `${found.family}/${found.id}`;
+    if (!this.cases.has(name)) this.cases.set(name, found);
   }
 
   private casesFolderOf(base: string): string | undefined {

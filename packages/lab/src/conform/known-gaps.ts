@@ -3,7 +3,10 @@ import { LabError, messageOf } from '../error/lab-error.js';
 import { isObject, type Json, parseJson } from './json.js';
 import type { Outcome } from './outcome.js';
 
-/** Why each case fails that is known to. */
+/**
+ * Why each case fails that is known to, by its id, or by family and id where two sets have a case
+ * of that name.
+ */
 export type KnownGaps = ReadonlyMap<string, string>;
 
 /** A JSON object: case id to reason. @throws LabError CASES_UNREADABLE */
@@ -30,25 +33,39 @@ export interface GapReport {
 }
 
 export function compareWithGaps(outcomes: readonly Outcome[], gaps: KnownGaps): GapReport {
-  const failed = outcomes.filter(({ verdict }) => verdict === 'failed');
-  const passed = outcomes.filter(({ verdict }) => verdict === 'passed');
-  return {
-    unlisted: failed.map(({ id }) => id).filter((id) => !gaps.has(id)),
-    closed: passed.map(({ id }) => id).filter((id) => gaps.has(id)),
-  };
+  const named = (verdict: Outcome['verdict'], isListed: boolean): string[] =>
+    outcomes
+      .filter((outcome) => outcome.verdict === verdict && isGap(outcome, gaps) === isListed)
+      .map(({ id }) => id);
+  return { unlisted: named('failed', false), closed: named('passed', true) };
 }
 
 /**
  * Writes the list anew: what fails now, with the reasons known before, and what did not run this
  * time as it was.
+ * @returns the new list
  */
-export function updateKnownGaps(path: string, outcomes: readonly Outcome[], gaps: KnownGaps): void {
-  const ran = new Map(outcomes.map((outcome) => [outcome.id, outcome]));
-  const entries = new Map<string, string>();
-  for (const [id, reason] of gaps) if (ran.get(id)?.verdict !== 'passed') entries.set(id, reason);
-  for (const { id, family, verdict } of outcomes) {
-    if (verdict === 'failed' && !entries.has(id)) entries.set(id, `not yet: ${family}`);
+export function updateKnownGaps(
+  path: string,
+  outcomes: readonly Outcome[],
+  gaps: KnownGaps,
+): KnownGaps {
+  const entries = new Map(gaps);
+  const ids = outcomes.map(({ id }) => id);
+  const twice = new Set(ids.filter((id, at) => ids.indexOf(id) !== at));
+  for (const outcome of outcomes) {
+    const { id, family, verdict } = outcome;
+    const reason = gaps.get(`${family}/${id}`) ?? gaps.get(id) ?? `not yet: ${family}`;
+    if (verdict === 'passed') entries.delete(`${family}/${id}`);
+    if (!twice.has(id)) entries.delete(id);
+    if (verdict === 'failed') entries.set(twice.has(id) ? `${family}/${id}` : id, reason);
   }
+  for (const id of twice) entries.delete(id);
   const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
   writeFileSync(path, `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
+  return new Map(sorted);
+}
+
+function isGap({ family, id }: Outcome, gaps: KnownGaps): boolean {
+  return gaps.has(id) || gaps.has(`${family}/${id}`);
 }
