@@ -44,6 +44,8 @@ export {
   GFP_KERNEL,
   GFP_NOWAIT,
   GFP_PRIVATE,
+  GFP_TRANSHUGE,
+  GFP_TRANSHUGE_LIGHT,
   GFP_USER,
 } from './abi/gfp.js';
 export {

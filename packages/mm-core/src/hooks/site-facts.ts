@@ -11,6 +11,7 @@ export type SiteService =
   | 'demotion'
   | 'write protect and fault'
   | 'reclaim'
+  | 'compaction'
   | 'OOM'
   | 'long-term pin'
   | 'memory failure'
@@ -231,6 +232,24 @@ export const SITE_FACTS = {
     21,
     'mm/memory-failure.c:soft_offline_in_use_page',
     'folio_managed_allows_migrate',
+  ),
+  'compaction.try_to_compact_pages': site(
+    'compaction',
+    19,
+    'mm/compaction.c:try_to_compact_pages',
+    'NP_OPS_COMPACTION',
+  ),
+  'compaction.compact_node': site(
+    'compaction',
+    19,
+    'mm/compaction.c:compact_node',
+    'NP_OPS_COMPACTION',
+  ),
+  'compaction.compaction_zonelist_suitable': site(
+    'compaction',
+    19,
+    'mm/compaction.c:compaction_zonelist_suitable',
+    'NP_OPS_COMPACTION',
   ),
   'memory_hotplug.online_pages': site(
     'hotplug',

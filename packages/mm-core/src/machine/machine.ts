@@ -16,6 +16,8 @@ import { type Rmap, RmapToken } from '../mem/rmap.js';
 import type { MmStruct } from '../mem/vma.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type CgroupTree, CgroupTreeToken } from '../mm/cgroup.js';
+import { type CompactZone, CompactZoneToken } from '../mm/compact-zone.js';
+import { type Compaction, CompactionToken } from '../mm/compaction.js';
 import { CostModel } from '../mm/cost-model.js';
 import { type Cpusets, CpusetsToken } from '../mm/cpuset.js';
 import { type EvictInode, EvictInodeToken } from '../mm/evict-inode.js';
@@ -97,6 +99,8 @@ export class Machine {
   readonly softOffline: SoftOffline;
   readonly hotplug: MemoryHotplug;
   readonly blocks: MemoryBlocks;
+  readonly compaction: Compaction;
+  readonly compactZone: CompactZone;
   readonly tiers: MemoryTiers;
   readonly watermarks: Watermarks;
   readonly oom: OomKill;
@@ -152,6 +156,8 @@ export class Machine {
     this.memoryFailure = services.get(MemoryFailureToken);
     this.softOffline = services.get(SoftOfflineToken);
     this.hotplug = services.get(MemoryHotplugToken);
+    this.compaction = services.get(CompactionToken);
+    this.compactZone = services.get(CompactZoneToken);
     this.blocks = services.get(MemoryBlocksToken);
     this.tiers = services.get(MemoryTiersToken);
     this.watermarks = services.get(WatermarksToken);

@@ -1,9 +1,11 @@
 import type { Constructor, Services } from '../base/di.js';
 import { createToken } from '../base/di.js';
 import { CgroupFiles } from '../sys/cgroup-files.js';
+import { CompactionFiles } from '../sys/compaction-files.js';
 import { CpusetFiles } from '../sys/cpuset-files.js';
 import { InterleaveWeightFiles } from '../sys/interleave-weight-files.js';
 import { MemoryFailureFiles } from '../sys/memory-failure-files.js';
+import { MemoryFiles } from '../sys/memory-files.js';
 import { NodeFiles } from '../sys/node-files.js';
 import { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from '../sys/pseudo-files.js';
 import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
@@ -16,6 +18,8 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   CpusetFiles,
   InterleaveWeightFiles,
   MemoryFailureFiles,
+  CompactionFiles,
+  MemoryFiles,
 ];
 
 /** Makes the files of a machine whose services are bound. */

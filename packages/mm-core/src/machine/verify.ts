@@ -142,8 +142,9 @@ function verifyExclusive({ table, rmap }: Machine, pfn: number, bits: number): v
  * pgalloc - pgfree = pages in use, but for free pages that poison took off the lists: nobody counts
  * those.
  */
-function verifyAllocations({ counters, nodes, memoryFailure, blocks }: Machine): void {
-  let out = -counters.read('pgfree');
+function verifyAllocations(machine: Machine): void {
+  const { counters, nodes, memoryFailure, blocks } = machine;
+  let out = machine.compactZone.takenPages - counters.read('pgfree');
   for (const name of PGALLOC) out += counters.read(name);
   let used = blocks.pagesGone;
   for (const zone of nodes.zones) used += zone.managedPages - zone.kernelPages - zone.freePages;

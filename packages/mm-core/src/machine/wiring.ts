@@ -3,6 +3,8 @@ import { AllocMpol, AllocMpolToken } from '../mm/alloc-mpol.js';
 import { AnonReclaim, AnonReclaimToken } from '../mm/anon-reclaim.js';
 import { ClassicLru, ClassicLruToken } from '../mm/classic-lru.js';
 import { ClassicPrepare, ClassicPrepareToken } from '../mm/classic-pass.js';
+import { CompactZone, CompactZoneToken } from '../mm/compact-zone.js';
+import { Compaction, CompactionToken } from '../mm/compaction.js';
 import { Cpusets, CpusetsToken } from '../mm/cpuset.js';
 import { Demotion, DemotionToken } from '../mm/demotion.js';
 import { EntryTypes, EntryTypesToken } from '../mm/entry-types.js';
@@ -108,6 +110,8 @@ export function bindServices(services: Services): void {
   services.bind(ReclaimPolicy, Vmscan);
   services.bind(KswapdToken, Kswapd);
   services.bind(OomKillToken, OomKill);
+  services.bind(CompactZoneToken, CompactZone);
+  services.bind(CompactionToken, Compaction);
   services.bind(PageAllocToken, PageAlloc);
   services.bind(InterleaveWeightsToken, InterleaveWeights);
   services.bind(PolicyNodesToken, PolicyNodes);

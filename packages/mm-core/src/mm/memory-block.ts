@@ -109,7 +109,7 @@ export class MemoryBlocks {
   }
 
   /** Zone type for a word, policy contig-zones (zone_for_pfn_range); -1 for an unknown word. */
-  private zoneType(block: MemoryBlock, state: string): number {
+  zoneType(block: MemoryBlock, state: string): number {
     const kernel = this.kernelZoneType(block);
     if (state === 'online_kernel') return kernel;
     if (state === 'online_movable') return ZONE_MOVABLE;

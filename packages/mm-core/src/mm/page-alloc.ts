@@ -14,6 +14,12 @@ import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { LRU_ACTIVE_ANON, LRU_INACTIVE_ANON } from '../mem/lruvec.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import {
+  type Compaction,
+  CompactionToken,
+  type CompactPriority,
+  type CompactResult,
+} from './compaction.js';
 import { type Demotion, DemotionToken } from './demotion.js';
 import { type OomKill, OomKillToken } from './oom-kill.js';
 import { DEF_PRIORITY, type ScanControl, SWAP_CLUSTER_MAX } from './scan-control.js';
@@ -28,7 +34,7 @@ const PAGE_ALLOC_COSTLY_ORDER = 3;
 
 /**
  * The page allocator (mm/page_alloc.c:__alloc_pages): the zonelist walk of `ZoneAlloc`, then direct
- * reclaim, then the OOM killer. Simplified: no compaction, no per-CPU lists.
+ * reclaim and compaction, then the OOM killer. Simplified: no per-CPU lists.
  */
 @injectable()
 export class PageAlloc {
@@ -42,6 +48,7 @@ export class PageAlloc {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(DemotionToken) private readonly demotion: Demotion,
     @inject(ReclaimPolicy) private readonly reclaim: ReclaimPolicy,
+    @inject(CompactionToken) private readonly compaction: Compaction,
     @inject(OomKillToken) private readonly oom: OomKill,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -78,23 +85,53 @@ export class PageAlloc {
     });
   }
 
+  /**
+   * Reclaim, compaction, and the killer, until a page comes or the flags say to give up
+   * (__alloc_pages_slowpath). Large requests begin with a round of compaction alone.
+   */
   private slowpath(request: AllocRequest): number {
+    const { gfp, order } = request;
+    const costly = order > PAGE_ALLOC_COSTLY_ORDER;
+    if (costly || (order > 0 && (gfp & __GFP_MOVABLE) === 0)) {
+      const first = this.compaction.direct(request, 'async', () => this.walk(request)).pfn;
+      const onlyHere = __GFP_NORETRY | __GFP_THISNODE;
+      if (first >= 0 || (gfp & onlyHere) === onlyHere) return first;
+    }
+    const tries: Tries = { priority: (gfp & __GFP_NORETRY) !== 0 ? 'async' : 'sync light' };
     let fruitless = 0;
     for (let kills = 0; kills <= MAX_KILLS; ) {
       const progress = this.directReclaim(request);
-      const pfn = this.zoneAlloc.getPageFromFreelist(request, WMARK_MIN);
-      if (pfn >= 0) return pfn;
-      if ((request.gfp & __GFP_NORETRY) !== 0) return -1;
-      const costly = request.order > PAGE_ALLOC_COSTLY_ORDER;
-      if (costly && (request.gfp & __GFP_RETRY_MAYFAIL) === 0) return -1;
+      const reclaimed = this.walk(request);
+      if (reclaimed >= 0) return reclaimed;
+      const { pfn, result } = this.compaction.direct(request, tries.priority, () =>
+        this.walk(request),
+      );
+      if (pfn >= 0 || (gfp & __GFP_NORETRY) !== 0) return pfn;
+      if (costly && (gfp & __GFP_RETRY_MAYFAIL) === 0) return -1;
       fruitless = progress > 0 && !costly ? 0 : fruitless + 1;
       if (this.shouldReclaimRetry(request, fruitless)) continue;
+      if (progress > 0 && this.shouldCompactRetry(request, tries, result)) continue;
       const last = this.mayOom(request);
       if (last !== KILLED) return last;
       kills++;
       fruitless = 0;
     }
     return -1;
+  }
+
+  private walk(request: AllocRequest): number {
+    return this.zoneAlloc.getPageFromFreelist(request, WMARK_MIN);
+  }
+
+  /** Is another round of compaction worth it, harder if the last was in vain? */
+  private shouldCompactRetry(request: AllocRequest, tries: Tries, result: CompactResult): boolean {
+    if (request.order === 0) return false;
+    if (result === 'skipped') {
+      return this.compaction.zonelistSuitable(request, (nid) => this.reclaimable(nid));
+    }
+    if (tries.priority === 'sync full') return false;
+    tries.priority = tries.priority === 'async' ? 'sync light' : 'sync full';
+    return true;
   }
 
   /** One run over the zonelist's nodes (try_to_free_pages). @returns pages reclaimed */
@@ -161,6 +198,11 @@ export class PageAlloc {
   }
 }
 export const PageAllocToken = createToken<PageAlloc>('PageAlloc');
+
+/** How hard the next compaction of a slow path tries. */
+interface Tries {
+  priority: CompactPriority;
+}
 
 const KILLED = -2;
 const MAX_KILLS = 64;

@@ -15,6 +15,8 @@ export interface Sysctl {
   demotion_enabled: boolean;
   /** /sys/kernel/mm/lru_gen/enabled: bit 0 = generations instead of active and inactive lists. */
   lru_gen: number;
+  /** Compaction moves mlocked folios too. */
+  compact_unevictable_allowed: boolean;
   /** Order of folios that faults in VM_HUGEPAGE areas try first; 0 = base pages. */
   thp_order: number;
   /** /proc/sys/vm: may pages be taken offline before they fail? */
@@ -42,6 +44,7 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   watermark_scale_factor: 10,
   demotion_enabled: false,
   lru_gen: 0,
+  compact_unevictable_allowed: true,
   thp_order: 0,
   enable_soft_offline: true,
   fault_around_bytes: 65536,
