@@ -1,6 +1,7 @@
 import type { Constructor, Services } from '../base/di.js';
 import { createToken } from '../base/di.js';
 import { CgroupFiles } from '../sys/cgroup-files.js';
+import { ClearRefsFile } from '../sys/clear-refs-file.js';
 import { CompactionFiles } from '../sys/compaction-files.js';
 import { CpusetFiles } from '../sys/cpuset-files.js';
 import { InterleaveWeightFiles } from '../sys/interleave-weight-files.js';
@@ -20,6 +21,7 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   MemoryFailureFiles,
   CompactionFiles,
   MemoryFiles,
+  ClearRefsFile,
 ];
 
 /** Makes the files of a machine whose services are bound. */

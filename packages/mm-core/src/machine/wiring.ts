@@ -3,6 +3,7 @@ import { AllocMpol, AllocMpolToken } from '../mm/alloc-mpol.js';
 import { AnonReclaim, AnonReclaimToken } from '../mm/anon-reclaim.js';
 import { ClassicLru, ClassicLruToken } from '../mm/classic-lru.js';
 import { ClassicPrepare, ClassicPrepareToken } from '../mm/classic-pass.js';
+import { ClearRefs, ClearRefsToken } from '../mm/clear-refs.js';
 import { CompactZone, CompactZoneToken } from '../mm/compact-zone.js';
 import { Compaction, CompactionToken } from '../mm/compaction.js';
 import { Cpusets, CpusetsToken } from '../mm/cpuset.js';
@@ -128,6 +129,7 @@ export function bindServices(services: Services): void {
   services.bind(CpusetsToken, Cpusets);
   services.bind(NumaMapsToken, NumaMaps);
   services.bind(GupToken, Gup);
+  services.bind(ClearRefsToken, ClearRefs);
   services.bind(PoisonedUsersToken, PoisonedUsers);
   services.bind(InjectErrorToken, InjectError);
   services.bind(MemoryFailureToken, MemoryFailure);

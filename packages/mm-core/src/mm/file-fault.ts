@@ -1,5 +1,5 @@
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_SHARED, VM_WRITE } from '../abi/mman.js';
+import { VM_SHARED, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
@@ -21,6 +21,7 @@ import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { mustSeeStore } from '../mem/soft-dirty.js';
 import { pageIndex, type Vma } from '../mem/vma.js';
 import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
@@ -138,7 +139,7 @@ export class FileFault {
    */
   private map(vmf: FaultContext, slot: number, pfn: number, bits: number): void {
     this.folios.get(pfn);
-    const open = isSharedWritable(vmf.vma) && vmf.vma.file?.needsWriteback === false;
+    const open = isSharedWritable(vmf.vma) && !wantsWriteNotify(vmf.vma);
     this.mapping.map(slot, pfn, PTE_PRESENT | bits | (open ? PTE_WRITE : 0));
     this.mlockFolio.mapped(pfn, vmf.vma);
   }
@@ -150,4 +151,10 @@ const SHARED_WRITE = VM_SHARED | VM_WRITE;
 /** May stores through the area reach the file? */
 export function isSharedWritable(vma: Vma): boolean {
   return (vma.flags & SHARED_WRITE) === SHARED_WRITE;
+}
+
+/** Must the first store to each page of a shared area be noticed (vma_wants_writenotify)? */
+function wantsWriteNotify(vma: Vma): boolean {
+  if (vma.file?.needsWriteback === true || (vma.flags & VM_UFFD_WP) !== 0) return true;
+  return mustSeeStore(vma, 0);
 }
