@@ -33,3 +33,7 @@ export const PG_isolated = 1 << 18;
 export const PG_batched = 1 << 19;
 /** May be pinned for long (FOLL_LONGTERM). */
 export const PG_pinned = 1 << 20;
+/** Anonymous and large, with pages that are mapped nowhere: waits to be split. */
+export const PG_partially_mapped = 1 << 21;
+/** A page of the hugetlb pool: never on the LRU (folio_test_hugetlb). */
+export const PG_hugetlb = 1 << 22;

@@ -63,6 +63,10 @@ export const VMSTAT_NAMES = [
   'thp_fault_alloc',
   'thp_fault_fallback',
   'thp_split_page',
+  'thp_split_page_failed',
+  'thp_deferred_split_page',
+  'thp_split_pmd',
+  'thp_zero_page_alloc',
 ] as const;
 
 /** Name of one event counter. */

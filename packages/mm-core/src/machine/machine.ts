@@ -20,12 +20,14 @@ import { type CompactZone, CompactZoneToken } from '../mm/compact-zone.js';
 import { type Compaction, CompactionToken } from '../mm/compaction.js';
 import { CostModel } from '../mm/cost-model.js';
 import { type Cpusets, CpusetsToken } from '../mm/cpuset.js';
+import { type DeferredSplit, DeferredSplitToken } from '../mm/deferred-split.js';
 import { type EvictInode, EvictInodeToken } from '../mm/evict-inode.js';
 import { type Filemap, FilemapToken } from '../mm/filemap.js';
 import { type Files, FilesToken } from '../mm/files.js';
 import { type Folios, FoliosToken } from '../mm/folio.js';
 import { type Fork, ForkToken } from '../mm/fork.js';
 import { type Gup, GupToken } from '../mm/gup.js';
+import { HugeZeroToken } from '../mm/huge-zero.js';
 import { type InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
 import { type Memory, MemoryToken } from '../mm/memory.js';
 import { type MemoryBlocks, MemoryBlocksToken } from '../mm/memory-block.js';
@@ -45,6 +47,7 @@ import { type SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { type Swap, SwapToken } from '../mm/swap.js';
 import { SwapBackend } from '../mm/swap-backend.js';
 import { type Tasks, TasksToken } from '../mm/tasks.js';
+import { type ThpSettings, ThpSettingsToken } from '../mm/thp-settings.js';
 import { type Truncate, TruncateToken } from '../mm/truncate.js';
 import { type Watermarks, WatermarksToken } from '../mm/watermarks.js';
 import { type Work, WorkToken } from '../mm/work.js';
@@ -104,6 +107,8 @@ export class Machine {
   readonly tiers: MemoryTiers;
   readonly watermarks: Watermarks;
   readonly oom: OomKill;
+  readonly deferredSplit: DeferredSplit;
+  readonly thp: ThpSettings;
   readonly work: Work;
   /** System calls by bytes. */
   readonly sys: Syscalls;
@@ -162,6 +167,8 @@ export class Machine {
     this.tiers = services.get(MemoryTiersToken);
     this.watermarks = services.get(WatermarksToken);
     this.oom = services.get(OomKillToken);
+    this.deferredSplit = services.get(DeferredSplitToken);
+    this.thp = services.get(ThpSettingsToken);
     this.work = services.get(WorkToken);
     this.zap = services.get(ZapToken);
     this.evict = services.get(EvictInodeToken);
@@ -222,6 +229,7 @@ export class Machine {
     mm.vmas = [];
     this.evict.unmapped(gone);
     this.ptes.release(mm.id);
+    this.services.get(HugeZeroToken).put(mm);
     this.mms.delete(mm.id);
   }
 

@@ -30,6 +30,7 @@ import { freeList, isFreeBlock } from '../mem/buddy.js';
 import type { Zone } from '../mem/zone.js';
 import type { Machine } from './machine.js';
 import { verifyLru } from './verify-lru.js';
+import { verifyDeferredSplit, verifyPmds } from './verify-pmd.js';
 
 const PGALLOC = ['pgalloc_dma', 'pgalloc_dma32', 'pgalloc_normal', 'pgalloc_movable'] as const;
 
@@ -91,6 +92,7 @@ function recountEntries(machine: Machine): Recount {
       if (countEntry(machine, slot, bits, recount)) rss++;
       if (!pteMapsPage(bits) && pteType(bits) === PTE_TYPE_SWAP) swapents++;
     });
+    verifyPmds(machine, mm);
     assert(rss === mm.rss, `mm ${mm.id}: rss ${mm.rss} equals a recount (${rss})`);
     assert(swapents === mm.swapents, `mm ${mm.id}: swapents equal a recount (${swapents})`);
   }
@@ -168,6 +170,7 @@ function verifyFolios(machine: Machine, recount: Recount): void {
       assert(rmap.count(pfn) === slots, `page ${pfn}: the reverse map is exact`);
       if (table.has(pfn, PG_tail)) continue;
       assert(batched.has(pfn) === table.has(pfn, PG_batched), `folio ${pfn}: batch and flag agree`);
+      verifyDeferredSplit(machine, pfn);
       verifyReferences(machine, pfn, held.get(pfn) ?? 0);
     }
   }

@@ -16,7 +16,6 @@ import { Files, FilesToken } from '../mm/files.js';
 import { Folios, FoliosToken } from '../mm/folio.js';
 import { Fork, ForkToken } from '../mm/fork.js';
 import { Gup, GupToken } from '../mm/gup.js';
-import { HugeMemory, HugeMemoryToken } from '../mm/huge-memory.js';
 import { InjectError, InjectErrorToken } from '../mm/inject-error.js';
 import { InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
 import { Kswapd, KswapdToken } from '../mm/kswapd.js';
@@ -74,6 +73,7 @@ import { Zap, ZapToken } from '../mm/zap.js';
 import { ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
 import { bindProc } from './proc.js';
 import { bindSyscalls } from './syscalls.js';
+import { bindHugePages } from './wiring-huge.js';
 
 /**
  * Binds the core's implementation of every service of mm/; a plugin's `register` may bind another.
@@ -99,7 +99,6 @@ export function bindServices(services: Services): void {
   services.bind(WatermarksToken, Watermarks);
   services.bind(MemoryTiersToken, MemoryTiers);
   services.bind(DemotionToken, Demotion);
-  services.bind(HugeMemoryToken, HugeMemory);
   services.bind(ShrinkersToken, Shrinkers);
   services.bind(ShrinkFolioListToken, ShrinkFolioList);
   services.bind(AnonReclaimToken, AnonReclaim);
@@ -137,6 +136,7 @@ export function bindServices(services: Services): void {
   services.bind(MigrateRangeToken, MigrateRange);
   services.bind(MemoryHotplugToken, MemoryHotplug);
   services.bind(MemoryBlocksToken, MemoryBlocks);
+  bindHugePages(services);
   bindAddressSpaces(services);
   bindSyscalls(services);
   bindProc(services);

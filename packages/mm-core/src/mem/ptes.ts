@@ -7,6 +7,19 @@ export const LEAF_SHIFT = 9;
 const TABLE_LEVELS = 3;
 
 /**
+ * What the PMD above a leaf is. NONE: nothing, a fault may put a huge page there. TABLE: a page
+ * table, also one whose entries are all empty. HUGE: one entry for the whole leaf, whose 512
+ * entries stand for it: they hold consecutive pages of one folio of PMD order (or the huge zero
+ * page, or migration entries of such a folio), all with equal protection.
+ *
+ * NONE --first entry--> TABLE --all entries as above (set_pmd_at)--> HUGE --split--> TABLE; HUGE or
+ * TABLE --zapped or page table freed--> NONE.
+ */
+export const PMD_NONE = 0;
+export const PMD_TABLE = 1;
+export const PMD_HUGE = 2;
+
+/**
  * The page tables of every address space in one pool of leaves of 512 entries. An entry is a slot
  * in three columns: `bits` and `value` (see abi/pte.ts), and `shadow`, the contents that the
  * virtual page must hold, which only the access engine and the system calls write. Slots never
@@ -18,6 +31,8 @@ export class Ptes {
   value: Int32Array;
   /** Expected contents: the `version` that a read through the slot must find. */
   shadow: Int32Array;
+  /** PMD_* of each leaf; only `Mapping` and `Pmds` write it. */
+  pmd: Uint8Array;
   private leafMm: Int32Array;
   private leafRegion: Float64Array;
   private leaves = 0;
@@ -30,6 +45,7 @@ export class Ptes {
     this.bits = new Int32Array(leavesMax * PTRS_PER_PTE);
     this.value = new Int32Array(leavesMax * PTRS_PER_PTE);
     this.shadow = new Int32Array(leavesMax * PTRS_PER_PTE);
+    this.pmd = new Uint8Array(leavesMax);
     this.leafMm = new Int32Array(leavesMax);
     this.leafRegion = new Float64Array(leavesMax);
   }
@@ -99,12 +115,43 @@ export class Ptes {
       if (first + PTRS_PER_PTE <= start) continue;
       if (first >= end) break;
       const from = Math.max(start, first);
-      const to = Math.min(end, first + PTRS_PER_PTE);
-      for (let vpn = from; vpn < to; vpn++) {
-        const slot = (leaf << LEAF_SHIFT) | (vpn - first);
-        if (this.bits[slot] !== 0) visit(slot, vpn);
-      }
+      this.walkLeaf(leaf, from, Math.min(end, first + PTRS_PER_PTE), visit);
     }
+  }
+
+  /** The part of `walk` inside one leaf. */
+  walkLeaf(
+    leaf: number,
+    from: number,
+    to: number,
+    visit: (slot: number, vpn: number) => void,
+  ): void {
+    const first = this.leafRegion[leaf]! * PTRS_PER_PTE;
+    for (let vpn = from; vpn < to; vpn++) {
+      const slot = (leaf << LEAF_SHIFT) | (vpn - first);
+      if (this.bits[slot] !== 0) visit(slot, vpn);
+    }
+  }
+
+  /** Leaves of [start, end) that are one entry of a PMD, each with its first page. */
+  hugeLeaves(
+    mmId: number,
+    start: number,
+    end: number,
+  ): { readonly leaf: number; readonly first: number }[] {
+    const found: { leaf: number; first: number }[] = [];
+    for (const [region, leaf] of this.regions(mmId)) {
+      const first = region * PTRS_PER_PTE;
+      if (first >= end) break;
+      if (first + PTRS_PER_PTE <= start || this.pmd[leaf] !== PMD_HUGE) continue;
+      found.push({ leaf, first });
+    }
+    return found;
+  }
+
+  /** Does a slot belong to a leaf that is one entry of a PMD? */
+  isHuge(slot: number): boolean {
+    return this.pmd[slot >> LEAF_SHIFT] === PMD_HUGE;
   }
 
   /** Gives back the leaves of an address space whose entries are all empty (free_pgtables). */
@@ -113,6 +160,7 @@ export class Ptes {
       const from = leaf << LEAF_SHIFT;
       this.shadow.fill(0, from, from + PTRS_PER_PTE);
       this.leafMm[leaf] = 0;
+      this.pmd[leaf] = PMD_NONE;
       this.spare.push(leaf);
     }
     this.byMm.delete(mmId);
@@ -145,6 +193,9 @@ export class Ptes {
     this.value = grown(this.value, leaves * PTRS_PER_PTE);
     this.shadow = grown(this.shadow, leaves * PTRS_PER_PTE);
     this.leafMm = grown(this.leafMm, leaves);
+    const pmd = new Uint8Array(leaves);
+    pmd.set(this.pmd);
+    this.pmd = pmd;
     const regions = new Float64Array(leaves);
     regions.set(this.leafRegion);
     this.leafRegion = regions;

@@ -50,12 +50,22 @@ export class MmStruct {
   vmas: readonly Vma[] = [];
   /** Present pages, the zero page not counted (MM_ANONPAGES). */
   rss = 0;
+  /** Pages of the hugetlb pool that are mapped (hugetlb_usage). */
+  hugetlbPages = 0;
   /** Swap entries (MM_SWAPENTS). */
   swapents = 0;
   /** VM_LOCKED and VM_LOCKONFAULT that mlockall gives every new area (mm->def_flags). */
   defFlags = 0;
   /** Other CPUs that may cache translations: each costs an IPI per flush. */
   activeCpus = 1;
+  /** prctl(PR_SET_THP_DISABLE): no huge pages at all, or none where nobody advised them. */
+  thpDisabled: 'completely' | 'except-advised' | null = null;
+  /** Does khugepaged look at it (MMF_VM_HUGEPAGE)? */
+  khugepaged = false;
+  /** Told where an area begins or ends that did not before (vma_adjust_trans_huge). */
+  onEdge: (vpn: number) => void = () => undefined;
+  /** Told where areas went away (free_pgtables). */
+  onUnmap: (start: number, end: number) => void = () => undefined;
   /** The task its pages are charged to (mm->owner); null before there is one. */
   ownerTask: TaskStruct | null = null;
 
@@ -99,6 +109,19 @@ export class MmStruct {
    * away are left as they are, even if they could be one.
    */
   replace(start: number, end: number, parts: readonly Vma[]): void {
+    this.replaceAreas(start, end, parts);
+    this.edgeAt(start);
+    for (const part of parts) this.edgeAt(part.end);
+    this.edgeAt(end);
+    if (parts.length === 0) this.onUnmap(start, end);
+  }
+
+  private edgeAt(vpn: number): void {
+    const vma = this.find(vpn);
+    if (vma === null || vma.start === vpn) this.onEdge(vpn);
+  }
+
+  private replaceAreas(start: number, end: number, parts: readonly Vma[]): void {
     const before: Vma[] = [];
     const after: Vma[] = [];
     for (const vma of this.vmas) {

@@ -45,13 +45,14 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { AnonVma } from '../mem/anon-vma.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
-import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -82,6 +83,7 @@ export class Fork {
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
+    @inject(PmdsToken) private readonly pmds: Pmds,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -96,15 +98,36 @@ export class Fork {
     let rc = 0;
     for (const vma of child.vmas) {
       if (!needsCopy(vma)) continue;
+      this.splitPinned(parent, vma);
       const copy: Copy = { child, vma, nid };
-      this.ptes.walk(parent.id, vma.start, vma.end, (slot, vpn) => {
+      this.mapping.range(parent.id, vma.start, vma.end, (slot, vpn) => {
         if (rc !== 0) return;
         this.ptes.populate(child.id, vpn);
         rc = this.copyEntry(slot, this.ptes.slot(child.id, vpn), copy);
       });
+      if (rc === 0) this.copyHuge(parent, child, vma);
     }
     this.work.charge(this.cost.tlbFlushNs(parent.activeCpus));
     return rc;
+  }
+
+  /** Pinned pages are copied one by one, so their PMD is split first (copy_huge_pmd). */
+  private splitPinned(parent: MmStruct, vma: Vma): void {
+    for (const { leaf } of this.ptes.hugeLeaves(parent.id, vma.start, vma.end)) {
+      const slot = leaf << LEAF_SHIFT;
+      const bits = this.ptes.bits[slot]!;
+      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) continue;
+      const pfn = this.ptes.value[slot]!;
+      const pinned = this.table.has(this.table.head(pfn), PG_pinned);
+      if (pinned && this.table.has(pfn, PG_anon_exclusive)) this.pmds.split(leaf);
+    }
+  }
+
+  /** What is a huge PMD of the parent is one of the child. */
+  private copyHuge(parent: MmStruct, child: MmStruct, vma: Vma): void {
+    for (const { first } of this.ptes.hugeLeaves(parent.id, vma.start, vma.end)) {
+      this.mapping.setPmd(this.ptes.slot(child.id, first) >> LEAF_SHIFT);
+    }
   }
 
   private copyEntry(from: number, to: number, copy: Copy): number {

@@ -1,31 +1,56 @@
+import { EAGAIN, EBUSY } from '../abi/errno.js';
 import {
   PG_anon_exclusive,
   PG_head,
   PG_hwpoison,
   PG_isolated,
   PG_locked,
+  PG_partially_mapped,
 } from '../abi/page-flags.js';
+import { PMD_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 
 /**
- * Splitting of large folios (mm/huge_memory.c). Simplified: large folios are mapped by base entries
- * only (as an mTHP is), so there is no PMD to split first.
+ * Splitting of large folios (mm/huge_memory.c:__folio_split). Simplified: always to base pages. The
+ * counters are for folios of PMD order, as in Linux.
  */
 @injectable()
 export class HugeMemory {
   private readonly splitSite = Sites.index('huge_memory.__folio_split');
   private readonly splits = Vmstat.index('thp_split_page');
+  private readonly failures = Vmstat.index('thp_split_page_failed');
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(FoliosToken) private readonly folios: Folios,
+    @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
+
+  /**
+   * Splits a folio of the LRU, whose pages stay there; those that are mapped nowhere are freed
+   * (split_folio).
+   * @returns 0; -EBUSY if somebody works on it; -EAGAIN if somebody else holds it
+   */
+  split(folio: number): number {
+    if (!this.folios.trylock(folio)) return -EBUSY;
+    this.folios.unlock(folio);
+    if (!this.folios.isolateLru(folio)) {
+      this.count(this.failures, this.table.order[folio]!);
+      return -EAGAIN;
+    }
+    const fresh = this.splitFolio(folio);
+    for (const part of [folio, ...(fresh ?? [])]) this.folios.moveToLru(part);
+    return fresh === null ? -EAGAIN : 0;
+  }
 
   /**
    * Splits an isolated folio into base pages (split_folio). Each page keeps the references of its
@@ -35,27 +60,39 @@ export class HugeMemory {
    */
   splitFolio(folio: number): number[] | null {
     const pages = this.table.nrPages(folio);
+    const order = this.table.order[folio]!;
     assert(pages > 1, 'only a large folio is split');
     assert(this.table.has(folio, PG_isolated), 'only an isolated folio is split');
-    if (this.table.refcount[folio]! - this.table.folioMapcount(folio) !== 1) return null;
-    const inherited = this.table.flags[folio]! & ~(PG_head | PG_locked | PER_PAGE);
+    if (this.table.refcount[folio]! - this.table.folioMapcount(folio) !== 1) {
+      this.count(this.failures, order);
+      return null;
+    }
+    this.rmapWalk.splitPmds(folio);
+    const inherited = this.table.flags[folio]! & ~OF_FOLIO;
     const fresh: number[] = [];
     for (let at = folio + pages - 1; at > folio; at--) {
       this.table.flags[at] = inherited | (this.table.flags[at]! & PER_PAGE);
       this.table.order[at] = 0;
+      this.table.memcg[at] = this.table.memcg[folio]!;
       this.table.refcount[at] = this.table.mapcount[at]! + 1;
       fresh.unshift(at);
       this.managed.folio_managed_split_cb(this.splitSite, folio, at);
     }
     this.managed.folio_managed_split_cb(this.splitSite, folio, -1);
-    this.table.clear(folio, PG_head);
+    this.table.clear(folio, PG_head | PG_partially_mapped);
     this.table.order[folio] = 0;
     this.table.refcount[folio] = this.table.mapcount[folio]! + 1;
-    this.vmstat.add(this.splits, 1);
+    this.count(this.splits, order);
     return fresh;
+  }
+
+  private count(event: number, order: number): void {
+    if (order === PMD_ORDER) this.vmstat.add(event, 1);
   }
 }
 export const HugeMemoryToken = createToken<HugeMemory>('HugeMemory');
 
 /** Flags of a page, not of its folio. */
 const PER_PAGE = PG_anon_exclusive | PG_hwpoison;
+/** Flags that the pages of a split folio do not take over. */
+const OF_FOLIO = PG_head | PG_locked | PG_partially_mapped | PER_PAGE;

@@ -1,18 +1,9 @@
-import {
-  __GFP_COMP,
-  __GFP_NORETRY,
-  __GFP_NOWARN,
-  __GFP_ZERO,
-  GFP_HIGHUSER_MOVABLE,
-} from '../abi/gfp.js';
-import { VM_EXEC, VM_GROWSDOWN, VM_HUGEPAGE, VM_READ, VM_WRITE } from '../abi/mman.js';
-import { PG_anon, PG_anon_exclusive, PG_dirty, PG_swapbacked } from '../abi/page-flags.js';
+import { VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE } from '../abi/mman.js';
 import {
   isMigrationType,
   PTE_ACCESSED,
   PTE_MARKER_GUARD,
   PTE_MKDIRTY,
-  PTE_NODE_SHIFT,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
@@ -26,7 +17,6 @@ import {
 import {
   LEVEL_PTE,
   VM_FAULT_HWPOISON,
-  VM_FAULT_OOM,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_FAULT_SIGSEGV,
@@ -38,18 +28,16 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { clipVma, type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
-import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
+import { type AnonFault, AnonFaultToken } from './anon-fault.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { FaultContext } from './fault-context.js';
 import { type FileFault, FileFaultToken } from './file-fault.js';
-import { type Folios, FoliosToken } from './folio.js';
+import { FALLBACK, type HugeFault, HugeFaultToken } from './huge-fault.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Migrate, MigrateToken } from './migrate.js';
-import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type SwapFault, SwapFaultToken } from './swap-fault.js';
-import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
 import { type WriteFault, WriteFaultToken } from './write-fault.js';
 
@@ -68,18 +56,16 @@ export class Memory {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
-    @inject(FoliosToken) private readonly folios: Folios,
-    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
+    @inject(AnonFaultToken) private readonly anonFault: AnonFault,
+    @inject(HugeFaultToken) private readonly hugeFault: HugeFault,
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(SwapFaultToken) private readonly swapFault: SwapFault,
     @inject(FileFaultToken) private readonly fileFault: FileFault,
-    @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
-    @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -101,7 +87,8 @@ export class Memory {
     const slot = this.ptes.slot(mm.id, vpn);
     const bits = this.ptes.bits[slot]!;
     const vmf = new FaultContext(mm, vma, vpn, slot, write, nid, bits, this.ptes.value[slot]!);
-    const result = this.handlePteFault(vmf);
+    const huge = this.hugeFault.handle(vmf);
+    const result = huge === FALLBACK ? this.handlePteFault(vmf) : huge;
     if ((result & VM_FAULT_RETRY) === 0) this.vmstat.add(this.pgfault, 1);
     return result;
   }
@@ -109,7 +96,9 @@ export class Memory {
   private handlePteFault(vmf: FaultContext): number {
     if (vmf.bits === 0) {
       const { file } = vmf.vma;
-      return file === null ? this.doAnonymousPage(vmf) : this.fileFault.doFault(vmf, file);
+      return file === null
+        ? this.anonFault.doAnonymousPage(vmf)
+        : this.fileFault.doFault(vmf, file);
     }
     const readOnly = (vmf.bits & (PTE_PRESENT | PTE_WRITE)) === PTE_PRESENT;
     if (vmf.write && readOnly) this.writeProtectFaults++;
@@ -158,88 +147,6 @@ export class Memory {
   }
 
   /**
-   * A hole: the zero page for a read (charged as memory of the CPU's node), a fresh page for a
-   * write (do_anonymous_page).
-   */
-  private doAnonymousPage(vmf: FaultContext): number {
-    if (!vmf.write) {
-      const node = vmf.nid << PTE_NODE_SHIFT;
-      this.mapping.setEntry(vmf.slot, 0, 0, PTE_PRESENT | PTE_SPECIAL | PTE_ACCESSED | node);
-      vmf.unlock();
-      this.work.charge(this.cost.ns.zeroPageFault);
-      return 0;
-    }
-    vmf.unlock();
-    vmf.mm.prepareAnonVma(vmf.vma);
-    const order = this.largeOrder(vmf);
-    if (order > 0 && this.mapLarge(vmf, order)) return 0;
-    this.work.charge(this.cost.ns.anonFault);
-    const pfn = this.allocAnon(vmf, 0, vmf.vpn);
-    if (pfn < 0) return VM_FAULT_OOM;
-    if (this.ptes.bits[vmf.slot] !== 0) {
-      this.folios.put(pfn);
-      return 0;
-    }
-    this.mapAnon(vmf, vmf.slot, pfn);
-    this.mlockFolio.mapped(pfn, vmf.vma);
-    this.folios.addLru(pfn);
-    return 0;
-  }
-
-  /**
-   * Maps a fresh folio of `order` around the fault if nothing stands there yet (alloc_anon_folio).
-   */
-  private mapLarge(vmf: FaultContext, order: number): boolean {
-    const pages = 1 << order;
-    const first = Math.floor(vmf.vpn / pages) * pages;
-    const folio = this.allocAnon(vmf, order, first);
-    if (folio < 0) {
-      this.vmstat.count('thp_fault_fallback');
-      return false;
-    }
-    this.vmstat.count('thp_fault_alloc');
-    const { anonFault, hugeFault, zeroPage } = this.cost.ns;
-    this.work.charge(order === PMD_ORDER ? hugeFault : anonFault + (pages - 1) * zeroPage);
-    this.table.refcount[folio]! += pages - 1;
-    for (let at = 0; at < pages; at++) {
-      this.mapAnon(vmf, this.ptes.slot(vmf.mm.id, first + at), folio + at);
-    }
-    this.mlockFolio.mapped(folio, vmf.vma);
-    this.folios.addLru(folio);
-    return true;
-  }
-
-  private mapAnon(vmf: FaultContext, slot: number, pfn: number): void {
-    this.table.set(pfn, PG_anon | PG_anon_exclusive);
-    this.table.set(this.table.head(pfn), PG_swapbacked | PG_dirty);
-    const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    this.mapping.map(slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
-  }
-
-  private allocAnon(vmf: FaultContext, order: number, vpn: number): number {
-    const { mm, vma, nid } = vmf;
-    const large = order > 0 ? __GFP_COMP | __GFP_NORETRY | __GFP_NOWARN : 0;
-    const gfp = GFP_HIGHUSER_MOVABLE | __GFP_ZERO | large;
-    return this.allocMpol.vmaAllocFolio({ mm, vma, vpn, nid }, order, gfp);
-  }
-
-  /**
-   * The order a fault in a VM_HUGEPAGE area may use: the aligned range lies in the vma and is
-   * empty.
-   */
-  private largeOrder(vmf: FaultContext): number {
-    const order = this.sysctl.thp_order;
-    if (order === 0 || (vmf.vma.flags & VM_HUGEPAGE) === 0) return 0;
-    const pages = 1 << order;
-    const first = Math.floor(vmf.vpn / pages) * pages;
-    if (first < vmf.vma.start || first + pages > vmf.vma.end) return 0;
-    for (let vpn = first; vpn < first + pages; vpn++) {
-      if (this.ptes.bits[this.ptes.slot(vmf.mm.id, vpn)] !== 0) return 0;
-    }
-    return order;
-  }
-
-  /**
    * An entry that mprotect made inaccessible, in a vma that is accessible again (do_numa_page
    * without a node to go to).
    */
@@ -260,7 +167,4 @@ export class Memory {
     return mm.find(vpn);
   }
 }
-/** Order of a folio that fills an entry of a PMD: 2 MiB. */
-const PMD_ORDER = 9;
-
 export const MemoryToken = createToken<Memory>('Memory');

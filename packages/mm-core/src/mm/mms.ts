@@ -6,9 +6,15 @@ import { MmStruct } from '../mem/vma.js';
 export class Mms {
   private readonly byId = new Map<number, MmStruct>();
   private idNext = 1;
+  /** An area of an address space begins or ends at a page (`Pmds.splitAt`). */
+  onEdge: (mmId: number, vpn: number) => void = () => undefined;
+  /** Areas of an address space went away (`Pmds.freePgtables`). */
+  onUnmap: (mm: MmStruct, start: number, end: number) => void = () => undefined;
 
   create(name: string): MmStruct {
     const mm = new MmStruct(this.idNext++, name);
+    mm.onUnmap = (start, end) => this.onUnmap(mm, start, end);
+    mm.onEdge = (vpn) => this.onEdge(mm.id, vpn);
     this.byId.set(mm.id, mm);
     return mm;
   }

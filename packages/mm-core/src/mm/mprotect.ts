@@ -53,7 +53,7 @@ export class Mprotect {
   /** Gives the entries of an area, or of a part of one, the protection of its flags. */
   changeRange(mm: MmStruct, vma: Vma): void {
     let changed = 0;
-    this.ptes.walk(mm.id, vma.start, vma.end, (slot) => {
+    this.mapping.range(mm.id, vma.start, vma.end, (slot) => {
       this.changeEntry(slot, vma);
       changed++;
     });

@@ -1,10 +1,7 @@
 import { VM_LOCKED_MASK } from '../abi/mman.js';
-import { isMigrationType, pteType } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
-import { type EntryTypes, EntryTypesToken } from './entry-types.js';
-import { type Mapping, MappingToken } from './mapping.js';
+import { type MovePageTables, MovePageTablesToken } from './move-page-tables.js';
 
 /** A move of [from, from + pages), which lies in one area, to `to`, where it has `newPages`. */
 export interface Move {
@@ -17,11 +14,7 @@ export interface Move {
 /** Moves areas with their entries; frames do not change (mm/mremap.c:move_vma). */
 @injectable()
 export class Mremap {
-  constructor(
-    @inject(PtesToken) private readonly ptes: Ptes,
-    @inject(MappingToken) private readonly mapping: Mapping,
-    @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
-  ) {}
+  constructor(@inject(MovePageTablesToken) private readonly pageTables: MovePageTables) {}
 
   /**
    * The target range is free, the source is no longer than the target. @param keepSource the area
@@ -30,7 +23,7 @@ export class Mremap {
   move(mm: MmStruct, vma: Vma, move: Move, keepSource: boolean): void {
     const { from, pages, to, newPages } = move;
     const moved = this.moved(vma, move);
-    for (let at = 0; at < pages; at++) this.moveEntry(mm, from + at, to + at);
+    this.pageTables.move(mm, from, to, pages);
     if (pages > 0 && !keepSource) mm.replace(from, from + pages, []);
     mm.replace(to, to + newPages, [moved]);
     if (keepSource) this.emptySource(mm, from, pages);
@@ -51,16 +44,6 @@ export class Mremap {
       const anonVma = isWhole ? null : part.anonVma;
       mm.replace(part.start, part.end, [{ ...part, flags: part.flags & ~VM_LOCKED_MASK, anonVma }]);
     }
-  }
-
-  private moveEntry(mm: MmStruct, from: number, to: number): void {
-    const source = this.ptes.find(mm.id, from);
-    if (source < 0 || this.ptes.bits[source] === 0) return;
-    const target = this.ptes.slot(mm.id, to);
-    const type = pteType(this.ptes.bits[source]!);
-    const payload = this.ptes.value[source]!;
-    this.mapping.move(source, target);
-    if (!isMigrationType(type)) this.entryTypes.get(type)?.move(source, target, payload);
   }
 }
 export const MremapToken = createToken<Mremap>('Mremap');

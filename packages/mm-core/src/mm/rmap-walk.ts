@@ -18,16 +18,19 @@ import {
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
+import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
-import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { CostModel } from './cost-model.js';
+import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Mms, MmsToken } from './mms.js';
+import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -48,6 +51,8 @@ export class RmapWalk {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(MmsToken) private readonly mms: Mms,
+    @inject(PmdsToken) private readonly pmds: Pmds,
+    @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -138,15 +143,13 @@ export class RmapWalk {
     }
     if (this.table.has(folio, PG_pinned)) return false;
     const end = folio + this.table.nrPages(folio);
-    for (let pfn = folio; pfn < end; pfn++) {
-      for (const slot of this.rmap.slots(pfn)) {
-        const bits = this.ptes.bits[slot]!;
-        if (!pteHoldsPage(bits)) continue;
-        this.mapping.toMigration(slot, this.migrationType(pfn, bits), bits & KEPT);
-        this.folios.put(folio);
-      }
-      this.table.clear(pfn, PG_anon_exclusive);
-    }
+    this.byMapping(folio, (slot, pfn) => {
+      const bits = this.ptes.bits[slot]!;
+      if (!pteHoldsPage(bits)) return;
+      this.mapping.toMigration(slot, this.migrationType(pfn, bits), bits & KEPT);
+      this.folios.put(folio);
+    });
+    for (let pfn = folio; pfn < end; pfn++) this.table.clear(pfn, PG_anon_exclusive);
     return true;
   }
 
@@ -156,14 +159,37 @@ export class RmapWalk {
    * 15).
    */
   removeMigrationPtes(from: number, to: number): void {
-    const pages = this.table.nrPages(from);
-    for (let at = 0; at < pages; at++) {
-      for (const slot of this.rmap.slots(from + at)) {
-        const bits = this.ptes.bits[slot]!;
-        if (!isMigrationType(pteType(bits))) continue;
-        this.restore(slot, from + at, to + at, to, bits);
-      }
+    this.byMapping(from, (slot, pfn) => {
+      const bits = this.ptes.bits[slot]!;
+      if (isMigrationType(pteType(bits))) this.restore(slot, pfn, to + (pfn - from), to, bits);
+    });
+  }
+
+  /** Leaves that map a folio by a huge entry of their PMD, migration entries included. */
+  hugeLeaves(folio: number): number[] {
+    if (this.table.order[folio]! < PMD_ORDER) return [];
+    const slots = this.rmap.slots(folio).filter((slot) => this.ptes.isHuge(slot));
+    return slots.map((slot) => slot >> LEAF_SHIFT);
+  }
+
+  /** Splits every huge entry of a PMD that maps the folio (TTU_SPLIT_HUGE_PMD). */
+  splitPmds(folio: number): void {
+    for (const leaf of this.hugeLeaves(folio)) this.pmds.split(leaf);
+  }
+
+  /** Changes every entry of a folio in the same way; huge entries stay huge. */
+  private byMapping(folio: number, change: (slot: number, pfn: number) => void): void {
+    this.deferred.begin();
+    for (const leaf of this.hugeLeaves(folio)) {
+      this.mapping.whole(leaf, () => {
+        for (let at = 0; at < PTRS_PER_PTE; at++) change((leaf << LEAF_SHIFT) | at, folio + at);
+      });
     }
+    const end = folio + this.table.nrPages(folio);
+    for (let pfn = folio; pfn < end; pfn++) {
+      for (const slot of this.rmap.slots(pfn)) if (!this.ptes.isHuge(slot)) change(slot, pfn);
+    }
+    this.deferred.end();
   }
 
   /**

@@ -17,7 +17,9 @@ export interface Sysctl {
   lru_gen: number;
   /** Compaction moves mlocked folios too. */
   compact_unevictable_allowed: boolean;
-  /** Order of folios that faults in VM_HUGEPAGE areas try first; 0 = base pages. */
+  /** /sys/kernel/mm/transparent_hugepage/enabled at boot: for huge pages of 2 MiB. */
+  thp_enabled: 'always' | 'madvise' | 'never';
+  /** Order whose file says `madvise` at boot; 0 = none. */
   thp_order: number;
   /** /proc/sys/vm: may pages be taken offline before they fail? */
   enable_soft_offline: boolean;
@@ -35,8 +37,8 @@ export interface Sysctl {
 export const Sysctl = createToken<Sysctl>('Sysctl');
 
 /**
- * Linux 7.3 defaults, but for two: `thp_order` off, as large folios are mapped by base entries
- * here, and `lru_gen` off, so that an experiment's machine has active and inactive lists.
+ * Linux 7.3 defaults, but without large folios, and with `lru_gen` off, so that an experiment's
+ * machine has active and inactive lists.
  */
 export const SYSCTL_DEFAULTS: Sysctl = {
   swappiness: 60,
@@ -45,6 +47,7 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   demotion_enabled: false,
   lru_gen: 0,
   compact_unevictable_allowed: true,
+  thp_enabled: 'never',
   thp_order: 0,
   enable_soft_offline: true,
   fault_around_bytes: 65536,

@@ -3,6 +3,7 @@ import { PG_anon } from '../abi/page-flags.js';
 import {
   isMarker,
   isMigrationType,
+  PTE_MARKER_GUARD,
   PTE_SPECIAL,
   PTE_TYPE_SWAP,
   pteHoldsPage,
@@ -19,6 +20,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type Mms, MmsToken } from './mms.js';
+import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -31,6 +33,7 @@ export class Zap {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(PmdsToken) private readonly pmds: Pmds,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MmsToken) private readonly mms: Mms,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
@@ -45,7 +48,7 @@ export class Zap {
    */
   range(mm: MmStruct, start: number, end: number, markersKept = 0): void {
     let unmapped = 0;
-    this.ptes.walk(mm.id, start, end, (slot) => {
+    this.mapping.range(mm.id, start, end, (slot) => {
       if (isMarker(this.ptes.bits[slot]!, this.ptes.value[slot]!, markersKept)) return;
       if (pteMapsPage(this.ptes.bits[slot]!)) unmapped++;
       this.entry(slot);
@@ -61,6 +64,12 @@ export class Zap {
       const folio = this.table.head(this.ptes.value[slot]!);
       if (!this.table.has(folio, PG_anon)) this.entry(slot);
     });
+  }
+
+  /** MADV_DONTNEED of a part of an area: page tables that are empty afterwards go as well. */
+  discard(mm: MmStruct, start: number, end: number): void {
+    this.range(mm, start, end, PTE_MARKER_GUARD);
+    this.pmds.reclaimTables(mm.id, start, end);
   }
 
   /** Empties one entry, whatever it holds. */

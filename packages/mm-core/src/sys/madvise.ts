@@ -24,7 +24,6 @@ import {
   VM_SPECIAL,
   VM_WRITE,
 } from '../abi/mman.js';
-import { PTE_MARKER_GUARD } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
@@ -143,7 +142,7 @@ export class SysMadvise {
   private dontneed(mm: MmStruct, part: Vma, advice: number): number {
     const forbidden = advice === MADV_DONTNEED ? VM_LOCKED : 0;
     if ((part.flags & forbidden) !== 0) return -EINVAL;
-    this.zap.range(mm, part.start, part.end, PTE_MARKER_GUARD);
+    this.zap.discard(mm, part.start, part.end);
     this.shadow.clear(mm.id, part.start, part.end - part.start);
     return 0;
   }

@@ -154,7 +154,7 @@ test('a fault in a VM_HUGEPAGE area maps a whole folio when its range is empty',
         "none",
       ],
       "order": 2,
-      "thp_fault_alloc": 1,
+      "thp_fault_alloc": 0,
       "thp_fault_fallback": 0,
     }
   `);

@@ -1,0 +1,21 @@
+import type { Services } from '../base/di.js';
+import { AnonFault, AnonFaultToken } from '../mm/anon-fault.js';
+import { DeferredSplit, DeferredSplitToken } from '../mm/deferred-split.js';
+import { HugeFault, HugeFaultToken } from '../mm/huge-fault.js';
+import { HugeMemory, HugeMemoryToken } from '../mm/huge-memory.js';
+import { HugeZero, HugeZeroToken } from '../mm/huge-zero.js';
+import { MovePageTables, MovePageTablesToken } from '../mm/move-page-tables.js';
+import { Pmds, PmdsToken } from '../mm/pmd.js';
+import { ThpSettings, ThpSettingsToken } from '../mm/thp-settings.js';
+
+/** Binds what makes, maps and splits large folios. */
+export function bindHugePages(services: Services): void {
+  services.bind(PmdsToken, Pmds);
+  services.bind(DeferredSplitToken, DeferredSplit);
+  services.bind(MovePageTablesToken, MovePageTables);
+  services.bind(HugeMemoryToken, HugeMemory);
+  services.bind(ThpSettingsToken, ThpSettings);
+  services.bind(HugeZeroToken, HugeZero);
+  services.bind(AnonFaultToken, AnonFault);
+  services.bind(HugeFaultToken, HugeFault);
+}

@@ -1,0 +1,56 @@
+import { isMigrationType, pteType } from '../abi/pte.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { LEAF_SHIFT, PMD_HUGE, PMD_NONE, type Ptes, PtesToken } from '../mem/ptes.js';
+import type { MmStruct } from '../mem/vma.js';
+import { type EntryTypes, EntryTypesToken } from './entry-types.js';
+import { type Mapping, MappingToken } from './mapping.js';
+
+/** Moves entries inside an address space, for mremap (mm/mremap.c:move_page_tables). */
+@injectable()
+export class MovePageTables {
+  constructor(
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
+  ) {}
+
+  /** Moves what [from, from + pages) holds to the empty range at `to`; frames stay. */
+  move(mm: MmStruct, from: number, to: number, pages: number): void {
+    for (let at = 0; at < pages; ) {
+      const isWhole = at + PTRS_PER_PTE <= pages;
+      if (isWhole && this.moveHuge(mm, from + at, to + at)) {
+        at += PTRS_PER_PTE;
+      } else {
+        this.moveEntry(mm, from + at, to + at);
+        at++;
+      }
+    }
+  }
+
+  /** A huge PMD between aligned places moves whole (move_huge_pmd). @returns did it? */
+  private moveHuge(mm: MmStruct, from: number, to: number): boolean {
+    if (from % PTRS_PER_PTE !== 0 || to % PTRS_PER_PTE !== 0) return false;
+    const source = this.ptes.find(mm.id, from);
+    if (source < 0 || !this.ptes.isHuge(source)) return false;
+    const target = this.ptes.slot(mm.id, to) >> LEAF_SHIFT;
+    const leaf = source >> LEAF_SHIFT;
+    if (this.ptes.pmd[target] !== PMD_NONE || this.ptes.pmd[leaf] !== PMD_HUGE) return false;
+    this.mapping.whole(leaf, () => {
+      for (let at = 0; at < PTRS_PER_PTE; at++) this.moveEntry(mm, from + at, to + at);
+    });
+    this.mapping.setPmd(target);
+    return true;
+  }
+
+  private moveEntry(mm: MmStruct, from: number, to: number): void {
+    const source = this.ptes.find(mm.id, from);
+    if (source < 0 || this.ptes.bits[source] === 0) return;
+    const target = this.ptes.slot(mm.id, to);
+    const type = pteType(this.ptes.bits[source]!);
+    const payload = this.ptes.value[source]!;
+    this.mapping.move(source, target);
+    if (!isMigrationType(type)) this.entryTypes.get(type)?.move(source, target, payload);
+  }
+}
+export const MovePageTablesToken = createToken<MovePageTables>('MovePageTables');

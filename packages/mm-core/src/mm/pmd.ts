@@ -1,0 +1,68 @@
+import { PTRS_PER_PTE } from '../abi/zone.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { LEAF_SHIFT, PMD_HUGE, PMD_NONE, PMD_TABLE, type Ptes, PtesToken } from '../mem/ptes.js';
+import type { MmStruct } from '../mem/vma.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+
+/**
+ * The PMD entries above the leaves (mm/huge_memory.c). A huge one keeps its leaf filled, so to
+ * split it is to say that the leaf is a page table from now on; pages and protections stay.
+ */
+@injectable()
+export class Pmds {
+  private readonly splits = Vmstat.index('thp_split_pmd');
+
+  constructor(
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+  ) {}
+
+  /** Splits one entry of a PMD into 512 of a page table (__split_huge_pmd). */
+  split(leaf: number): void {
+    if (this.ptes.pmd[leaf] !== PMD_HUGE) return;
+    this.ptes.pmd[leaf] = PMD_TABLE;
+    this.vmstat.add(this.splits, 1);
+  }
+
+  /** An area begins or ends at `vpn`: no huge entry may reach across (vma_adjust_trans_huge). */
+  splitAt(mmId: number, vpn: number): void {
+    if (vpn % PTRS_PER_PTE === 0) return;
+    const slot = this.ptes.find(mmId, vpn);
+    if (slot >= 0) this.split(slot >> LEAF_SHIFT);
+  }
+
+  /**
+   * Page tables of [start, end) that no area needs any more are freed (free_pgtables): the next
+   * fault there may be a huge one.
+   */
+  freePgtables(mm: MmStruct, start: number, end: number): void {
+    for (const [region, leaf] of this.ptes.regions(mm.id)) {
+      const first = region * PTRS_PER_PTE;
+      if (first + PTRS_PER_PTE <= start || first >= end) continue;
+      const used = mm.within(first, first + PTRS_PER_PTE).length > 0;
+      if (!used && this.isEmpty(leaf)) this.ptes.pmd[leaf] = PMD_NONE;
+    }
+  }
+
+  /**
+   * Page tables that lie whole in a range just zapped and are empty now go as well
+   * (mm/pt_reclaim.c:try_to_free_pte).
+   */
+  reclaimTables(mmId: number, start: number, end: number): void {
+    for (const [region, leaf] of this.ptes.regions(mmId)) {
+      const first = region * PTRS_PER_PTE;
+      if (first < start || first + PTRS_PER_PTE > end) continue;
+      if (this.isEmpty(leaf)) this.ptes.pmd[leaf] = PMD_NONE;
+    }
+  }
+
+  /** Are all entries of a leaf empty? */
+  isEmpty(leaf: number): boolean {
+    const from = leaf << LEAF_SHIFT;
+    for (let slot = from; slot < from + PTRS_PER_PTE; slot++) {
+      if (this.ptes.bits[slot] !== 0) return false;
+    }
+    return true;
+  }
+}
+export const PmdsToken = createToken<Pmds>('Pmds');
