@@ -395,6 +395,7 @@ export {
   rootCreds,
   TaskStruct,
 } from './mem/task-struct.js';
+export { lockedVm, totalVm } from './mem/vm-totals.js';
 export {
   anonymousVma,
   clipVma,
