@@ -6,6 +6,8 @@ import type { WordData } from '../word-data.js';
 
 /** lcm(1..8) * 64 pages: every set of up to 8 nodes starts anew at a mapping's first page. */
 const MAPPING_STRIDE_PAGES = 53_760;
+/** Strides below the first mapping. */
+const FIRST_STRIDE = 1024;
 /** An address that nothing is ever mapped at. */
 const BAD_ADDRESS = 2 ** 46;
 /** The largest address there is, as near as a double gets to it: not aligned, and too large. */
@@ -45,7 +47,7 @@ export class CaseWorld {
   nextAddress(pages: number): number {
     const first = 1 + this.mappings;
     this.mappings += 1 + Math.ceil(pages / MAPPING_STRIDE_PAGES);
-    return (2 ** 20 + first) * MAPPING_STRIDE_PAGES * PAGE_SIZE;
+    return (FIRST_STRIDE + first) * MAPPING_STRIDE_PAGES * PAGE_SIZE;
   }
 
   /** An address of a call: `A+3p`, `NULL`, `BAD`, `MINUS1` or a number. @throws StepError */

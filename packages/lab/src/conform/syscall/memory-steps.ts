@@ -81,5 +81,5 @@ export function kernelAlloc(step: JsonObject, { machine }: CaseWorld): Reply {
   const order = numberAt(step, 'order');
   const pfn = machine.pageAlloc.alloc({ gfp: GFP_KERNEL, order, nid, nodemask: null });
   if (pfn < 0) return replyOf(-12);
-  return { ret: 0, out: { node: machine.nodes.nidOf(pfn) } };
+  return { ret: 'page', out: { node: machine.nodes.nidOf(pfn) } };
 }

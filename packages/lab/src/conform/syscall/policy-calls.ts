@@ -115,7 +115,8 @@ function movePages(args: JsonObject, caller: Caller): Reply {
     status: args.status_ptr === 'BAD' ? 'bad' : 'good',
     flags: bitsOf(MBIND_FLAG_NAMES, args.flags),
   });
-  return { ...replyOf(moved.rc), status: moved.status.map(statusName) };
+  const status = pages.map((_, at) => statusName(moved.status[at] ?? null));
+  return { ...replyOf(moved.rc), status };
 }
 
 function statusName(status: number | null): number | string {

@@ -21,7 +21,7 @@ export const PROCESS_STEPS: Readonly<Record<string, StepFunction>> = {
     const child = parent.task.fork(name);
     if (typeof child === 'number') return replyOf(child);
     const made = new GuestTask(name, child, parent.regions);
-    made.inheritRing(world.machine, parent);
+    made.inheritDescriptors(world.machine, parent);
     world.guest.add(made);
     return DONE;
   },

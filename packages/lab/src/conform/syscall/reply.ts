@@ -12,8 +12,8 @@ export interface CaughtSignal {
 
 /** What a step gave back, before any check looks at the machine. */
 export interface Reply {
-  /** 0 or more, or -1 with `errno`; `addr` stands for an address. */
-  readonly ret: number | 'addr';
+  /** 0 or more, or -1 with `errno`; `addr` and `page` stand for an address and a page. */
+  readonly ret: number | 'addr' | 'page';
   readonly errno?: string;
   readonly signal?: CaughtSignal;
   /** The process is gone, killed by this. */
