@@ -1,4 +1,5 @@
 import { createMachine } from '@mm-lab/mm-core';
+import { replayBootHistory } from './boot-history.js';
 import type { RecordCase } from './conform-case.js';
 import { deathOf, Guest } from './guest.js';
 import { isObject, type Json, type JsonObject, listAt } from './json.js';
@@ -24,6 +25,7 @@ export function runRecordCase({ kase, topology }: RecordCase): RecordRun {
   const words = new WordData();
   const config = recordMachine(topology);
   const guest = new Guest(createMachine(config, [words.plugin()]), words);
+  replayBootHistory(guest.machine, config, kase);
   guest.spawn('p0');
   const steps: StepAnswer[] = [];
   for (const [at, fields] of listAt(kase, 'steps').entries()) {

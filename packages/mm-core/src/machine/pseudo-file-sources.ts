@@ -8,6 +8,7 @@ import { InterleaveWeightFiles } from '../sys/interleave-weight-files.js';
 import { MemoryFailureFiles } from '../sys/memory-failure-files.js';
 import { MemoryFiles } from '../sys/memory-files.js';
 import { NodeFiles } from '../sys/node-files.js';
+import { NodeStatFiles } from '../sys/node-stat-files.js';
 import { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from '../sys/pseudo-files.js';
 import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
 
@@ -15,6 +16,7 @@ import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
 const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   VmSysctlFiles,
   NodeFiles,
+  NodeStatFiles,
   CgroupFiles,
   CpusetFiles,
   InterleaveWeightFiles,
