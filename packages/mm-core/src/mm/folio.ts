@@ -51,6 +51,8 @@ export class Folios {
   /** The lru_lazyfree batch; simplified: one for all CPUs. */
   private readonly lazyfree: number[] = [];
   private readonly holders: FrameHolder[] = [() => this.lazyfree];
+  /** Depth of `withoutBatches` (lru_disable_count). */
+  private batchesOff = 0;
   /** CPUs of the machine: each gets an IPI when all batches are drained. */
   cpus = 1;
 
@@ -100,7 +102,8 @@ export class Folios {
     const batch = this.batchOf(this.work.cpuNid);
     batch.push(folio);
     const large = this.table.order[folio]! > 0;
-    if (large || batch.length >= PAGEVEC_SIZE) this.drainBatch(batch);
+    const full = batch.length >= PAGEVEC_SIZE;
+    if (large || full || this.batchesOff > 0) this.drainBatch(batch);
   }
 
   /**
@@ -126,6 +129,20 @@ export class Folios {
     this.work.charge(this.cost.lruDrainAllNs(this.cpus));
     for (const batch of this.batches.values()) this.drainBatch(batch);
     this.drainLazyfree();
+  }
+
+  /**
+   * Runs something with every batch drained and none in use, so that what is put back may be taken
+   * again at once (lru_cache_disable).
+   */
+  withoutBatches<T>(run: () => T): T {
+    this.lruAddDrainAll();
+    this.batchesOff++;
+    try {
+      return run();
+    } finally {
+      this.batchesOff--;
+    }
   }
 
   /** Takes a folio off its list for the caller, who gets a reference (folio_isolate_lru). */

@@ -61,8 +61,13 @@ export class Mbind {
    *   had to move did not
    */
   mbind(mm: MmStruct, request: MbindRequest): number {
+    const moves = (request.flags & (MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0;
+    if (!moves) return this.doMbind(mm, request);
+    return this.folios.withoutBatches(() => this.doMbind(mm, request));
+  }
+
+  private doMbind(mm: MmStruct, request: MbindRequest): number {
     const { start, end, policy, nodes, flags } = request;
-    if ((flags & (MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) this.folios.lruAddDrainAll();
     const list: number[] = [];
     const holes = policy === null ? 'allowed' : 'refused';
     const wanted = 'elsewhere';

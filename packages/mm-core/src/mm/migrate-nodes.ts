@@ -33,7 +33,10 @@ export class MigrateNodes {
    * @returns folios that did not move, or -errno of the step that ended it
    */
   migrate(mm: MmStruct, move: NodesMove): number {
-    this.folios.lruAddDrainAll();
+    return this.folios.withoutBatches(() => this.migrateSteps(mm, move));
+  }
+
+  private migrateSteps(mm: MmStruct, move: NodesMove): number {
     const left = new Set(move.from);
     let failed = 0;
     for (let step = nextStep(move, left); step !== null; step = nextStep(move, left)) {

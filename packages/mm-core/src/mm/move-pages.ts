@@ -108,7 +108,10 @@ export class MovePages {
    * @returns 0; pages not moved, those of the run and all after it; or -errno
    */
   moveEach(mm: MmStruct, arrays: MoveArrays, rights: MoveRights): number {
-    this.folios.lruAddDrainAll();
+    return this.folios.withoutBatches(() => this.moveRuns(mm, arrays, rights));
+  }
+
+  private moveRuns(mm: MmStruct, arrays: MoveArrays, rights: MoveRights): number {
     const run: Run = { nid: -1, start: 0, list: [] };
     for (let at = 0; at < arrays.count; at++) {
       const vpn = arrays.vpnAt(at);

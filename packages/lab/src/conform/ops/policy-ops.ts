@@ -18,6 +18,9 @@ import { RANGE, type TaskOp } from './op.js';
 const MASK_BITS = 128;
 /** Bits of the mask that get_mempolicy fills. */
 const BIG_MASK_BITS = 1024;
+/** Where about the stack behind a single mask and behind the second of two holds something. */
+const STACK_BEHIND_ONE = 2000;
+const STACK_BEHIND_TWO = 1025;
 const MODE_MASK = 0xff;
 const MODE_FIELDS = ['mode', 'modeflags', 'nodes', 'maxnode', 'bad_mask'] as const;
 
@@ -99,7 +102,7 @@ export const migratePagesOp: TaskOp = {
     const args = {
       pid: guest.target(step),
       from: { nodes: nodesIn(step, 'from'), maxnode },
-      to: { nodes: nodesIn(step, 'to'), maxnode },
+      to: { nodes: [...nodesIn(step, 'to'), ...behind(maxnode, STACK_BEHIND_TWO)], maxnode },
     };
     const { migratePages } = guest.machine.sys;
     return returned(guest.call(task, (caller) => migratePages.migratePages(caller, args)));
@@ -115,7 +118,13 @@ function maskOf(step: Step): UserNodemask {
   const has = step.has('nodes');
   const maxnode = step.has('maxnode') ? step.int('maxnode', 0) : has ? MASK_BITS + 1 : 0;
   if (step.int('bad_mask', 0) !== 0) return { nodes: 'bad', maxnode };
-  return { nodes: has ? nodesIn(step, 'nodes') : null, maxnode };
+  if (!has) return { nodes: null, maxnode };
+  return { nodes: [...nodesIn(step, 'nodes'), ...behind(maxnode, STACK_BEHIND_ONE)], maxnode };
+}
+
+/** The recorder's stack behind a mask is not empty from some bit on. */
+function behind(maxnode: number, firstBit: number): readonly number[] {
+  return maxnode > firstBit ? [firstBit] : [];
 }
 
 /** Nodes that fit the recorder's masks. */
