@@ -25,6 +25,15 @@ export interface AccessCoordinate {
   readonly write_bandwidth: number;
 }
 
+/** Allocations by how well they met their wish (/sys/devices/system/node/nodeN/numastat). */
+export interface NumaStat {
+  numa_hit: number;
+  numa_miss: number;
+  numa_foreign: number;
+  local_node: number;
+  other_node: number;
+}
+
 /** One NUMA node (pg_data_t). */
 export class Pgdat {
   /** Zones by ascending type. */
@@ -44,6 +53,13 @@ export class Pgdat {
   hotpluggedOnly = false;
   /** Pages in use that the buddy allocator knows nothing of; set by whoever owns such a range. */
   pagesOutside: (() => number) | null = null;
+  readonly numaStat: NumaStat = {
+    numa_hit: 0,
+    numa_miss: 0,
+    numa_foreign: 0,
+    local_node: 0,
+    other_node: 0,
+  };
   readonly kswapd: KswapdState = { running: false, asleep: true, order: 0, failures: 0 };
   /** Calls of the woken kswapd; set by its service. */
   wakeKswapd: (() => void) | null = null;

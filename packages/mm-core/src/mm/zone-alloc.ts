@@ -201,12 +201,22 @@ export class ZoneAlloc {
 
   /** Once per call; local is the node of the CPU that runs (mm/page_alloc.c:zone_statistics). */
   private countNuma(used: number, preferred: number): void {
-    this.vmstat.add(used === this.work.cpuNid ? this.numaLocal : this.numaOther, 1);
+    const { numaStat } = this.nodes.pgdat(used);
+    if (used === this.work.cpuNid) {
+      this.vmstat.add(this.numaLocal, 1);
+      numaStat.local_node++;
+    } else {
+      this.vmstat.add(this.numaOther, 1);
+      numaStat.other_node++;
+    }
     if (used === preferred) {
       this.vmstat.add(this.numaHit, 1);
+      numaStat.numa_hit++;
     } else {
       this.vmstat.add(this.numaMiss, 1);
+      numaStat.numa_miss++;
       this.vmstat.add(this.numaForeign, 1);
+      this.nodes.pgdat(preferred).numaStat.numa_foreign++;
     }
   }
 }

@@ -1,76 +1,145 @@
-import { PG_anon, PG_buddy } from '../abi/page-flags.js';
+import {
+  PG_active,
+  PG_anon,
+  PG_buddy,
+  PG_lru,
+  PG_mlocked,
+  PG_reserved,
+  PG_swapbacked,
+  PG_unevictable,
+} from '../abi/page-flags.js';
 import { inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
-import { type LruLists, LruListsToken } from '../mem/lru.js';
-import {
-  LRU_ACTIVE_ANON,
-  LRU_ACTIVE_FILE,
-  LRU_INACTIVE_ANON,
-  LRU_INACTIVE_FILE,
-  LRU_UNEVICTABLE,
-} from '../mem/lruvec.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
+import type { Zone } from '../mem/zone.js';
+import { type PageCache, PageCacheToken } from '../mm/page-cache.js';
 import { textFile } from './pseudo-file.js';
 import type { PseudoFileSource, PseudoFiles } from './pseudo-files.js';
 
-const KB_PER_PAGE = 4;
+const KIB_PER_PAGE = 4;
+
+/** Pages of a node by what they are (enum node_stat_item). */
+interface NodePages {
+  activeAnon: number;
+  inactiveAnon: number;
+  activeFile: number;
+  inactiveFile: number;
+  unevictable: number;
+  mlocked: number;
+  anonMapped: number;
+  fileMapped: number;
+  filePages: number;
+  shmem: number;
+}
 
 /**
- * How much memory of a node is used for what (drivers/base/node.c:node_read_meminfo). The gauges
- * are recounted when they are read.
+ * meminfo and numastat of each node (drivers/base/node.c). Pages are counted when somebody reads.
+ * Simplified: what the kernel has besides pages of programs and files (slab, page tables, stacks)
+ * is not there, and interleaved allocations are not counted apart.
  */
 @injectable()
 export class NodeStatFiles implements PseudoFileSource {
   constructor(
-    @inject(NodesToken) private readonly nodes: Nodes,
-    @inject(LruListsToken) private readonly lru: LruLists,
     @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(PageCacheToken) private readonly cache: PageCache,
   ) {}
 
   addTo(files: PseudoFiles): void {
     for (const { nid } of this.nodes.all()) {
+      const folder = `/sys/devices/system/node/node${nid}`;
       files.add(
-        `/sys/devices/system/node/node${nid}/meminfo`,
+        `${folder}/meminfo`,
         textFile(() => this.meminfo(nid)),
+      );
+      files.add(
+        `${folder}/numastat`,
+        textFile(() => this.numastat(nid)),
       );
     }
   }
 
   private meminfo(nid: number): string {
     const pgdat = this.nodes.pgdat(nid);
-    const [anon, file] = this.mappedPages(nid);
+    const pages = this.count(nid);
     const total = pgdat.managedPages();
     const free = pgdat.freePages();
     const rows: readonly (readonly [string, number])[] = [
       ['MemTotal', total],
       ['MemFree', free],
       ['MemUsed', total - free],
-      ['Active(anon)', this.lru.size(nid, LRU_ACTIVE_ANON)],
-      ['Inactive(anon)', this.lru.size(nid, LRU_INACTIVE_ANON)],
-      ['Active(file)', this.lru.size(nid, LRU_ACTIVE_FILE)],
-      ['Inactive(file)', this.lru.size(nid, LRU_INACTIVE_FILE)],
-      ['Unevictable', this.lru.size(nid, LRU_UNEVICTABLE)],
-      ['Mapped', file],
-      ['AnonPages', anon],
+      ['Active', pages.activeAnon + pages.activeFile],
+      ['Inactive', pages.inactiveAnon + pages.inactiveFile],
+      ['Active(anon)', pages.activeAnon],
+      ['Inactive(anon)', pages.inactiveAnon],
+      ['Active(file)', pages.activeFile],
+      ['Inactive(file)', pages.inactiveFile],
+      ['Unevictable', pages.unevictable],
+      ['Mlocked', pages.mlocked],
+      ['FilePages', pages.filePages],
+      ['Mapped', pages.fileMapped],
+      ['AnonPages', pages.anonMapped],
+      ['Shmem', pages.shmem],
     ];
-    return rows.map(([name, pages]) => `Node ${nid} ${name}: ${pages * KB_PER_PAGE} kB`).join('\n');
+    return rows
+      .map(([name, count]) => `Node ${nid} ${`${name}:`.padEnd(15)} ${count * KIB_PER_PAGE} kB`)
+      .join('\n');
   }
 
-  /** Mapped pages, anonymous and of files (NR_ANON_MAPPED, NR_FILE_MAPPED). */
-  private mappedPages(nid: number): [anon: number, file: number] {
+  private numastat(nid: number): string {
+    const rows = Object.entries(this.nodes.pgdat(nid).numaStat);
+    return rows.map(([name, count]) => `${name} ${count}`).join('\n');
+  }
+
+  private count(nid: number): NodePages {
+    const pages: NodePages = {
+      activeAnon: 0,
+      inactiveAnon: 0,
+      activeFile: 0,
+      inactiveFile: 0,
+      unevictable: 0,
+      mlocked: 0,
+      anonMapped: 0,
+      fileMapped: 0,
+      filePages: 0,
+      shmem: 0,
+    };
+    for (const zone of this.nodes.pgdat(nid).zones) this.countZone(zone, pages);
+    return pages;
+  }
+
+  /** Free blocks and blocks that nobody ever had are passed over whole. */
+  private countZone(zone: Zone, pages: NodePages): void {
     const { table } = this;
-    const mapped: [anon: number, file: number] = [0, 0];
-    for (const zone of this.nodes.pgdat(nid).zones) {
-      const end = zone.base + zone.spannedPages;
-      for (let pfn = zone.base; pfn < end; ) {
-        if (pfn >= zone.untouchedStart && pfn < zone.untouchedEnd) pfn = zone.untouchedEnd;
-        else if (table.has(pfn, PG_buddy)) pfn += table.nrPages(pfn);
-        else {
-          if (table.mapcount[pfn]! > 0) mapped[table.has(table.head(pfn), PG_anon) ? 0 : 1]++;
-          pfn++;
-        }
+    const end = zone.base + zone.spannedPages;
+    for (let pfn = zone.base; pfn < end; pfn++) {
+      if (pfn >= zone.untouchedStart && pfn < zone.untouchedEnd) {
+        pfn = zone.untouchedEnd - 1;
+        continue;
       }
+      const flags = table.flags[pfn]!;
+      if ((flags & PG_buddy) !== 0) pfn += (1 << table.order[pfn]!) - 1;
+      else if ((flags & PG_reserved) === 0) this.countPage(pfn, pages);
     }
-    return mapped;
+  }
+
+  private countPage(pfn: number, pages: NodePages): void {
+    const { table } = this;
+    const head = table.head(pfn);
+    const flags = table.flags[head]!;
+    const isMapped = table.mapcount[pfn]! > 0;
+    const isAnon = (table.flags[pfn]! & PG_anon) !== 0;
+    if (isMapped && isAnon) pages.anonMapped++;
+    if (isMapped && !isAnon) pages.fileMapped++;
+    if ((flags & PG_mlocked) !== 0) pages.mlocked++;
+    if (this.cache.has(head)) {
+      pages.filePages++;
+      if ((flags & PG_swapbacked) !== 0) pages.shmem++;
+    }
+    if ((flags & PG_lru) === 0) return;
+    if ((flags & PG_unevictable) !== 0) pages.unevictable++;
+    else if ((flags & PG_swapbacked) !== 0) {
+      pages[(flags & PG_active) !== 0 ? 'activeAnon' : 'inactiveAnon']++;
+    } else pages[(flags & PG_active) !== 0 ? 'activeFile' : 'inactiveFile']++;
   }
 }

@@ -50,3 +50,17 @@ test('numbers are read as the kernel reads them', () => {
   const numbers = ['12', ' 12\n', '0x10', '010', '-3', '1 2', '', 'x'].map(parseNumber);
   expect(numbers).toEqual([12, 12, 16, 8, -3, null, null, null]);
 });
+
+test('what a node holds is counted when somebody looks', () => {
+  const built = machine();
+  const task = built.createTask('t', 0);
+  task.mmap(1 << 20, 100);
+  for (let page = 0; page < 100; page++) task.write((1 << 20) + page);
+  built.folios.lruAddDrainAll();
+  const text = String(built.pseudoFiles.read('/sys/devices/system/node/node0/meminfo'));
+  expect(text).toMatch(/AnonPages: +400 kB/);
+  expect(text).toMatch(/Inactive\(anon\): +400 kB|Active\(anon\): +400 kB/);
+  expect(built.pseudoFiles.read('/sys/devices/system/node/node0/numastat')).toBe(
+    'numa_hit 100\nnuma_miss 0\nnuma_foreign 0\nlocal_node 100\nother_node 0',
+  );
+});
