@@ -1,4 +1,4 @@
-import type { MachineConfig } from '@mm-lab/mm-core';
+import type { AccessCoordinate, MachineConfig } from '@mm-lab/mm-core';
 import { isArray, type Json, type JsonObject, listAt, numberAt, objectAt } from './json.js';
 
 const PAGES_PER_MIB = 256;
@@ -19,9 +19,35 @@ export function syscallMachine(machine: JsonObject): MachineConfig {
         cpus: listAt(node, 'cpus').length,
         movable: movable.includes(id),
         ...(adistance > 0 ? { adistance } : {}),
+        ...perfOf(machine, id, listAt(node, 'cpus').length > 0),
       };
     }),
     distances: listAt(machine, 'distance').map(numbersOf),
+  };
+}
+
+/** What HMAT says of a node as its nearest CPUs see it, if the machine has one. */
+function perfOf(
+  machine: JsonObject,
+  id: number,
+  hasCpu: boolean,
+): { readonly perf?: AccessCoordinate } {
+  const hmat = objectAt(machine, 'hmat');
+  const bandwidths = objectAt(hmat, 'bandwidth_MBps');
+  const bandwidth = numberAt(bandwidths, hasCpu ? 'local_dram' : 'slow');
+  const suffix = `-${id}`;
+  const latencies = Object.entries(objectAt(hmat, 'read_write_latency_ns'))
+    .filter(([pair]) => pair.endsWith(suffix))
+    .map(([, latency]) => Number(latency));
+  if (bandwidth === 0 || latencies.length === 0) return {};
+  const latency = Math.min(...latencies);
+  return {
+    perf: {
+      read_latency: latency,
+      write_latency: latency,
+      read_bandwidth: bandwidth,
+      write_bandwidth: bandwidth,
+    },
   };
 }
 

@@ -189,7 +189,7 @@ export class ZoneAlloc {
     const pages = 1 << request.order;
     this.table.prepareFolio(pfn, request.order);
     this.vmstat.add(this.pgallocDma + zone.type, pages);
-    this.countNuma(zone.nid, request.nid);
+    this.countNuma(zone.nid, this.preferredNid(request));
     const asked = (request.gfp & __GFP_PRIVATE) !== 0;
     if (!asked && this.nodes.hasState(zone.nid, N_MEMORY_PRIVATE)) this.leakedAllocations += pages;
     if ((request.gfp & __GFP_ZERO) !== 0) {
@@ -197,6 +197,13 @@ export class ZoneAlloc {
     }
     const tp = this.tracepoints.mm_page_alloc;
     if (tp.enabled) tp.emit(pfn, request.order, request.gfp, zone.nid);
+  }
+
+  /** Node of the first zone that the request's own mask lets it have (preferred_zoneref). */
+  private preferredNid(request: AllocRequest): number {
+    const { nodemask } = request;
+    if (nodemask === null || nodemask.has(request.nid)) return request.nid;
+    return this.zonelist(request).find(({ nid }) => nodemask.has(nid))?.nid ?? request.nid;
   }
 
   /** Once per call; local is the node of the CPU that runs (mm/page_alloc.c:zone_statistics). */

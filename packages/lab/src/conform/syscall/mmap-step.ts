@@ -12,6 +12,7 @@ export function mmapStep(step: JsonObject, world: CaseWorld): Reply {
   const hint = hintOf(step, world, length);
   const flags = bitsOf(MMAP_FLAG_NAMES, step.flags);
   const prot = typeof step.prot === 'number' ? step.prot : protOf(textAt(step, 'prot', 'rw'));
+  world.machine.work.runAs(task.task.struct);
   const addr = world.machine.sys.mmap.mmap(task.task.struct, {
     addr: hint,
     length,
