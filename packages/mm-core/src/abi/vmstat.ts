@@ -12,6 +12,7 @@ export const VMSTAT_NAMES = [
   'pgactivate',
   'pgdeactivate',
   'pglazyfree',
+  'pglazyfreed',
   'pgfault',
   'pgmajfault',
   'pgreuse',

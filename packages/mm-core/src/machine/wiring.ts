@@ -10,6 +10,7 @@ import { Cpusets, CpusetsToken } from '../mm/cpuset.js';
 import { Demotion, DemotionToken } from '../mm/demotion.js';
 import { EntryTypes, EntryTypesToken } from '../mm/entry-types.js';
 import { EvictInode, EvictInodeToken } from '../mm/evict-inode.js';
+import { ExpandStack, ExpandStackToken } from '../mm/expand-stack.js';
 import { FileFault, FileFaultToken } from '../mm/file-fault.js';
 import { Filemap, FilemapToken } from '../mm/filemap.js';
 import { Files, FilesToken } from '../mm/files.js';
@@ -19,12 +20,14 @@ import { Gup, GupToken } from '../mm/gup.js';
 import { InjectError, InjectErrorToken } from '../mm/inject-error.js';
 import { InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
 import { Kswapd, KswapdToken } from '../mm/kswapd.js';
+import { Lazyfree, LazyfreeToken } from '../mm/lazyfree.js';
 import { LookupNode, LookupNodeToken } from '../mm/lookup-node.js';
 import { LruGen, LruGenToken } from '../mm/lru-gen.js';
 import { LruGenAging, LruGenAgingToken } from '../mm/lru-gen-aging.js';
 import { MadviseCold, MadviseColdToken } from '../mm/madvise-cold.js';
 import { MadviseFree, MadviseFreeToken } from '../mm/madvise-free.js';
 import { MadviseGuard, MadviseGuardToken } from '../mm/madvise-guard.js';
+import { MadviseSplit, MadviseSplitToken } from '../mm/madvise-split.js';
 import { MadviseWillneed, MadviseWillneedToken } from '../mm/madvise-willneed.js';
 import { Mapping, MappingToken } from '../mm/mapping.js';
 import { Mbind, MbindToken } from '../mm/mbind.js';
@@ -144,11 +147,14 @@ export function bindServices(services: Services): void {
 
 /** What changes areas and the entries in them. */
 function bindAddressSpaces(services: Services): void {
+  services.bind(ExpandStackToken, ExpandStack);
+  services.bind(LazyfreeToken, Lazyfree);
   services.bind(MmapToken, Mmap);
   services.bind(MprotectToken, Mprotect);
   services.bind(ForkToken, Fork);
   services.bind(MadviseColdToken, MadviseCold);
   services.bind(MadviseFreeToken, MadviseFree);
+  services.bind(MadviseSplitToken, MadviseSplit);
   services.bind(MadviseGuardToken, MadviseGuard);
   services.bind(MadviseWillneedToken, MadviseWillneed);
   services.bind(MremapToken, Mremap);

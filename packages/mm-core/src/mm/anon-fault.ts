@@ -1,6 +1,6 @@
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_WRITE } from '../abi/mman.js';
-import { PG_anon, PG_anon_exclusive, PG_dirty, PG_swapbacked } from '../abi/page-flags.js';
+import { VM_DROPPABLE, VM_WRITE } from '../abi/mman.js';
+import { PG_anon, PG_anon_exclusive, PG_swapbacked } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
   PTE_MKDIRTY,
@@ -69,7 +69,7 @@ export class AnonFault {
   /** Maps a fresh folio from page `first` on, with its only reference (map_anon_folio_pte). */
   map(vmf: FaultContext, folio: number, first: number): void {
     const pages = this.table.nrPages(folio);
-    this.table.set(folio, PG_swapbacked | PG_dirty);
+    if ((vmf.vma.flags & VM_DROPPABLE) === 0) this.table.set(folio, PG_swapbacked);
     this.table.refcount[folio]! += pages - 1;
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     for (let at = 0; at < pages; at++) {

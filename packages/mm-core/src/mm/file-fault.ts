@@ -93,7 +93,7 @@ export class FileFault {
     }
     this.contents.copy(copy, page.pfn);
     this.ptes.shadow[vmf.slot] = file.expected.get(pageIndex(vmf.vma, vmf.vpn)) ?? 0;
-    this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
+    this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked);
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     this.mapping.map(vmf.slot, copy, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
     this.mlockFolio.mapped(copy, vmf.vma);

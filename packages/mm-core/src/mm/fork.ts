@@ -1,6 +1,7 @@
 import { ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import {
+  VM_ACCOUNT,
   VM_DONTCOPY,
   VM_LOCKED,
   VM_LOCKONFAULT,
@@ -8,15 +9,10 @@ import {
   VM_SHARED,
   VM_UFFD_MISSING,
   VM_UFFD_WP,
+  VM_WIPEONFORK,
   VM_WRITE,
 } from '../abi/mman.js';
-import {
-  PG_anon,
-  PG_anon_exclusive,
-  PG_dirty,
-  PG_pinned,
-  PG_swapbacked,
-} from '../abi/page-flags.js';
+import { PG_anon, PG_anon_exclusive, PG_pinned, PG_swapbacked } from '../abi/page-flags.js';
 import {
   isMigrationType,
   PTE_ACCESSED,
@@ -54,6 +50,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
+import { type VmLimits, VmLimitsToken } from './vm-limits.js';
 import { type Work, WorkToken } from './work.js';
 
 /** Entry of the parent and of the child. */
@@ -82,6 +79,7 @@ export class Fork {
     @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(VmLimitsToken) private readonly limits: VmLimits,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
     @inject(PmdsToken) private readonly pmds: Pmds,
     @inject(CostModel) private readonly cost: CostModel,
@@ -93,9 +91,8 @@ export class Fork {
    */
   dupMmap(parent: MmStruct, child: MmStruct, nid: number): number {
     this.work.cpuNid = nid;
-    const kept = parent.vmas.filter((vma) => (vma.flags & VM_DONTCOPY) === 0);
-    child.vmas = kept.map((vma) => childVma(vma));
-    let rc = 0;
+    let rc = this.copyAreas(parent, child);
+    if (rc < 0) return rc;
     for (const vma of child.vmas) {
       if (!needsCopy(vma)) continue;
       this.splitPinned(parent, vma);
@@ -128,6 +125,19 @@ export class Fork {
     for (const { first } of this.ptes.hugeLeaves(parent.id, vma.start, vma.end)) {
       this.mapping.setPmd(this.ptes.slot(child.id, first) >> LEAF_SHIFT);
     }
+  }
+
+  /** The areas alone; each charged one is charged again. */
+  private copyAreas(parent: MmStruct, child: MmStruct): number {
+    const copied: Vma[] = [];
+    child.vmas = copied;
+    for (const vma of parent.vmas) {
+      if ((vma.flags & VM_DONTCOPY) !== 0) continue;
+      const isCharged = (vma.flags & VM_ACCOUNT) !== 0;
+      if (isCharged && !this.limits.enoughMemory(parent, vma.end - vma.start)) return -ENOMEM;
+      copied.push(childVma(vma));
+    }
+    return 0;
   }
 
   private copyEntry(from: number, to: number, copy: Copy): number {
@@ -197,7 +207,7 @@ export class Fork {
     if (fresh < 0) return -ENOMEM;
     if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(from), from);
     this.contents.copy(fresh, pfn);
-    this.table.set(fresh, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
+    this.table.set(fresh, PG_anon | PG_anon_exclusive | PG_swapbacked);
     const write = (copy.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     this.mapping.map(to, fresh, (bits & PRESENCE) | write | PTE_MKDIRTY);
     this.folios.addLru(fresh);
@@ -215,11 +225,13 @@ const PRESENCE = PTE_PRESENT | PTE_PROTNONE;
  * (anon_vma_fork, dup_userfaultfd without UFFD_FEATURE_EVENT_FORK).
  */
 function childVma(vma: Vma): Vma {
-  const anonVma = vma.anonVma === null ? null : new AnonVma(true);
+  const isWiped = (vma.flags & VM_WIPEONFORK) !== 0;
+  const anonVma = vma.anonVma === null || isWiped ? null : new AnonVma(true);
   return { ...vma, flags: vma.flags & ~NOT_INHERITED, anonVma, uffd: null };
 }
 
 /** What a file holds the child can fault in again, and the zero page too (vma_needs_copy). */
 function needsCopy(vma: Vma): boolean {
+  if ((vma.flags & VM_WIPEONFORK) !== 0) return false;
   return vma.anonVma !== null || (vma.flags & VM_MAYBE_GUARD) !== 0;
 }

@@ -9,6 +9,7 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type MadviseSplit, MadviseSplitToken } from './madvise-split.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { DEF_PRIORITY, type ScanControl } from './scan-control.js';
 import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
@@ -24,6 +25,7 @@ export class MadviseCold {
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(MadviseSplitToken) private readonly large: MadviseSplit,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(ShrinkFolioListToken) private readonly shrinker: ShrinkFolioList,
     @inject(ManagedToken) private readonly managed: Managed,
@@ -36,11 +38,15 @@ export class MadviseCold {
    */
   coldOrPageout(mm: MmStruct, part: Vma, advice: number): void {
     this.folios.lruAddDrain();
+    const range = this.large.clip(mm, part);
     const out = new Map<number, number[]>();
-    this.ptes.walk(mm.id, part.start, part.end, (slot) => {
+    this.ptes.walk(mm.id, range.start, range.end, (slot, vpn) => {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
-      const folio = this.table.head(this.ptes.value[slot]!);
+      const pfn = this.ptes.value[slot]!;
+      const whole = this.table.head(pfn);
+      if (!this.large.fits(whole, vpn - (pfn - whole), range)) return;
+      const folio = this.table.head(pfn);
       if (this.managed.folio_is_private_managed(this.site, folio)) return;
       if (this.table.folioMapcount(folio) !== this.table.nrPages(folio)) return;
       this.mapping.testAndClearYoung(slot);

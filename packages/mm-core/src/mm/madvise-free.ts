@@ -15,14 +15,14 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type Advisable, type MadviseSplit, MadviseSplitToken } from './madvise-split.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Zap, ZapToken } from './zap.js';
 
 /**
  * MADV_FREE: pages that reclaim may drop as long as nobody stores to them again
- * (mm/madvise.c:madvise_free_pte_range). Simplified: a large folio that is only partly in the range
- * is left as it is.
+ * (mm/madvise.c:madvise_free_pte_range).
  */
 @injectable()
 export class MadviseFree {
@@ -31,6 +31,7 @@ export class MadviseFree {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(MadviseSplitToken) private readonly large: MadviseSplit,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(ZapToken) private readonly zap: Zap,
   ) {}
@@ -38,16 +39,17 @@ export class MadviseFree {
   /** @returns pages whose contents are gone at once, as they were in swap or poisoned */
   free(mm: MmStruct, part: Vma): readonly number[] {
     this.folios.lruAddDrain();
+    const range = this.large.clip(mm, part);
     const gone: number[] = [];
     const freed = new Set<number>();
-    this.ptes.walk(mm.id, part.start, part.end, (slot, vpn) => {
+    this.mapping.range(mm.id, range.start, range.end, (slot, vpn) => {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits)) {
         if (!this.isDropped(slot, bits)) return;
         this.zap.entry(slot);
         gone.push(vpn);
       } else if ((bits & PTE_SPECIAL) === 0) {
-        this.present(slot, part, vpn, freed);
+        this.present(slot, range, vpn, freed);
       }
     });
     return gone;
@@ -59,13 +61,12 @@ export class MadviseFree {
     return isMarker(bits, this.ptes.value[slot]!, PTE_MARKER_POISONED);
   }
 
-  private present(slot: number, part: Vma, vpn: number, freed: Set<number>): void {
+  private present(slot: number, range: Advisable, vpn: number, freed: Set<number>): void {
     const pfn = this.ptes.value[slot]!;
+    const whole = this.table.head(pfn);
+    if (!this.table.has(whole, PG_anon)) return;
+    if (!this.large.fits(whole, vpn - (pfn - whole), range)) return;
     const folio = this.table.head(pfn);
-    if (!this.table.has(folio, PG_anon)) return;
-    const first = vpn - (pfn - folio);
-    const isWhole = first >= part.start && first + this.table.nrPages(folio) <= part.end;
-    if (!isWhole) return;
     if (!freed.has(folio) && !this.makeClean(folio)) return;
     freed.add(folio);
     this.mapping.change(slot, 0, PTE_ACCESSED | PTE_DIRTY);

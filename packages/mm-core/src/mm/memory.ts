@@ -1,4 +1,4 @@
-import { VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
 import {
   isMigrationType,
   PTE_ACCESSED,
@@ -26,11 +26,12 @@ import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import { clipVma, type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
+import { type MmStruct, vmaAllows } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type AnonFault, AnonFaultToken } from './anon-fault.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
+import { type ExpandStack, ExpandStackToken } from './expand-stack.js';
 import { FaultContext } from './fault-context.js';
 import { type FileFault, FileFaultToken } from './file-fault.js';
 import { FALLBACK, type HugeFault, HugeFaultToken } from './huge-fault.js';
@@ -40,9 +41,6 @@ import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type SwapFault, SwapFaultToken } from './swap-fault.js';
 import { type Work, WorkToken } from './work.js';
 import { type WriteFault, WriteFaultToken } from './write-fault.js';
-
-/** A stack grows to this many pages at most (RLIMIT_STACK, 8 MiB). */
-const STACK_PAGES_MAX = 2048;
 
 /** Page faults (mm/memory.c:handle_mm_fault). */
 @injectable()
@@ -62,6 +60,7 @@ export class Memory {
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(SwapFaultToken) private readonly swapFault: SwapFault,
     @inject(FileFaultToken) private readonly fileFault: FileFault,
+    @inject(ExpandStackToken) private readonly stack: ExpandStack,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
     @inject(ManagedToken) private readonly managed: Managed,
@@ -77,7 +76,7 @@ export class Memory {
    */
   handleMmFault(mm: MmStruct, vpn: number, write: boolean, nid: number): number {
     this.work.cpuNid = nid;
-    const vma = mm.find(vpn) ?? this.expandStack(mm, vpn);
+    const vma = mm.find(vpn) ?? this.stack.expand(mm, vpn);
     if (vma === null || !vmaAllows(vma, write)) {
       this.vmstat.add(this.pgfault, 1);
       return VM_FAULT_SIGSEGV;
@@ -156,15 +155,6 @@ export class Memory {
     vmf.unlock();
     this.work.charge(this.cost.ns.trap);
     return 0;
-  }
-
-  /** A stack vma grows down to the page if it may (expand_stack). */
-  private expandStack(mm: MmStruct, vpn: number): Vma | null {
-    const above = mm.vmas.find((vma) => vma.start > vpn);
-    if (above === undefined || (above.flags & VM_GROWSDOWN) === 0) return null;
-    if (above.end - vpn > STACK_PAGES_MAX) return null;
-    mm.replace(vpn, above.start, [clipVma(above, vpn, above.start)]);
-    return mm.find(vpn);
   }
 }
 export const MemoryToken = createToken<Memory>('Memory');

@@ -1,10 +1,12 @@
 import {
   PG_active,
+  PG_anon,
   PG_dirty,
   PG_hwpoison,
   PG_mlocked,
   PG_pinned,
   PG_referenced,
+  PG_swapbacked,
   PG_swapcache,
   PG_workingset,
 } from '../abi/page-flags.js';
@@ -17,6 +19,7 @@ import { CostModel } from './cost-model.js';
 import { type Demotion, DemotionToken } from './demotion.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
+import { type Lazyfree, LazyfreeToken } from './lazyfree.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import type { ScanControl } from './scan-control.js';
@@ -37,6 +40,7 @@ export class ShrinkFolioList {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(DemotionToken) private readonly demotion: Demotion,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
+    @inject(LazyfreeToken) private readonly lazyfree: Lazyfree,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(LruListsToken) private readonly lru: LruLists,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
@@ -142,6 +146,8 @@ export class ShrinkFolioList {
     }
     if (mayDemote) return 'demote';
     if (this.table.has(folio, PG_pinned)) return 'keep';
+    const mayDrop = this.table.has(folio, PG_anon) && !this.table.has(folio, PG_swapbacked);
+    if (mayDrop) return this.lazyfree.drop(folio) ? 'free' : 'activate';
     if (this.table.order[folio]! > 0 && !this.split(folio, queue)) return 'activate';
     return this.swapOut(folio, sc);
   }

@@ -1,5 +1,5 @@
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_WRITE } from '../abi/mman.js';
+import { VM_DROPPABLE, VM_WRITE } from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
@@ -131,7 +131,8 @@ export class WriteFault {
     } else {
       this.mapping.change(vmf.slot, 0, -1);
     }
-    this.table.set(pfn, PG_anon | PG_anon_exclusive | PG_swapbacked | PG_dirty);
+    const backed = (vmf.vma.flags & VM_DROPPABLE) === 0 ? PG_swapbacked : 0;
+    this.table.set(pfn, PG_anon | PG_anon_exclusive | backed);
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     this.mapping.map(vmf.slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
     this.mlockFolio.mapped(pfn, vmf.vma);

@@ -1,3 +1,4 @@
+import { VM_WIPEONFORK } from '../abi/mman.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct } from '../mem/vma.js';
@@ -37,6 +38,7 @@ export class SyscallShadow {
   /** A child sees what its parent saw at the fork. */
   copyTo(parent: MmStruct, child: MmStruct): void {
     for (const vma of child.vmas) {
+      if ((vma.flags & VM_WIPEONFORK) !== 0) continue;
       this.write(child.id, vma.start, this.read(parent.id, vma.start, vma.end - vma.start));
     }
   }

@@ -17,6 +17,11 @@ export const WINDOW_PAGES = 1024;
 /** Stands for contents that nobody recorded: the next read tells. */
 export const UNKNOWN = -2;
 
+/** Pages that a stack keeps away from what lies below it. */
+const STACK_GUARD_GAP = 256;
+/** No stack grows below it (vm.mmap_min_addr). */
+const LOWEST_PAGE = 16;
+
 const VM_PROT_MASK = VM_READ | VM_WRITE | VM_EXEC;
 /** Set on every mapped page of the model. */
 const MAPPED = 2 ** 30;
@@ -156,10 +161,16 @@ export class TaskModel {
   }
 
   private growStack(index: number): void {
-    if (this.isMapped(index)) return;
+    if (this.isMapped(index) || this.vpn(index) < LOWEST_PAGE) return;
     let above = index + 1;
     while (above < WINDOW_PAGES && !this.isMapped(above)) above++;
     if (above === WINDOW_PAGES || (this.flags[above]! & VM_GROWSDOWN) === 0) return;
+    let below = index - 1;
+    while (below >= 0 && !this.isMapped(below)) below--;
+    const isNear = below >= 0 && index - below <= STACK_GUARD_GAP;
+    const neighbour = this.flags[below] ?? 0;
+    const isOther = (neighbour & VM_PROT_MASK) !== 0 && (neighbour & VM_GROWSDOWN) === 0;
+    if (isNear && isOther) return;
     this.flags.fill(this.flags[above]!, index, above);
   }
 }
