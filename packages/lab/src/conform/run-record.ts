@@ -1,4 +1,4 @@
-import { createMachine } from '@mm-lab/mm-core';
+import { createMachine, zramSwap } from '@mm-lab/mm-core';
 import { replayBootHistory } from './boot-history.js';
 import type { RecordCase } from './conform-case.js';
 import { deathOf, Guest } from './guest.js';
@@ -17,6 +17,9 @@ export interface RecordRun {
   readonly stopped?: { readonly step: number; readonly op: string; readonly message: string };
 }
 
+/** /dev/zram0: 192 MiB less the page of its header, swapped on by a step. */
+const ZRAM = { pages: 192 * 256 - 1, codec: 'lzo-rle' };
+
 /** What a step takes on the guest: enough for background work to catch up. */
 const STEP_MS = 2;
 
@@ -24,7 +27,8 @@ const STEP_MS = 2;
 export function runRecordCase({ kase, topology }: RecordCase): RecordRun {
   const words = new WordData();
   const config = recordMachine(topology);
-  const guest = new Guest(createMachine(config, [words.plugin()]), words);
+  const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words);
+  guest.machine.swap.stopAllocating();
   replayBootHistory(guest.machine, config, kase);
   guest.spawn('p0');
   const steps: StepAnswer[] = [];

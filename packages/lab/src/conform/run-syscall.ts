@@ -1,4 +1,4 @@
-import { createMachine } from '@mm-lab/mm-core';
+import { createMachine, zramSwap } from '@mm-lab/mm-core';
 import type { SyscallCase } from './conform-case.js';
 import { isObject, type Json, type JsonObject, listAt, objectAt } from './json.js';
 import type { Finding, StepAnswer } from './outcome.js';
@@ -11,6 +11,9 @@ import { performStep } from './syscall/steps.js';
 import { syscallMachine } from './syscall-machine.js';
 import { WordData } from './word-data.js';
 
+/** The header's RAM block device of 128 MiB, swapped on from the start. */
+const RAM_DISK = { pages: 128 * 256 - 1, codec: 'lz4' };
+
 /** What became of a case of system calls. */
 export interface SyscallRun {
   readonly findings: readonly Finding[];
@@ -20,7 +23,10 @@ export interface SyscallRun {
 /** Runs a case: setup, the call, what follows. It ends at the first step that fails. */
 export function runSyscallCase(found: SyscallCase): SyscallRun {
   const words = new WordData();
-  const machine = createMachine(syscallMachine(found.machine), [words.plugin()]);
+  const machine = createMachine(syscallMachine(found.machine), [
+    words.plugin(),
+    zramSwap(RAM_DISK),
+  ]);
   const world = new CaseWorld(machine, words);
   const steps: StepAnswer[] = [];
   for (const { name, step, expect } of planOf(found.kase)) {

@@ -46,6 +46,7 @@ import { type PageCache, PageCacheToken } from '../mm/page-cache.js';
 import { type SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { type Swap, SwapToken } from '../mm/swap.js';
 import { SwapBackend } from '../mm/swap-backend.js';
+import { type Swapoff, SwapoffToken } from '../mm/swapoff.js';
 import { type Tasks, TasksToken } from '../mm/tasks.js';
 import { type ThpSettings, ThpSettingsToken } from '../mm/thp-settings.js';
 import { type Truncate, TruncateToken } from '../mm/truncate.js';
@@ -85,6 +86,7 @@ export class Machine {
   readonly migrate: Migrate;
   readonly swap: Swap;
   readonly swapBackend: SwapBackend;
+  readonly swapoff: Swapoff;
   readonly files: Files;
   readonly pageCache: PageCache;
   readonly filemap: Filemap;
@@ -145,6 +147,7 @@ export class Machine {
     this.migrate = services.get(MigrateToken);
     this.swap = services.get(SwapToken);
     this.swapBackend = services.get(SwapBackend);
+    this.swapoff = services.get(SwapoffToken);
     this.files = services.get(FilesToken);
     this.pageCache = services.get(PageCacheToken);
     this.filemap = services.get(FilemapToken);

@@ -64,6 +64,7 @@ import { SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { Swap, SwapToken } from '../mm/swap.js';
 import { NoSwap, SwapBackend } from '../mm/swap-backend.js';
 import { SwapFault, SwapFaultToken } from '../mm/swap-fault.js';
+import { Swapoff, SwapoffToken } from '../mm/swapoff.js';
 import { Tasks, TasksToken } from '../mm/tasks.js';
 import { Truncate, TruncateToken } from '../mm/truncate.js';
 import { VmLimits, VmLimitsToken } from '../mm/vm-limits.js';
@@ -122,6 +123,7 @@ export function bindServices(services: Services): void {
   services.bind(AllocMpolToken, AllocMpol);
   services.bind(WriteFaultToken, WriteFault);
   services.bind(SwapFaultToken, SwapFault);
+  services.bind(SwapoffToken, Swapoff);
   services.bind(MemoryToken, Memory);
   services.bind(MovePagesToken, MovePages);
   services.bind(QueuePagesToken, QueuePages);

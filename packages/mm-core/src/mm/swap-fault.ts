@@ -18,6 +18,7 @@ import {
   PTE_SWP_EXCLUSIVE,
   PTE_TRACKING,
   PTE_WRITE,
+  pteMapsPage,
 } from '../abi/pte.js';
 import { VM_FAULT_HWPOISON, VM_FAULT_MAJOR, VM_FAULT_OOM } from '../abi/vm-fault.js';
 import { assert } from '../base/assert.js';
@@ -64,6 +65,12 @@ export class SwapFault {
   ) {}
 
   doSwapPage(vmf: FaultContext): number {
+    const result = this.bringIn(vmf);
+    if ((result & VM_FAULT_MAJOR) !== 0) this.vmstat.add(this.pgmajfault, 1);
+    return result;
+  }
+
+  private bringIn(vmf: FaultContext): number {
     vmf.unlock();
     const cached = this.swap.folioOf(vmf.value);
     if (cached < 0) return this.readIn(vmf);
@@ -75,12 +82,22 @@ export class SwapFault {
     return this.install(vmf, cached);
   }
 
-  /** Reads the slot into a fresh page of the swap cache: a major fault. */
+  /**
+   * swapoff brings the page of an entry back, old and read-only, and nobody counts a fault
+   * (mm/swapfile.c:unuse_pte). @returns 0 or VM_FAULT_* bits
+   */
+  unusePte(vmf: FaultContext): number {
+    const result = this.bringIn(vmf) & ~VM_FAULT_MAJOR;
+    const bits = this.ptes.bits[vmf.slot]!;
+    if (pteMapsPage(bits)) this.mapping.change(vmf.slot, 0, PTE_WRITE | PTE_ACCESSED);
+    return result;
+  }
+
+  /** Reads the slot into a fresh page of the swap cache. */
   private readIn(vmf: FaultContext): number {
     const entry = vmf.value;
     const pfn = this.allocMpol.vmaAllocFolio(vmf, 0, GFP_HIGHUSER_MOVABLE);
     if (pfn < 0) return VM_FAULT_OOM;
-    this.vmstat.add(this.pgmajfault, 1);
     this.work.charge(this.cost.ns.swapInKernel);
     if (this.ptes.bits[vmf.slot] !== vmf.bits || this.ptes.value[vmf.slot] !== entry) {
       this.folios.put(pfn);

@@ -1,4 +1,4 @@
-import { ENOMEM } from '../abi/errno.js';
+import { EBUSY, ENODEV, ENOMEM } from '../abi/errno.js';
 import { PG_dirty, PG_swapcache } from '../abi/page-flags.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -28,6 +28,8 @@ export class Swap {
   private readonly spare: number[] = [];
   private untouched = 0;
   private usedCount = 0;
+  /** Is the device swapped on? Only then slots are given out. */
+  private isOn = true;
 
   constructor(
     @inject(SwapBackend) private readonly backend: SwapBackend,
@@ -50,9 +52,27 @@ export class Swap {
     return this.usedCount;
   }
 
+  /** Slots of the device that is swapped on; 0 without one (total_swap_pages). */
+  total(): number {
+    return this.isOn ? this.backend.slots : 0;
+  }
+
+  /** swapon(2). @returns 0; -EBUSY if it is on; -ENODEV without a device */
+  swapon(): number {
+    if (this.backend.slots === 0) return -ENODEV;
+    if (this.isOn) return -EBUSY;
+    this.isOn = true;
+    return 0;
+  }
+
+  /** No more slots are given out; those in use stay until they are freed (`Swapoff`). */
+  stopAllocating(): void {
+    this.isOn = false;
+  }
+
   /** Is a slot to be had (get_nr_swap_pages > 0)? */
   hasSpace(): boolean {
-    return this.usedCount < this.backend.slots;
+    return this.isOn && this.usedCount < this.backend.slots;
   }
 
   /** Slots that are not in use (get_nr_swap_pages). */

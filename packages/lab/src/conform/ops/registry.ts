@@ -24,6 +24,7 @@ import {
   munmapOp,
 } from './range-ops.js';
 import { dropCachesOp, settleOp } from './settle-ops.js';
+import { swapinfoOp, swapoffOp, swaponOp } from './swap-ops.js';
 import { exitOp, forkOp, killOp, sleepOp, taskOp, waitOp } from './task-ops.js';
 import { touchOp } from './touch-op.js';
 import { blockStateOp, memoryBlocksOp } from './views/memory-block-ops.js';
@@ -84,6 +85,9 @@ export const OPS: Readonly<Record<string, Op>> = {
   sys_read: sysReadOp,
   smaps: smapsOp,
   status: statusOp,
+  swapinfo: swapinfoOp,
+  swapoff: swapoffOp,
+  swapon: swaponOp,
   sys_write: sysWriteOp,
   task: taskOp,
   tiers: tiersOp,
