@@ -34,6 +34,14 @@ export interface MemoryBlock {
   holdsKernel: boolean;
 }
 
+/** What a zone spanned when the boot was over. */
+interface BootZone {
+  readonly zone: Zone;
+  readonly base: number;
+  readonly pages: number;
+  readonly hotplugged: boolean;
+}
+
 /**
  * The memory blocks of the machine and their state files (drivers/base/memory.c:state_store).
  *
@@ -44,7 +52,8 @@ export interface MemoryBlock {
  */
 @injectable()
 export class MemoryBlocks {
-  private readonly byNode = new Map<number, MemoryBlock[]>();
+  private readonly byNode = new Map<number, readonly MemoryBlock[]>();
+  private readonly bootZones: BootZone[] = [];
   /** Poisoned pages that left with their block. */
   pagesGone = 0;
 
@@ -60,30 +69,20 @@ export class MemoryBlocks {
 
   /** Blocks of a node by number (/sys/devices/system/node/nodeN/memoryM). */
   of(nid: number): readonly MemoryBlock[] {
-    return this.byNode.get(nid) ?? [];
+    const known = this.byNode.get(nid);
+    if (known !== undefined) return known;
+    const blocks = new Map<number, MemoryBlock>();
+    for (const boot of this.bootZones) {
+      if (boot.zone.nid === nid) addBlocks(blocks, boot);
+    }
+    const made = [...blocks.values()].sort((a, b) => a.id - b.id);
+    this.byNode.set(nid, made);
+    return made;
   }
 
-  /** Declares the blocks of a zone that the boot brought online. */
+  /** What a zone spans when the boot is over: its blocks are made when they are asked for. */
   addBootZone(zone: Zone, hotplugged: boolean): void {
-    const { base, spannedPages } = zone;
-    if (spannedPages === 0) return;
-    const first = Math.floor(base / MEMORY_BLOCK_PAGES);
-    const last = Math.floor((base + spannedPages - 1) / MEMORY_BLOCK_PAGES);
-    for (let id = first; id <= last; id++) {
-      const start = Math.max(base, id * MEMORY_BLOCK_PAGES);
-      const end = Math.min(base + spannedPages, (id + 1) * MEMORY_BLOCK_PAGES);
-      const outer = id === first || (id === last && !hotplugged);
-      const holdsKernel = zone.type !== ZONE_MOVABLE && outer;
-      this.add({
-        id,
-        nid: zone.nid,
-        base: start,
-        pages: end - start,
-        zone,
-        online: true,
-        holdsKernel,
-      });
-    }
+    this.bootZones.push({ zone, base: zone.base, pages: zone.spannedPages, hotplugged });
   }
 
   /**
@@ -96,16 +95,6 @@ export class MemoryBlocks {
     const type = this.zoneType(block, state);
     if (type < 0 || block.online) return -EINVAL;
     return this.onlineTo(block, this.nodes.zone(block.nid, type));
-  }
-
-  /** Two zones can share a block: then it can never go. */
-  private add(block: MemoryBlock): void {
-    const blocks = this.byNode.get(block.nid) ?? [];
-    this.byNode.set(block.nid, blocks);
-    const before = blocks.find((other) => other.id === block.id);
-    if (before !== undefined) before.zone = null;
-    else blocks.push(block);
-    blocks.sort((a, b) => a.id - b.id);
   }
 
   /** Zone type for a word, policy contig-zones (zone_for_pfn_range); -1 for an unknown word. */
@@ -202,6 +191,27 @@ export class MemoryBlocks {
   }
 }
 export const MemoryBlocksToken = createToken<MemoryBlocks>('MemoryBlocks');
+
+/** Two zones can share a block: then it can never go. */
+function addBlocks(blocks: Map<number, MemoryBlock>, boot: BootZone): void {
+  const { zone, base, pages, hotplugged } = boot;
+  const end = base + pages;
+  const first = Math.floor(base / MEMORY_BLOCK_PAGES);
+  const last = Math.ceil(end / MEMORY_BLOCK_PAGES) - 1;
+  for (let id = first; id <= last; id++) {
+    const before = blocks.get(id);
+    if (before !== undefined) {
+      before.zone = null;
+      continue;
+    }
+    const start = Math.max(base, id * MEMORY_BLOCK_PAGES);
+    const outer = id === first || (id === last && !hotplugged);
+    const holdsKernel = zone.type !== ZONE_MOVABLE && outer;
+    const place = { id, nid: zone.nid, base: start };
+    const there = Math.min(end, (id + 1) * MEMORY_BLOCK_PAGES) - start;
+    blocks.set(id, { ...place, pages: there, zone, online: true, holdsKernel });
+  }
+}
 
 function intersects(zone: Zone, { base, pages }: MemoryBlock): boolean {
   if (zone.spannedPages === 0) return false;
