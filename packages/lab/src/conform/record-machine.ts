@@ -21,7 +21,7 @@ export function recordMachine(topology: JsonObject): MachineConfig {
   const minFree = Number(textAt(objectAt(topology, 'baseline'), MIN_FREE_KBYTES));
   return {
     seed: 1,
-    sysctl: { thp_enabled: 'madvise' },
+    sysctl: { lru_gen: 7, thp_enabled: 'madvise' },
     nodes: nodes.map(([id, node]) => nodeOf(Number(id), isObject(node) ? node : {})),
     distances: nodes.map(([, node]) => textAt(node, 'distance').split(' ').map(Number)),
     ...(minFree > 0 ? { bootMinFreeKbytes: minFree } : {}),

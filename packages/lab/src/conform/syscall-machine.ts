@@ -9,7 +9,7 @@ export function syscallMachine(machine: JsonObject): MachineConfig {
   const adistances = objectAt(machine, 'abstract_distance');
   return {
     seed: 1,
-    sysctl: { thp_enabled: 'madvise' },
+    sysctl: { lru_gen: 7, thp_enabled: 'madvise' },
     nodes: listAt(machine, 'nodes').map((node) => {
       const id = numberAt(node, 'id');
       const adistance = numberAt(adistances, String(id));

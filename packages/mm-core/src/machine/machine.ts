@@ -10,6 +10,7 @@ import { Tracepoints } from '../hooks/tracepoints.js';
 import { ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
@@ -29,6 +30,7 @@ import { type Fork, ForkToken } from '../mm/fork.js';
 import { type Gup, GupToken } from '../mm/gup.js';
 import { HugeZeroToken } from '../mm/huge-zero.js';
 import { type InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
+import { type Memcontrol, MemcontrolToken } from '../mm/memcontrol.js';
 import { type Memory, MemoryToken } from '../mm/memory.js';
 import { type MemoryBlocks, MemoryBlocksToken } from '../mm/memory-block.js';
 import { type MemoryFailure, MemoryFailureToken } from '../mm/memory-failure.js';
@@ -78,6 +80,7 @@ export class Machine {
   readonly lru: LruLists;
   readonly counters: Vmstat;
   readonly cgroups: CgroupTree;
+  readonly memcgs: MemCgroups;
   readonly mms: Mms;
   readonly tasks: Tasks;
   readonly folios: Folios;
@@ -120,6 +123,7 @@ export class Machine {
   readonly pseudoFiles: PseudoFiles;
   readonly engine: AccessEngine;
   private readonly zap: Zap;
+  private readonly memcontrol: Memcontrol;
   private readonly evict: EvictInode;
 
   constructor(
@@ -139,6 +143,8 @@ export class Machine {
     this.lru = services.get(LruListsToken);
     this.counters = services.get(VmstatToken);
     this.cgroups = services.get(CgroupTreeToken);
+    this.memcgs = services.get(MemCgroupsToken);
+    this.memcontrol = services.get(MemcontrolToken);
     this.mms = services.get(MmsToken);
     this.tasks = services.get(TasksToken);
     this.folios = services.get(FoliosToken);
@@ -233,6 +239,7 @@ export class Machine {
     this.evict.unmapped(gone);
     this.ptes.release(mm.id);
     this.services.get(HugeZeroToken).put(mm);
+    this.memcontrol.releaseTables(mm);
     this.mms.delete(mm.id);
   }
 

@@ -5,11 +5,13 @@ import { ClearRefsFile } from '../sys/clear-refs-file.js';
 import { CompactionFiles } from '../sys/compaction-files.js';
 import { CpusetFiles } from '../sys/cpuset-files.js';
 import { InterleaveWeightFiles } from '../sys/interleave-weight-files.js';
+import { MemcgFiles } from '../sys/memcg-files.js';
 import { MemoryFailureFiles } from '../sys/memory-failure-files.js';
 import { MemoryFiles } from '../sys/memory-files.js';
 import { NodeFiles } from '../sys/node-files.js';
 import { NodeStatFiles } from '../sys/node-stat-files.js';
 import { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from '../sys/pseudo-files.js';
+import { ReclaimFiles } from '../sys/reclaim-files.js';
 import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
 
 /** Everybody who has files; a class with `addTo` and what it needs in its constructor. */
@@ -19,6 +21,8 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   NodeStatFiles,
   CgroupFiles,
   CpusetFiles,
+  MemcgFiles,
+  ReclaimFiles,
   InterleaveWeightFiles,
   MemoryFailureFiles,
   CompactionFiles,

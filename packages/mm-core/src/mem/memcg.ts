@@ -39,6 +39,8 @@ export class MemCgroup {
   overHigh = 0;
   /** Kernel memory: page tables and the like, part of `memory`. */
   kernelPages = 0;
+  /** Pages promoted to faster memory (pgpromote_success). */
+  promoted = 0;
   /** memory.oom.group: all tasks die together. */
   oomGroup = false;
   /** False from rmdir on: what is left is reclaimed without mercy. */
@@ -179,6 +181,12 @@ export class MemCgroups {
   countFolio(folio: number, index: number, by: number): void {
     const id = this.table.memcg[folio]!;
     if (id !== 0) this.get(id).count(index, by);
+  }
+
+  /** Counts a vmstat event of an address space in its group (count_memcg_events_mm). */
+  countMm(mm: MmStruct, index: number, by: number): void {
+    const group = mm.ownerTask?.cgroup ?? null;
+    if (group !== null) this.ofGroup(group).count(index, by);
   }
 
   /** The charge of a folio is paid: from now on it names the group (commit_charge). */

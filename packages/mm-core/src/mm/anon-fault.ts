@@ -14,10 +14,10 @@ import { PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { isSuitable, type ThpSettings, ThpSettingsToken } from './thp-settings.js';
@@ -31,7 +31,7 @@ export class AnonFault {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(CostModel) private readonly cost: CostModel,
@@ -63,7 +63,7 @@ export class AnonFault {
   /** A zeroed folio for the area's page `vpn` by its policy. @returns first pfn or -1 */
   alloc(vmf: FaultContext, order: number, vpn: number, flags: number): number {
     const { mm, vma, nid } = vmf;
-    return this.allocMpol.vmaAllocFolio({ mm, vma, vpn, nid }, order, flags | __GFP_ZERO);
+    return this.prealloc.forVma({ mm, vma, vpn, nid }, order, flags | __GFP_ZERO);
   }
 
   /** Maps a fresh folio from page `first` on, with its only reference (map_anon_folio_pte). */

@@ -23,11 +23,11 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { mustSeeStore } from '../mem/soft-dirty.js';
 import { pageIndex, type Vma } from '../mem/vma.js';
-import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { type Filemap, FilemapToken } from './filemap.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import type { FilePage } from './shmem.js';
@@ -43,7 +43,7 @@ export class FileFault {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FilemapToken) private readonly filemap: Filemap,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(Sysctl) private readonly sysctl: Sysctl,
@@ -84,7 +84,7 @@ export class FileFault {
   private doCowFault(vmf: FaultContext, file: AddressSpace): number {
     this.work.charge(this.cost.ns.cowFault);
     vmf.mm.prepareAnonVma(vmf.vma);
-    const copy = this.allocMpol.vmaAllocFolio(vmf, 0, GFP_HIGHUSER_MOVABLE | __GFP_ZERO);
+    const copy = this.prealloc.forVma(vmf, 0, GFP_HIGHUSER_MOVABLE | __GFP_ZERO);
     if (copy < 0) return VM_FAULT_OOM;
     const page = this.page(vmf, file);
     if (page.pfn < 0) {

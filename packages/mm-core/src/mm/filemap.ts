@@ -6,8 +6,8 @@ import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
-import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type FilePage, type Shmem, ShmemToken } from './shmem.js';
@@ -25,7 +25,7 @@ export class Filemap {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(ShmemToken) private readonly shmem: Shmem,
-    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(ContentsToken) private readonly contents: Contents,
@@ -88,7 +88,7 @@ export class Filemap {
    */
   private fill(file: AddressSpace, index: number, nid: number): number {
     const choice = this.policyNodes.taskChoice(nid);
-    const pfn = this.allocMpol.allocPages(choice, 0, GFP_HIGHUSER_MOVABLE);
+    const pfn = this.prealloc.forFile(choice, GFP_HIGHUSER_MOVABLE);
     if (pfn < 0) return -ENOMEM;
     const image = file.disk.get(index);
     this.contents.put(pfn, image?.version ?? VERSION_ZERO, image?.key ?? 0);

@@ -10,6 +10,7 @@ import {
   PG_swapbacked,
   PG_swapcache,
   PG_unevictable,
+  PG_workingset,
 } from '../abi/page-flags.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -99,6 +100,7 @@ export class Folios {
     assert(!this.table.has(folio, PG_lru | PG_batched), 'a folio goes to the LRU once');
     this.get(folio);
     this.table.set(folio, PG_batched);
+    if (this.lru.lruGenEnabled && this.work.inLruFault()) this.noteFault(folio);
     const batch = this.batchOf(this.work.cpuNid);
     batch.push(folio);
     const large = this.table.order[folio]! > 0;
@@ -116,6 +118,12 @@ export class Folios {
     const batch = this.lazyfree;
     batch.push(folio);
     if (batch.length >= PAGEVEC_SIZE) this.drainLazyfree();
+  }
+
+  /** A page that a fault brings in was used once; one of the working set is active. */
+  private noteFault(folio: number): void {
+    const used = this.table.has(folio, PG_workingset) ? PG_active : PG_referenced;
+    this.table.set(folio, used);
   }
 
   /** lru_add_drain: this CPU's batch. */

@@ -43,10 +43,10 @@ import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
-import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -76,7 +76,7 @@ export class Fork {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(VmLimitsToken) private readonly limits: VmLimits,
@@ -203,7 +203,7 @@ export class Fork {
   private copyPinned(pfn: number, slots: SlotPair, bits: number, copy: Copy): number {
     const { from, to } = slots;
     const page = { mm: copy.child, vma: copy.vma, vpn: this.ptes.vpnOf(to), nid: copy.nid };
-    const fresh = this.allocMpol.vmaAllocFolio(page, 0, GFP_HIGHUSER_MOVABLE);
+    const fresh = this.prealloc.forVma(page, 0, GFP_HIGHUSER_MOVABLE);
     if (fresh < 0) return -ENOMEM;
     if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(from), from);
     this.contents.copy(fresh, pfn);

@@ -6,9 +6,9 @@ import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
-import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { type Filemap, FilemapToken } from './filemap.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -24,7 +24,7 @@ export class MadviseWillneed {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(FilemapToken) private readonly filemap: Filemap,
     @inject(SwapToken) private readonly swap: Swap,
-    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
@@ -66,7 +66,7 @@ export class MadviseWillneed {
   private readSwap(mm: MmStruct, part: Vma, vpn: number, entry: number, kind: number): void {
     if (this.swap.folioOf(entry) >= 0) return;
     const page = { mm, vma: part, vpn, nid: this.work.cpuNid };
-    const pfn = this.allocMpol.vmaAllocFolio(page, 0, GFP_HIGHUSER_MOVABLE);
+    const pfn = this.prealloc.forSwapIn(page, GFP_HIGHUSER_MOVABLE, this.swap.memcgOf(entry));
     if (pfn < 0) return;
     this.swap.read(entry, pfn);
     this.table.set(pfn, kind | PG_swapbacked);

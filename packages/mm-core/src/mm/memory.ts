@@ -1,4 +1,4 @@
-import { VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { VM_EXEC, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE } from '../abi/mman.js';
 import {
   isMigrationType,
   PTE_ACCESSED,
@@ -25,6 +25,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type MmStruct, vmaAllows } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -36,6 +37,7 @@ import { FaultContext } from './fault-context.js';
 import { type FileFault, FileFaultToken } from './file-fault.js';
 import { FALLBACK, type HugeFault, HugeFaultToken } from './huge-fault.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { type Memcontrol, MemcontrolToken } from './memcontrol.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type SwapFault, SwapFaultToken } from './swap-fault.js';
@@ -63,6 +65,8 @@ export class Memory {
     @inject(ExpandStackToken) private readonly stack: ExpandStack,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
+    @inject(MemcontrolToken) private readonly memcontrol: Memcontrol,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
@@ -78,18 +82,32 @@ export class Memory {
     this.work.cpuNid = nid;
     const vma = mm.find(vpn) ?? this.stack.expand(mm, vpn);
     if (vma === null || !vmaAllows(vma, write)) {
-      this.vmstat.add(this.pgfault, 1);
+      this.countFault(mm);
       return VM_FAULT_SIGSEGV;
     }
     const tables = this.ptes.populate(mm.id, vpn);
-    if (tables > 0) this.policyNodes.advanceCursor(tables);
+    if (tables > 0) this.chargeTables(mm, tables);
     const slot = this.ptes.slot(mm.id, vpn);
     const bits = this.ptes.bits[slot]!;
     const vmf = new FaultContext(mm, vma, vpn, slot, write, nid, bits, this.ptes.value[slot]!);
+    const hasRecency = (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0;
+    if (hasRecency) this.work.enterFault();
     const huge = this.hugeFault.handle(vmf);
     const result = huge === FALLBACK ? this.handlePteFault(vmf) : huge;
-    if ((result & VM_FAULT_RETRY) === 0) this.vmstat.add(this.pgfault, 1);
+    if (hasRecency) this.work.leaveFault();
+    if ((result & VM_FAULT_RETRY) === 0) this.countFault(mm);
     return result;
+  }
+
+  /** Page tables are memory of the kernel's own: placed by the task's policy, and charged. */
+  private chargeTables(mm: MmStruct, tables: number): void {
+    this.policyNodes.advanceCursor(tables);
+    this.memcontrol.chargeTables(mm, tables);
+  }
+
+  private countFault(mm: MmStruct): void {
+    this.vmstat.add(this.pgfault, 1);
+    this.memcgs.countMm(mm, this.pgfault, 1);
   }
 
   private handlePteFault(vmf: FaultContext): number {

@@ -9,11 +9,8 @@ import { WMARK_HIGH, WMARK_MIN } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
-import { Tracepoints } from '../hooks/tracepoints.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { LRU_ACTIVE_ANON, LRU_INACTIVE_ANON } from '../mem/lruvec.js';
-import { type Nodes, NodesToken } from '../mem/nodes.js';
-import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import {
   type Compaction,
   CompactionToken,
@@ -21,10 +18,9 @@ import {
   type CompactResult,
 } from './compaction.js';
 import { type Demotion, DemotionToken } from './demotion.js';
+import { type DirectReclaim, DirectReclaimToken } from './direct-reclaim.js';
 import { type OomKill, OomKillToken } from './oom-kill.js';
-import { DEF_PRIORITY, type ScanControl, SWAP_CLUSTER_MAX } from './scan-control.js';
 import { type Swap, SwapToken } from './swap.js';
-import { ReclaimPolicy } from './vmscan.js';
 import { type Work, WorkToken } from './work.js';
 import { type AllocRequest, gfpZone, type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
 
@@ -38,21 +34,17 @@ const PAGE_ALLOC_COSTLY_ORDER = 3;
  */
 @injectable()
 export class PageAlloc {
-  private readonly shrinkSite = Sites.index('vmscan.shrink_zones');
   private readonly retrySite = Sites.index('page_alloc.should_reclaim_retry');
 
   constructor(
     @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
-    @inject(NodesToken) private readonly nodes: Nodes,
     @inject(LruListsToken) private readonly lru: LruLists,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(DemotionToken) private readonly demotion: Demotion,
-    @inject(ReclaimPolicy) private readonly reclaim: ReclaimPolicy,
+    @inject(DirectReclaimToken) private readonly reclaim: DirectReclaim,
     @inject(CompactionToken) private readonly compaction: Compaction,
     @inject(OomKillToken) private readonly oom: OomKill,
     @inject(ManagedToken) private readonly managed: Managed,
-    @inject(VmstatToken) private readonly vmstat: Vmstat,
-    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
@@ -100,7 +92,7 @@ export class PageAlloc {
     const tries: Tries = { priority: (gfp & __GFP_NORETRY) !== 0 ? 'async' : 'sync light' };
     let fruitless = 0;
     for (let kills = 0; kills <= MAX_KILLS; ) {
-      const progress = this.directReclaim(request);
+      const progress = this.reclaim.tryToFreePages(request);
       const reclaimed = this.walk(request);
       if (reclaimed >= 0) return reclaimed;
       const { pfn, result } = this.compaction.direct(request, tries.priority, () =>
@@ -113,6 +105,7 @@ export class PageAlloc {
       if (progress > 0 && this.shouldCompactRetry(request, tries, result)) continue;
       const last = this.mayOom(request);
       if (last !== KILLED) return last;
+      if (this.isDying()) return this.zoneAlloc.getPageFromFreelist(request, 'none');
       kills++;
       fruitless = 0;
     }
@@ -134,41 +127,6 @@ export class PageAlloc {
     return true;
   }
 
-  /** One run over the zonelist's nodes (try_to_free_pages). @returns pages reclaimed */
-  directReclaim(request: AllocRequest): number {
-    this.vmstat.add(Vmstat.index('allocstall_dma') + gfpZone(request.gfp), 1);
-    const sc: ScanControl = {
-      reclaimer: 'direct',
-      nrToReclaim: SWAP_CLUSTER_MAX,
-      priority: DEF_PRIORITY,
-      maySwap: true,
-      mayDemote: true,
-      order: request.order,
-      nrScanned: 0,
-      nrReclaimed: 0,
-    };
-    this.work.enterMemalloc();
-    for (; sc.priority >= 0 && sc.nrReclaimed < sc.nrToReclaim; sc.priority--) {
-      this.shrinkZones(request, sc);
-    }
-    this.work.leaveMemalloc();
-    const tp = this.tracepoints.mm_vmscan_direct_reclaim;
-    if (tp.enabled) tp.emit(request.nid, request.order, sc.nrReclaimed);
-    return sc.nrReclaimed;
-  }
-
-  private shrinkZones(request: AllocRequest, sc: ScanControl): void {
-    const seen = new Set<number>();
-    for (const zone of this.zoneAlloc.zonelist(request)) {
-      if (seen.has(zone.nid)) continue;
-      if (!this.zoneAlloc.nodeAllowed(request, zone.nid)) continue;
-      seen.add(zone.nid);
-      if (!this.managed.zone_reclaim_allowed(this.shrinkSite, zone.nid)) continue;
-      const batches = this.reclaim.shrinkNode(this.nodes.pgdat(zone.nid), sc);
-      while (!batches.next().done);
-    }
-  }
-
   /** Could some zone pass MIN if everything reclaimable went (should_reclaim_retry)? */
   private shouldReclaimRetry(request: AllocRequest, fruitless: number): boolean {
     if (fruitless > MAX_RECLAIM_RETRIES) return false;
@@ -181,6 +139,12 @@ export class PageAlloc {
       const available = zone.freePages + this.reclaimable(zone.nid);
       return available > zone.wmark(WMARK_MIN) + zone.lowmemReserve[highest]!;
     });
+  }
+
+  /** Was the running task killed? It may use the reserves, to be gone sooner (ALLOC_OOM). */
+  private isDying(): boolean {
+    const { current } = this.work;
+    return current !== null && this.oom.isVictim(current.mm.id);
   }
 
   private reclaimable(nid: number): number {

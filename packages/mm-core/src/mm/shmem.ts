@@ -5,8 +5,8 @@ import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
-import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -25,7 +25,7 @@ export class Shmem {
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PageCacheToken) private readonly cache: PageCache,
-    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(SwapToken) private readonly swap: Swap,
@@ -77,7 +77,7 @@ export class Shmem {
   /** By the policy of the file at this index, else the task's (shmem_alloc_folio). */
   private allocate(file: AddressSpace, index: number, nid: number, extra: number): number {
     const choice = this.policyNodes.shmemChoice(file, index, nid);
-    const pfn = this.allocMpol.allocPages(choice, 0, GFP_HIGHUSER_MOVABLE | extra);
+    const pfn = this.prealloc.forFile(choice, GFP_HIGHUSER_MOVABLE | extra);
     return pfn < 0 ? -ENOMEM : pfn;
   }
 

@@ -26,13 +26,14 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { mustSeeStore } from '../mem/soft-dirty.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
-import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
@@ -53,11 +54,12 @@ export class SwapFault {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
@@ -66,7 +68,9 @@ export class SwapFault {
 
   doSwapPage(vmf: FaultContext): number {
     const result = this.bringIn(vmf);
-    if ((result & VM_FAULT_MAJOR) !== 0) this.vmstat.add(this.pgmajfault, 1);
+    if ((result & VM_FAULT_MAJOR) === 0) return result;
+    this.vmstat.add(this.pgmajfault, 1);
+    this.memcgs.countMm(vmf.mm, this.pgmajfault, 1);
     return result;
   }
 
@@ -96,7 +100,8 @@ export class SwapFault {
   /** Reads the slot into a fresh page of the swap cache. */
   private readIn(vmf: FaultContext): number {
     const entry = vmf.value;
-    const pfn = this.allocMpol.vmaAllocFolio(vmf, 0, GFP_HIGHUSER_MOVABLE);
+    const memcg = this.swap.memcgOf(entry);
+    const pfn = this.prealloc.forSwapIn(vmf, GFP_HIGHUSER_MOVABLE, memcg);
     if (pfn < 0) return VM_FAULT_OOM;
     this.work.charge(this.cost.ns.swapInKernel);
     if (this.ptes.bits[vmf.slot] !== vmf.bits || this.ptes.value[vmf.slot] !== entry) {

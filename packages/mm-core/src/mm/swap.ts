@@ -5,6 +5,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { SwapBackend } from './swap-backend.js';
@@ -25,6 +26,8 @@ export class Swap {
   private readonly slotByFolio = new Map<number, number>();
   /** Slots whose page is all zeroes and was never written to the backend (the zeromap). */
   private readonly zeroes: Uint8Array;
+  /** Group that each slot in use is charged to. */
+  private readonly owners: Uint8Array;
   private readonly spare: number[] = [];
   private untouched = 0;
   private usedCount = 0;
@@ -35,6 +38,7 @@ export class Swap {
     @inject(SwapBackend) private readonly backend: SwapBackend,
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(FoliosToken) private readonly folios: Folios,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
@@ -45,6 +49,7 @@ export class Swap {
     this.key = new Int32Array(backend.slots);
     this.cached = new Int32Array(backend.slots);
     this.zeroes = new Uint8Array(backend.slots);
+    this.owners = new Uint8Array(backend.slots);
   }
 
   /** Slots in use. */
@@ -93,9 +98,15 @@ export class Swap {
    * Gives a folio a slot and puts it in the swap cache with one more reference (folio_alloc_swap).
    */
   allocSlot(folio: number): number {
-    if (!this.hasSpace()) return -ENOMEM;
+    const memcg = this.memcgs.of(folio);
+    if (!this.hasSpace()) {
+      memcg.swapEvents.fail++;
+      return -ENOMEM;
+    }
+    if (!this.chargeSwap(memcg)) return -ENOMEM;
     const slot = this.spare.pop() ?? this.untouched++;
     this.usedCount++;
+    this.owners[slot] = memcg.id;
     this.cached[slot] = folio + 1;
     this.slotByFolio.set(folio, slot);
     this.table.set(folio, PG_swapcache | PG_dirty);
@@ -108,6 +119,12 @@ export class Swap {
     const slot = this.slotByFolio.get(folio);
     assert(slot !== undefined, 'the folio is in the swap cache');
     return slot;
+  }
+
+  /** Group that a slot is charged to; null = the root (lookup_swap_cgroup_id). */
+  memcgOf(slot: number): MemCgroup | null {
+    const memcg = this.memcgs.get(this.owners[slot]!);
+    return memcg.parent === null ? null : memcg;
   }
 
   /** Folio that the swap cache has for a slot, or -1 (swap_cache_get_folio). */
@@ -227,10 +244,21 @@ export class Swap {
     }
   }
 
+  /** One slot for the group, if memory.swap.max allows it (mem_cgroup_try_charge_swap). */
+  private chargeSwap(memcg: MemCgroup): boolean {
+    if (memcg.parent === null || memcg.swap.tryCharge(1) === null) return true;
+    memcg.swapEvents.max++;
+    memcg.swapEvents.fail++;
+    return false;
+  }
+
   private releaseIfUnused(slot: number): void {
     if (this.entries[slot] !== 0 || this.cached[slot] !== 0) return;
     if (this.zeroes[slot] === 0) this.backend.free(slot);
     this.zeroes[slot] = 0;
+    const memcg = this.memcgs.get(this.owners[slot]!);
+    if (memcg.parent !== null) memcg.swap.uncharge(1);
+    this.owners[slot] = 0;
     this.spare.push(slot);
     this.usedCount--;
   }

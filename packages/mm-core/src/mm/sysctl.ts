@@ -15,6 +15,12 @@ export interface Sysctl {
   demotion_enabled: boolean;
   /** /sys/kernel/mm/lru_gen/enabled: bit 0 = generations instead of active and inactive lists. */
   lru_gen: number;
+  /** Page cache, in percent of the node, that node_reclaim leaves alone. */
+  min_unmapped_ratio: number;
+  /** The same of reclaimable slab. */
+  min_slab_ratio: number;
+  /** Whoever needs the page is killed for it. */
+  oom_kill_allocating_task: boolean;
   /** Compaction moves mlocked folios too. */
   compact_unevictable_allowed: boolean;
   /** /sys/kernel/mm/transparent_hugepage/enabled at boot: for huge pages of 2 MiB. */
@@ -46,6 +52,9 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   watermark_scale_factor: 10,
   demotion_enabled: false,
   lru_gen: 0,
+  min_unmapped_ratio: 1,
+  min_slab_ratio: 5,
+  oom_kill_allocating_task: false,
   compact_unevictable_allowed: true,
   thp_enabled: 'never',
   thp_order: 0,

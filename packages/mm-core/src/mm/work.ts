@@ -17,6 +17,7 @@ export class Work {
   actorNs = 0;
   /** Depth of reclaim: allocations inside it ignore watermarks (PF_MEMALLOC). */
   private memallocDepth = 0;
+  private faultDepth = 0;
   /** Depth of long-term pins: allocations inside them are not movable (PF_MEMALLOC_PIN). */
   private pinDepth = 0;
 
@@ -42,9 +43,10 @@ export class Work {
    * its own, and what the handler does not take is the actor's (`actorNs`).
    */
   isolate(handler: () => void): void {
-    const { sum, memallocDepth, pinDepth, current } = this;
+    const { sum, memallocDepth, faultDepth, pinDepth, current } = this;
     this.sum = 0;
     this.memallocDepth = 0;
+    this.faultDepth = 0;
     this.pinDepth = 0;
     this.current = null;
     try {
@@ -53,6 +55,7 @@ export class Work {
       this.actorNs += this.sum;
       this.sum = sum;
       this.memallocDepth = memallocDepth;
+      this.faultDepth = faultDepth;
       this.pinDepth = pinDepth;
       this.current = current;
     }
@@ -76,6 +79,20 @@ export class Work {
 
   leaveMemalloc(): void {
     this.memallocDepth--;
+  }
+
+  /** memalloc_noreclaim_save is off and a page fault is handled (lru_gen_in_fault). */
+  inLruFault(): boolean {
+    return this.faultDepth > 0 && this.memallocDepth === 0;
+  }
+
+  /** lru_gen_enter_fault; undo with `leaveFault`. */
+  enterFault(): void {
+    this.faultDepth++;
+  }
+
+  leaveFault(): void {
+    this.faultDepth--;
   }
 
   /** Is the current path a long-term pin (PF_MEMALLOC_PIN)? */

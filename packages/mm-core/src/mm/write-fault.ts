@@ -15,11 +15,11 @@ import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
-import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { isSharedWritable } from './file-fault.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 
@@ -42,7 +42,7 @@ export class WriteFault {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
-    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(PageCacheToken) private readonly cache: PageCache,
@@ -105,7 +105,7 @@ export class WriteFault {
     vmf.mm.prepareAnonVma(vmf.vma);
     this.work.charge(old < 0 ? this.cost.ns.zeroPageCow : this.cost.ns.cowFault);
     const zero = old < 0 ? __GFP_ZERO : 0;
-    const pfn = this.allocMpol.vmaAllocFolio(vmf, 0, GFP_HIGHUSER_MOVABLE | zero);
+    const pfn = this.prealloc.forVma(vmf, 0, GFP_HIGHUSER_MOVABLE | zero);
     if (pfn < 0) {
       if (old >= 0) this.folios.put(this.table.head(old));
       return VM_FAULT_OOM;

@@ -1,0 +1,174 @@
+import { N_MEMORY } from '../abi/node-states.js';
+import {
+  PG_active,
+  PG_anon,
+  PG_dirty,
+  PG_lru,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_unevictable,
+} from '../abi/page-flags.js';
+import type { VmstatName } from '../abi/vmstat.js';
+import { PAGE_SIZE, PMD_ORDER } from '../abi/zone.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type LruLists, LruListsToken } from '../mem/lru.js';
+import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+
+/** Gauges of memory.stat and memory.numa_stat that are counted by node, in the kernel's order. */
+const NODE_GAUGES = [
+  'anon',
+  'file',
+  'shmem',
+  'file_mapped',
+  'file_dirty',
+  'file_writeback',
+  'swapcached',
+  'anon_thp',
+  'file_thp',
+  'shmem_thp',
+  'inactive_anon',
+  'active_anon',
+  'inactive_file',
+  'active_file',
+  'unevictable',
+] as const;
+type NodeGauge = (typeof NODE_GAUGES)[number];
+
+/** Events of memory.stat. */
+const EVENTS: readonly VmstatName[] = [
+  'pgdemote_kswapd',
+  'pgdemote_direct',
+  'pgdemote_khugepaged',
+  'pgdemote_proactive',
+  'pgscan_kswapd',
+  'pgscan_direct',
+  'pgscan_khugepaged',
+  'pgscan_proactive',
+  'pgsteal_kswapd',
+  'pgsteal_direct',
+  'pgsteal_khugepaged',
+  'pgsteal_proactive',
+  'pgfault',
+  'pgmajfault',
+  'pgrefill',
+  'pgactivate',
+  'pgdeactivate',
+  'swpin_zero',
+  'swpout_zero',
+];
+
+/**
+ * What memory.stat and memory.numa_stat say (mm/memcontrol.c:memory_stat_format). Gauges are
+ * counted when somebody asks, by a look at every page of the group and of those below it.
+ */
+@injectable()
+export class MemcgStat {
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(LruListsToken) private readonly lru: LruLists,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
+  ) {}
+
+  /** memory.stat: a name and a number on each line, gauges in bytes. */
+  stat(memcg: MemCgroup): string {
+    const lines: string[] = [];
+    const byNode = this.gauges(memcg);
+    for (const name of NODE_GAUGES) {
+      const pages = [...byNode.values()].reduce((sum, gauges) => sum + gauges[name], 0);
+      lines.push(`${name} ${pages * PAGE_SIZE}`);
+    }
+    lines.push(`kernel ${this.kernelPages(memcg) * PAGE_SIZE}`);
+    lines.push(`pagetables ${this.kernelPages(memcg) * PAGE_SIZE}`);
+    const scan = sumOf(memcg, 'pgscan');
+    const steal = sumOf(memcg, 'pgsteal');
+    lines.push(`pgpromote_success ${memcg.promoted}`, `pgscan ${scan}`, `pgsteal ${steal}`);
+    for (const name of EVENTS) lines.push(`${name} ${memcg.read(name)}`);
+    return lines.join('\n');
+  }
+
+  /** memory.numa_stat: a name and the bytes on each node with memory. */
+  numaStat(memcg: MemCgroup): string {
+    const byNode = this.gauges(memcg);
+    const nids = this.nodes.inState(N_MEMORY);
+    return NODE_GAUGES.map((name) => {
+      const parts = nids.map((nid) => `N${nid}=${(byNode.get(nid)?.[name] ?? 0) * PAGE_SIZE}`);
+      return `${name} ${parts.join(' ')}`;
+    }).join('\n');
+  }
+
+  private kernelPages(memcg: MemCgroup): number {
+    return this.memcgs.below(memcg).reduce((sum, below) => sum + below.kernelPages, 0);
+  }
+
+  private gauges(memcg: MemCgroup): Map<number, Record<NodeGauge, number>> {
+    const byNode = new Map<number, Record<NodeGauge, number>>();
+    const wanted = new Set(this.memcgs.below(memcg).map(({ id }) => id));
+    const isRoot = memcg.parent === null;
+    for (let pfn = 0; pfn < this.table.pages; pfn++) {
+      const id = this.table.memcg[pfn]!;
+      if ((id === 0 && !isRoot) || !wanted.has(id) || this.table.refcount[pfn] === 0) continue;
+      const nid = this.nodes.nidOf(pfn);
+      const known = byNode.get(nid) ?? noGauges();
+      byNode.set(nid, known);
+      this.addFolio(known, pfn);
+    }
+    return byNode;
+  }
+
+  private addFolio(gauges: Record<NodeGauge, number>, folio: number): void {
+    const { table } = this;
+    const pages = table.nrPages(folio);
+    const has = (flag: number): boolean => table.has(folio, flag);
+    let mapped = 0;
+    for (let at = folio; at < folio + pages; at++) if (table.mapcount[at]! > 0) mapped++;
+    if (has(PG_anon)) {
+      gauges.anon += mapped;
+      if (table.order[folio] === PMD_ORDER && mapped > 0) gauges.anon_thp += pages;
+    } else {
+      gauges.file += pages;
+      gauges.file_mapped += mapped;
+      if (has(PG_swapbacked)) gauges.shmem += pages;
+      else if (has(PG_dirty)) gauges.file_dirty += pages;
+    }
+    if (has(PG_swapcache)) gauges.swapcached += pages;
+    if (has(PG_lru)) gauges[this.listName(folio)] += pages;
+  }
+
+  private listName(folio: number): NodeGauge {
+    const { table } = this;
+    if (table.has(folio, PG_unevictable)) return 'unevictable';
+    const gen = table.lruGen[folio]! - 1;
+    const active = gen < 0 ? table.has(folio, PG_active) : this.lru.of(folio).isActiveGen(gen);
+    if (table.has(folio, PG_swapbacked)) return active ? 'active_anon' : 'inactive_anon';
+    return active ? 'active_file' : 'inactive_file';
+  }
+}
+export const MemcgStatToken = createToken<MemcgStat>('MemcgStat');
+
+function noGauges(): Record<NodeGauge, number> {
+  return {
+    anon: 0,
+    file: 0,
+    shmem: 0,
+    file_mapped: 0,
+    file_dirty: 0,
+    file_writeback: 0,
+    swapcached: 0,
+    anon_thp: 0,
+    file_thp: 0,
+    shmem_thp: 0,
+    inactive_anon: 0,
+    active_anon: 0,
+    inactive_file: 0,
+    active_file: 0,
+    unevictable: 0,
+  };
+}
+
+function sumOf(memcg: MemCgroup, what: 'pgscan' | 'pgsteal'): number {
+  const who = ['kswapd', 'direct', 'khugepaged', 'proactive'] as const;
+  return who.reduce((sum, name) => sum + memcg.read(`${what}_${name}`), 0);
+}
