@@ -64,7 +64,7 @@ export class ProcSmaps {
     if (pteMapsPage(bits)) {
       if ((bits & PTE_SPECIAL) !== 0) return;
       if ((vma.flags & VM_HUGETLB) !== 0) this.hugetlbPage(value, smaps);
-      else this.page(bits, value, smaps);
+      else this.page(slot, bits, value, smaps);
       return;
     }
     const type = pteType(bits);
@@ -72,7 +72,7 @@ export class ProcSmaps {
       smaps.swap += 1;
       smaps.swapPss += 1 / Math.max(1, this.swap.entryCount(value));
     } else if (pteHoldsPage(bits) || isMigrationType(type) || type === PTE_TYPE_HWPOISON) {
-      this.page(bits, value, smaps);
+      this.page(slot, bits, value, smaps);
     }
   }
 
@@ -80,7 +80,7 @@ export class ProcSmaps {
    * One page (smaps_account): an entry without a mapping, such as poison, counts whole and as
    * shared unless nobody else holds the page.
    */
-  private page(bits: number, pfn: number, smaps: Smaps): void {
+  private page(slot: number, bits: number, pfn: number, smaps: Smaps): void {
     const { table } = this;
     const folio = table.head(pfn);
     smaps.rss += 1;
@@ -89,6 +89,7 @@ export class ProcSmaps {
     if (anon) smaps.anonymous += 1;
     if (anon && !table.has(folio, PG_swapbacked) && !dirty) smaps.lazyFree += 1;
     if ((bits & PTE_ACCESSED) !== 0) smaps.referenced += 1;
+    if (anon && this.ptes.isHuge(slot)) smaps.anonHugePages += 1;
     const mapped = pteMapsPage(bits) || (bits & PTE_UNADDRESSABLE) !== 0;
     const mappings = mapped ? table.mapcount[pfn]! : 1;
     const alone = mapped ? mappings < 2 : table.refcount[folio] === 1 && !poisoned(bits);
