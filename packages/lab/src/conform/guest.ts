@@ -86,6 +86,11 @@ export class GuestTask {
     this.ring = parent.ring;
   }
 
+  /** As `range`, for a call that the recorder makes on no bytes at 0 if there is no region. */
+  rangeOrNothing(step: Step): Range {
+    return this.range(step) ?? { addr: 0, length: 0 };
+  }
+
   /** The range that a step names, or undefined if there is no such region. */
   range(step: Step): Range | undefined {
     const region = this.region(step.text('r', 'A'));
@@ -164,13 +169,10 @@ export class Guest {
     task.closeDescriptors(this.machine);
   }
 
-  /** Process id that a step names as its target; 0 is the caller. @throws StepError */
+  /** Process id that a step names as its target; 0 is the caller, also for an unknown name. */
   target(step: Step): number {
     const name = step.text('target', '');
-    if (name === '') return step.int('pid', 0);
-    const task = this.find(name);
-    if (task === undefined) throw new StepError(`no task ${name}`);
-    return task.task.struct.pid;
+    return name === '' ? step.int('pid', 0) : (this.find(name)?.task.struct.pid ?? 0);
   }
 
   /** A system call of a task: it runs as that task, and its time passes. */

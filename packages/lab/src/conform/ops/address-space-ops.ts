@@ -40,11 +40,10 @@ export const processMadviseOp: TaskOp = {
   acts: 'task',
   fields: [...RANGE, 'target', 'advice'],
   run: (step, task, guest) => {
-    const range = task.range(step);
-    if (range === undefined) return NO_REGION;
-    const target = guest.find(step.text('target', task.name));
+    const range = task.rangeOrNothing(step);
+    const target = guest.find(step.text('target', ''));
     const request = {
-      target: target?.task.struct ?? null,
+      target: target === undefined || target.death !== null ? null : target.task.struct,
       ranges: [range],
       advice: numberOf(ADVICES, step.text('advice', 'COLD')),
       flags: 0,

@@ -25,7 +25,7 @@ export const mmapOp: TaskOp = {
       addr: addressOf(step, task),
       length,
       prot: protOf(step.text('prot', 'rw')),
-      flags: kind | (overOf(step, task) === undefined ? MAP_FIXED_NOREPLACE : MAP_FIXED),
+      flags: kind | (step.has('over') ? MAP_FIXED : MAP_FIXED_NOREPLACE),
       file,
       offset: step.int('offset_pages', 0) * PAGE_SIZE,
     };

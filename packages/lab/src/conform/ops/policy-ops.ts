@@ -10,7 +10,7 @@ import {
   nameOrNumber,
   numberOf,
 } from '../names.js';
-import { NO_REGION, returned } from '../result.js';
+import { returned } from '../result.js';
 import type { Step } from '../step.js';
 import { RANGE, type TaskOp } from './op.js';
 
@@ -28,8 +28,7 @@ export const mbindOp: TaskOp = {
   acts: 'task',
   fields: [...RANGE, ...MODE_FIELDS, 'flags'],
   run: (step, task, guest) => {
-    const range = task.range(step);
-    if (range === undefined) return NO_REGION;
+    const range = task.rangeOrNothing(step);
     const args = {
       start: range.addr,
       len: range.length,
@@ -64,7 +63,7 @@ export const getMempolicyOp: TaskOp = {
         policy: 'good',
         nodemask: wantsNode ? null : 'good',
         maxnode: wantsNode && !step.has('maxnode') ? 0 : step.int('maxnode', BIG_MASK_BITS + 1),
-        addr: wantsAddr || step.has('r') ? (task.range(step)?.addr ?? 0) : 0,
+        addr: wantsAddr || step.has('r') ? task.rangeOrNothing(step).addr : 0,
         flags,
       }),
     );
@@ -80,8 +79,7 @@ export const homeNodeOp: TaskOp = {
   acts: 'task',
   fields: [...RANGE, 'node', 'hflags'],
   run: (step, task, guest) => {
-    const range = task.range(step);
-    if (range === undefined) return NO_REGION;
+    const range = task.rangeOrNothing(step);
     const args = {
       start: range.addr,
       len: range.length,

@@ -1,6 +1,6 @@
-import { plainCreds } from '@mm-lab/mm-core';
+import { EPERM, plainCreds } from '@mm-lab/mm-core';
 import { returned } from '../result.js';
-import { type Step, StepError } from '../step.js';
+import type { Step } from '../step.js';
 import type { TaskOp } from './op.js';
 
 /** The user that a task becomes without its capabilities. */
@@ -34,13 +34,17 @@ export const pinCpuOp: TaskOp = {
   },
 };
 
+/** setrlimit: both limits; only the superuser may raise what stands there. */
 export const rlimitOp: TaskOp = {
   acts: 'task',
   fields: ['which', 'cur'],
   run: (step, task) => {
-    const { rlimits } = task.task.struct;
+    const { rlimits, creds } = task.task.struct;
+    const which = limitOf(step);
     const cur = step.int('cur', 0);
-    rlimits[limitOf(step)] = cur < 0 ? Infinity : cur;
+    const limit = cur < 0 ? Infinity : cur;
+    if (limit > rlimits[which] && creds.uid !== 0) return returned(-EPERM);
+    rlimits[which] = limit;
     return { ret: 0 };
   },
 };
@@ -58,6 +62,5 @@ export const procWriteOp: TaskOp = {
 
 function limitOf(step: Step): 'memlock' | 'as' | 'data' {
   const which = step.text('which', 'memlock');
-  if (which === 'memlock' || which === 'as' || which === 'data') return which;
-  throw new StepError(`unknown limit ${which}`);
+  return which === 'memlock' || which === 'as' ? which : 'data';
 }

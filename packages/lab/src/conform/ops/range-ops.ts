@@ -1,7 +1,7 @@
 import type { Syscalls, TaskStruct } from '@mm-lab/mm-core';
 import type { JsonObject } from '../json.js';
 import { ADVICES, nameOrNumber, protOf } from '../names.js';
-import { NO_REGION, returned } from '../result.js';
+import { returned } from '../result.js';
 import { runsOf } from '../runs.js';
 import type { Step } from '../step.js';
 import { RANGE, type TaskOp } from './op.js';
@@ -21,8 +21,7 @@ function rangeOp(fields: readonly string[], run: (call: RangeCall) => number): T
     acts: 'task',
     fields: [...RANGE, ...fields],
     run: (step, task, guest) => {
-      const range = task.range(step);
-      if (range === undefined) return NO_REGION;
+      const range = task.rangeOrNothing(step);
       const { sys } = guest.machine;
       return returned(guest.call(task, (caller) => run({ sys, caller, ...range, step })));
     },
@@ -42,8 +41,7 @@ export const madviseOp: TaskOp = {
   acts: 'task',
   fields: [...RANGE, 'advice'],
   run: (step, task, guest) => {
-    const range = task.range(step);
-    if (range === undefined) return NO_REGION;
+    const range = task.rangeOrNothing(step);
     const advice = nameOrNumber(ADVICES, step.get('advice'));
     const { struct } = task.task;
     struct.lastSignal = null;
@@ -79,8 +77,7 @@ export const mincoreOp: TaskOp = {
   acts: 'task',
   fields: RANGE,
   run: (step, task, guest) => {
-    const range = task.range(step);
-    if (range === undefined) return NO_REGION;
+    const range = task.rangeOrNothing(step);
     const vec: number[] = [];
     const { mincore } = guest.machine.sys;
     const rc = guest.call(task, (caller) => mincore.mincore(caller, range.addr, range.length, vec));

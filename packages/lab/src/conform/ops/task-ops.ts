@@ -62,6 +62,11 @@ export const sleepOp: MachineOp = {
   acts: 'machine',
   fields: ['ms'],
   run: (step, guest) => {
+    if (step.has('p')) {
+      const task = guest.find(step.text('p', ''));
+      if (task === undefined) return { error: 'no task' };
+      if (task.death !== null) return { error: 'task is dead' };
+    }
     guest.sleep(step.int('ms', 100));
     return { ret: 0 };
   },
