@@ -37,6 +37,7 @@ export const VMSTAT_NAMES = [
   'pgmigrate_fail',
   'thp_migration_success',
   'thp_migration_fail',
+  'thp_migration_split',
   'compact_migrate_scanned',
   'compact_free_scanned',
   'compact_isolated',

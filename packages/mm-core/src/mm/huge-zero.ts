@@ -1,6 +1,7 @@
 import { createToken, inject, injectable } from '../base/di.js';
 import type { MmStruct } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 
 /**
  * The huge zero folio (mm/huge_memory.c:mm_get_huge_zero_folio): made at the first read fault that
@@ -13,13 +14,17 @@ export class HugeZero {
   private readonly holders = new Set<MmStruct>();
   private exists = false;
 
-  constructor(@inject(VmstatToken) private readonly vmstat: Vmstat) {}
+  constructor(
+    @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+  ) {}
 
   /** An address space is about to map it. */
   get(mm: MmStruct): void {
     this.holders.add(mm);
     if (this.exists) return;
     this.exists = true;
+    this.policyNodes.advanceCursor(1);
     this.vmstat.add(this.allocated, 1);
   }
 

@@ -1,11 +1,12 @@
 import { EAGAIN, ENOMEM } from '../abi/errno.js';
-import { MIGRATE_ASYNC } from '../abi/migrate.js';
+import { MIGRATE_ASYNC, MR_NUMA_MISPLACED } from '../abi/migrate.js';
 import {
   PG_active,
   PG_anon,
   PG_dirty,
   PG_isolated,
   PG_mlocked,
+  PG_partially_mapped,
   PG_referenced,
   PG_swapbacked,
   PG_swapcache,
@@ -26,7 +27,9 @@ import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
+import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -63,6 +66,19 @@ interface Tally {
   failed: number;
   thpSucceeded: number;
   thpFailed: number;
+  thpSplit: number;
+}
+
+/** A call on its way. */
+interface Batch {
+  readonly moves: Move[];
+  /** What goes back to the caller. */
+  readonly left: number[];
+  /** Pages of folios that were split, still to be tried. */
+  readonly splits: number[];
+  /** Folios that did not move. */
+  failed: number;
+  readonly tally: Tally;
 }
 
 interface Move {
@@ -102,6 +118,8 @@ export class Migrate {
     @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
+    @inject(HugeMemoryToken) private readonly hugeMemory: HugeMemory,
+    @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
@@ -118,27 +136,71 @@ export class Migrate {
    * tried nor counted.
    */
   migratePages(list: number[], request: MigrateRequest): MigrateResult {
-    const moves: Move[] = [];
-    const left: number[] = [];
-    const tally: Tally = { succeeded: 0, failed: 0, thpSucceeded: 0, thpFailed: 0 };
-    let outOfMemory = false;
-    for (const src of list) {
-      if (outOfMemory) {
-        left.push(src);
-        continue;
-      }
-      const order = this.table.order[src]!;
-      const rc = this.unmapAndCopy(src, request, moves);
-      if (rc !== 0) left.push(src);
-      outOfMemory = rc === -ENOMEM;
-      tallyFolio(tally, order, rc);
-    }
+    const batch: Batch = { moves: [], left: [], splits: [], failed: 0, tally: emptyTally() };
+    const outOfMemory = this.each(list, request, batch);
+    const { moves, left, splits, tally } = batch;
+    if (outOfMemory) left.push(...splits);
+    else this.eachOnce(splits, request, batch);
     list.splice(0, list.length, ...left);
     const flushes = Math.ceil(moves.length / this.cost.counts.flushBatch);
     this.work.charge(flushes * this.cost.tlbFlushNs(1));
     this.finish(moves);
     this.count(tally, request);
-    return { rc: outOfMemory ? -ENOMEM : left.length, succeeded: tally.succeeded };
+    const { succeeded } = tally;
+    if (left.length === 0) return { rc: 0, succeeded };
+    return { rc: outOfMemory ? -ENOMEM : Math.max(1, batch.failed), succeeded };
+  }
+
+  /**
+   * A large folio that is partly mapped, or that finds no room in one piece, is split, which counts
+   * as its failure. @returns did one find no destination, which ends it?
+   */
+  private each(list: readonly number[], request: MigrateRequest, batch: Batch): boolean {
+    for (const [at, src] of list.entries()) {
+      const order = this.table.order[src]!;
+      const isPartly = order > 1 && this.table.has(src, PG_partially_mapped);
+      if (isPartly && this.trySplit(src, batch)) continue;
+      const rc = this.unmapAndCopy(src, request, batch.moves);
+      const maySplit = order > 0 && request.reason !== MR_NUMA_MISPLACED;
+      if (rc === -ENOMEM && maySplit && this.trySplit(src, batch)) continue;
+      this.tellFolio(src, order, rc, batch);
+      if (rc !== -ENOMEM) continue;
+      batch.left.push(...list.slice(at + 1));
+      return true;
+    }
+    return false;
+  }
+
+  /** The pages of split folios get one try; none of them is a failure of its own. */
+  private eachOnce(pages: readonly number[], request: MigrateRequest, batch: Batch): void {
+    const { failed } = batch;
+    for (const [at, page] of pages.entries()) {
+      const rc = this.unmapAndCopy(page, { ...request, mode: MIGRATE_ASYNC }, batch.moves);
+      this.tellFolio(page, 0, rc, batch);
+      if (rc !== -ENOMEM) continue;
+      batch.left.push(...pages.slice(at + 1));
+      break;
+    }
+    batch.failed = failed;
+  }
+
+  private tellFolio(src: number, order: number, rc: number, batch: Batch): void {
+    tallyFolio(batch.tally, order, rc);
+    if (rc === 0) return;
+    batch.left.push(src);
+    batch.failed++;
+  }
+
+  private trySplit(folio: number, batch: Batch): boolean {
+    const { splits, tally } = batch;
+    const isThp = this.table.order[folio] === PMD_ORDER ? 1 : 0;
+    const fresh = this.hugeMemory.splitFolio(folio);
+    if (fresh === null) return false;
+    splits.push(folio, ...fresh);
+    batch.failed++;
+    tally.thpFailed += isThp;
+    tally.thpSplit += isThp;
+    return true;
   }
 
   /** Time at which the entries of a folio under migration go, or -1 if it is not under way. */
@@ -267,6 +329,7 @@ export class Migrate {
     if (this.table.has(src, PG_swapcache)) this.swap.replaceFolio(src, dst);
     this.memcgs.move(src, dst);
     if (this.cache.has(src)) this.cache.replace(src, dst);
+    if (this.table.has(src, PG_partially_mapped)) this.deferred.add(dst);
     this.rmapWalk.removeMigrationPtes(src, dst);
     const tp = this.tracepoints.mm_migrate_folio;
     if (tp.enabled) tp.emit(src, dst, this.nodes.nidOf(src), this.nodes.nidOf(dst));
@@ -295,11 +358,16 @@ export class Migrate {
     this.vmstat.count('pgmigrate_fail', failed);
     this.vmstat.count('thp_migration_success', tally.thpSucceeded);
     this.vmstat.count('thp_migration_fail', tally.thpFailed);
+    this.vmstat.count('thp_migration_split', tally.thpSplit);
     const tp = this.tracepoints.mm_migrate_pages;
     if (tp.enabled) tp.emit(succeeded, failed, request.mode, request.reason);
   }
 }
 export const MigrateToken = createToken<Migrate>('Migrate');
+
+function emptyTally(): Tally {
+  return { succeeded: 0, failed: 0, thpSucceeded: 0, thpFailed: 0, thpSplit: 0 };
+}
 
 function tallyFolio(tally: Tally, order: number, rc: number): void {
   const isThp = order === PMD_ORDER ? 1 : 0;

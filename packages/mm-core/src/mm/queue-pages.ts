@@ -27,6 +27,13 @@ export interface QueueRequest {
   readonly holes: 'allowed' | 'refused';
 }
 
+/** How far a walk came. */
+interface Walked {
+  failed: number;
+  /** The last large folio: its other entries are not looked at. */
+  large: number;
+}
+
 const MOVE_ANY = MPOL_MF_MOVE | MPOL_MF_MOVE_ALL;
 
 /**
@@ -56,7 +63,7 @@ export class QueuePages {
     const parts = mm.within(start, end);
     const looks = (flags & (MPOL_MF_STRICT | MOVE_ANY)) !== 0;
     let at = start;
-    let failed = 0;
+    const walked: Walked = { failed: 0, large: -1 };
     for (const [index, part] of parts.entries()) {
       if (holes === 'refused') {
         const next = parts[index + 1]?.start ?? end;
@@ -64,26 +71,24 @@ export class QueuePages {
       }
       at = part.end;
       if (!looks) continue;
-      failed += this.walk(request, part.start, part.end, list);
-      if (failed > 0 && (flags & MOVE_ANY) === 0) return -EIO;
+      this.ptes.walk(mm.id, part.start, part.end, (slot) =>
+        this.entry(request, slot, walked, list),
+      );
+      if (walked.failed > 0 && (flags & MOVE_ANY) === 0) return -EIO;
     }
-    return parts.length === 0 ? -EFAULT : failed;
+    return parts.length === 0 ? -EFAULT : walked.failed;
   }
 
-  private walk(request: QueueRequest, start: number, end: number, list: number[]): number {
-    const { mm, flags } = request;
-    let failed = 0;
-    let large = -1;
-    this.ptes.walk(mm.id, start, end, (slot) => {
-      const bits = this.ptes.bits[slot]!;
-      if (isMigrationType(pteType(bits))) failed++;
-      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
-      const folio = this.table.head(this.ptes.value[slot]!);
-      if (folio === large || !this.isWanted(request, folio)) return;
-      if (this.table.order[folio]! > 0) large = folio;
-      if ((flags & MOVE_ANY) === 0 || !this.add(folio, flags, list)) failed++;
-    });
-    return failed;
+  /** queue_folios_pte_range, for one entry. */
+  private entry(request: QueueRequest, slot: number, walked: Walked, list: number[]): void {
+    const { flags } = request;
+    const bits = this.ptes.bits[slot]!;
+    if (isMigrationType(pteType(bits))) walked.failed++;
+    if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+    const folio = this.table.head(this.ptes.value[slot]!);
+    if (folio === walked.large || !this.isWanted(request, folio)) return;
+    if (this.table.order[folio]! > 0) walked.large = folio;
+    if ((flags & MOVE_ANY) === 0 || !this.add(folio, flags, list)) walked.failed++;
   }
 
   private isWanted({ nodes, wanted }: QueueRequest, folio: number): boolean {

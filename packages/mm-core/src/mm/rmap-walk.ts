@@ -143,12 +143,13 @@ export class RmapWalk {
     }
     if (this.table.has(folio, PG_pinned)) return false;
     const end = folio + this.table.nrPages(folio);
-    this.byMapping(folio, (slot, pfn) => {
+    const replace = (slot: number, pfn: number): void => {
       const bits = this.ptes.bits[slot]!;
       if (!pteHoldsPage(bits)) return;
       this.mapping.toMigration(slot, this.migrationType(pfn, bits), bits & KEPT);
       this.folios.put(folio);
-    });
+    };
+    this.byMapping(folio, replace, 'each');
     for (let pfn = folio; pfn < end; pfn++) this.table.clear(pfn, PG_anon_exclusive);
     return true;
   }
@@ -177,19 +178,27 @@ export class RmapWalk {
     for (const leaf of this.hugeLeaves(folio)) this.pmds.split(leaf);
   }
 
-  /** Changes every entry of a folio in the same way; huge entries stay huge. */
-  private byMapping(folio: number, change: (slot: number, pfn: number) => void): void {
+  /**
+   * Changes every entry of a folio in the same way; huge entries stay huge. Entries of base pages
+   * go all together or, as a migration has it, each on its own: the folio is partly mapped then.
+   */
+  private byMapping(
+    folio: number,
+    change: (slot: number, pfn: number) => void,
+    entries: 'together' | 'each' = 'together',
+  ): void {
     this.deferred.begin();
     for (const leaf of this.hugeLeaves(folio)) {
       this.mapping.whole(leaf, () => {
         for (let at = 0; at < PTRS_PER_PTE; at++) change((leaf << LEAF_SHIFT) | at, folio + at);
       });
     }
+    if (entries === 'each') this.deferred.end();
     const end = folio + this.table.nrPages(folio);
     for (let pfn = folio; pfn < end; pfn++) {
       for (const slot of this.rmap.slots(pfn)) if (!this.ptes.isHuge(slot)) change(slot, pfn);
     }
-    this.deferred.end();
+    if (entries === 'together') this.deferred.end();
   }
 
   /**
