@@ -10,6 +10,21 @@ const SCALE_FACTOR_MAX = 3000;
 /** Bit of vm.drop_caches for the page cache; the other is the slab's. */
 const DROP_PAGECACHE = 1;
 
+/** Tunables that are numbers and nothing else, with the range that the kernel takes. */
+const PLAIN = {
+  overcommit_memory: { min: 0, max: 2 },
+  overcommit_ratio: { min: 0 },
+  max_map_count: { min: 0 },
+  mmap_min_addr: { min: 0 },
+} as const;
+
+const PLAIN_NAMES = [
+  'overcommit_memory',
+  'overcommit_ratio',
+  'max_map_count',
+  'mmap_min_addr',
+] as const;
+
 /** The tunables of /proc/sys/vm and /sys/kernel/mm that are plain numbers (kernel/sysctl.c). */
 @injectable()
 export class VmSysctlFiles implements PseudoFileSource {
@@ -55,6 +70,13 @@ export class VmSysctlFiles implements PseudoFileSource {
       min: 1,
       max: 4,
     });
+    for (const name of PLAIN_NAMES) {
+      const set = (value: number): number => {
+        sysctl[name] = value;
+        return 0;
+      };
+      vm(name, { get: () => sysctl[name], set, ...PLAIN[name] });
+    }
     files.add(
       '/sys/kernel/mm/numa/demotion_enabled',
       booleanFile(
