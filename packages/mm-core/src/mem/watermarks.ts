@@ -13,9 +13,6 @@ import type { Zone } from './zone.js';
 /** Migratetypes that per-CPU lists keep apart (enum migratetype). */
 const MIGRATE_PCPTYPES = 3;
 
-/** Ratios of mm/page_alloc.c:sysctl_lowmem_reserve_ratio by zone type. */
-const LOWMEM_RESERVE_RATIO = [256, 256, 32, 0];
-
 /** clamp(int_sqrt(16 * lowmem_kB), 128, 262144) (mm/page_alloc.c:calculate_min_free_kbytes). */
 export function calculateMinFreeKbytes(lowmemPages: number): number {
   const kbytes = lowmemPages * 4;
@@ -57,9 +54,9 @@ export function setupZoneWmarks(zone: Zone, share: number, scaleFactor: number):
  * Zone i keeps reserve[j] pages from requests that could use the higher zone j of the same node
  * (setup_per_zone_lowmem_reserve).
  */
-export function setupLowmemReserve(pgdat: Pgdat): void {
+export function setupLowmemReserve(pgdat: Pgdat, ratios: readonly number[]): void {
   for (const zone of pgdat.zones) {
-    const ratio = LOWMEM_RESERVE_RATIO[zone.type]!;
+    const ratio = ratios[zone.type] ?? 0;
     for (let j = 0; j < MAX_NR_ZONES; j++) {
       let higher = 0;
       for (const other of pgdat.zones) {

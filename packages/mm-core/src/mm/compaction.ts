@@ -12,6 +12,7 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import type { Zone } from '../mem/zone.js';
 import { type CompactZone, CompactZoneToken, WHOLE_ZONE } from './compact-zone.js';
+import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
 import { type AllocRequest, gfpZone, type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
 
@@ -21,8 +22,6 @@ export type CompactResult = 'skipped' | 'deferred' | 'complete' | 'success';
 /** How hard to try (enum compact_priority). */
 export type CompactPriority = 'async' | 'sync light' | 'sync full';
 
-/** Above this fragmentation index a failure is due to fragmentation (extfrag_threshold). */
-const EXTFRAG_THRESHOLD = 500;
 /** Failures double the requests that pass by, up to 64 of them (COMPACT_MAX_DEFER_SHIFT). */
 const COMPACT_MAX_DEFER_SHIFT = 6;
 const PAGE_ALLOC_COSTLY_ORDER = 3;
@@ -51,6 +50,7 @@ export class Compaction {
     @inject(CompactZoneToken) private readonly compactZone: CompactZone,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(WorkToken) private readonly work: Work,
     @inject(ClockToken) private readonly clock: Clock,
   ) {}
@@ -126,7 +126,7 @@ export class Compaction {
     if (!this.gapFits(zone, request, zone.freePages)) return 'skipped';
     const index = fragmentationIndex(buddyinfo(zone), order);
     const costly = order > PAGE_ALLOC_COSTLY_ORDER;
-    const forLackOfMemory = index !== FRAGMENTATION_NONE && index <= EXTFRAG_THRESHOLD;
+    const forLackOfMemory = index !== FRAGMENTATION_NONE && index <= this.sysctl.extfrag_threshold;
     if (costly && index >= 0 && forLackOfMemory) return 'skipped';
     const mode = priority === 'async' ? MIGRATE_ASYNC : MIGRATE_SYNC_LIGHT;
     this.compactZone.run(zone, order, mode);

@@ -21,6 +21,8 @@ export interface Sysctl {
   min_slab_ratio: number;
   /** Whoever needs the page is killed for it. */
   oom_kill_allocating_task: boolean;
+  /** Fragmentation index, 0..1000, from which compaction helps a large request. */
+  extfrag_threshold: number;
   /** Compaction moves mlocked folios too. */
   compact_unevictable_allowed: boolean;
   /** /sys/kernel/mm/transparent_hugepage/enabled at boot: for huge pages of 2 MiB. */
@@ -55,6 +57,7 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   min_unmapped_ratio: 1,
   min_slab_ratio: 5,
   oom_kill_allocating_task: false,
+  extfrag_threshold: 500,
   compact_unevictable_allowed: true,
   thp_enabled: 'never',
   thp_order: 0,

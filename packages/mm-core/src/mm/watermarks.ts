@@ -23,6 +23,8 @@ export class Watermarks {
   private readonly site = Sites.index('page_alloc.__setup_per_zone_wmarks');
   /** Now in force, in kB (min_free_kbytes). */
   minFreeKbytes = 0;
+  /** vm.lowmem_reserve_ratio by zone type, that of ZONE_DEVICE last. */
+  readonly lowmemReserveRatio = [256, 256, 32, 0, 0];
   /** Does khugepaged ask for its share when marks are computed anew? */
   private raisedByKhugepaged = false;
 
@@ -37,6 +39,7 @@ export class Watermarks {
    * @param kbytes the value that khugepaged left when it started, if it did
    */
   boot(kbytes?: number): void {
+    this.minFreeKbytes = this.sysctl.min_free_kbytes;
     for (const zone of this.nodes.zones) zone.setWatermarks(0, 0);
     this.recompute();
     if (kbytes === undefined) return;
@@ -45,12 +48,10 @@ export class Watermarks {
     this.setup();
   }
 
-  /** After memory came or went (init_per_zone_wmark_min). */
+  /** After memory came or went (init_per_zone_wmark_min): a user's larger value stands. */
   recompute(): void {
-    this.minFreeKbytes = Math.max(
-      this.sysctl.min_free_kbytes,
-      calculateMinFreeKbytes(freeBufferPages(this.nodes)),
-    );
+    const formula = calculateMinFreeKbytes(freeBufferPages(this.nodes));
+    if (formula > this.sysctl.min_free_kbytes) this.minFreeKbytes = formula;
     this.setup();
     if (!this.raisedByKhugepaged) return;
     const zones = this.nodes.zones.filter((zone) => zone.type <= ZONE_NORMAL && zone.managedPages);
@@ -72,6 +73,14 @@ export class Watermarks {
     this.setup();
   }
 
+  /** A write to vm.lowmem_reserve_ratio: as many ratios as it names. */
+  writeLowmemReserveRatio(ratios: readonly number[]): void {
+    ratios.forEach((ratio, at) => {
+      if (at < this.lowmemReserveRatio.length) this.lowmemReserveRatio[at] = Math.max(0, ratio);
+    });
+    for (const pgdat of this.nodes.all()) setupLowmemReserve(pgdat, this.lowmemReserveRatio);
+  }
+
   /** Marks and reserves of every zone (setup_per_zone_wmarks, setup_per_zone_lowmem_reserve). */
   setup(): void {
     let lowmem = 0;
@@ -86,7 +95,7 @@ export class Watermarks {
         setupZoneWmarks(zone, share, this.sysctl.watermark_scale_factor);
         if (!policy.managed_watermarks) zone.watermarkBoost = 0;
       }
-      setupLowmemReserve(pgdat);
+      setupLowmemReserve(pgdat, this.lowmemReserveRatio);
     }
   }
 }

@@ -36,6 +36,17 @@ export class CompactionFiles implements PseudoFileSource {
         max: 1,
       }),
     );
+    files.add(
+      '/proc/sys/vm/extfrag_threshold',
+      numberFile({
+        get: () => sysctl.extfrag_threshold,
+        set: (value) => {
+          sysctl.extfrag_threshold = value;
+          return 0;
+        },
+        max: 1000,
+      }),
+    );
     for (const { nid } of this.nodes.all()) {
       files.add(
         `/sys/devices/system/node/node${nid}/compact`,

@@ -1,8 +1,9 @@
+import { EINVAL } from '../abi/errno.js';
 import { inject, injectable } from '../base/di.js';
 import { Sysctl } from '../mm/sysctl.js';
 import { type Truncate, TruncateToken } from '../mm/truncate.js';
 import { type Watermarks, WatermarksToken } from '../mm/watermarks.js';
-import { booleanFile, numberFile } from './pseudo-file.js';
+import { booleanFile, numberFile, parseNumber } from './pseudo-file.js';
 import type { PseudoFileSource, PseudoFiles } from './pseudo-files.js';
 
 const SWAPPINESS_MAX = 200;
@@ -63,6 +64,16 @@ export class VmSysctlFiles implements PseudoFileSource {
       },
       min: 1,
       max: SCALE_FACTOR_MAX,
+    });
+    files.add('/proc/sys/vm/lowmem_reserve_ratio', {
+      read: () => watermarks.lowmemReserveRatio.join('\t'),
+      write: (text) => {
+        const ratios = text.trim().split(/\s+/).map(parseNumber);
+        const known = ratios.filter((ratio) => ratio !== null);
+        if (known.length < ratios.length) return -EINVAL;
+        watermarks.writeLowmemReserveRatio(known);
+        return 0;
+      },
     });
     vm('drop_caches', {
       get: () => this.dropCaches,

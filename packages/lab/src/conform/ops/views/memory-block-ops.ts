@@ -29,7 +29,9 @@ export const blockStateOp: MachineOp = {
     const blocks = remembered(guest, nid, state);
     const wanted = step.int('block', -1);
     const chosen = wanted >= 0 ? blocks.slice(wanted, wanted + 1) : blocks;
-    const rcs = chosen.map((block) => guest.machine.blocks.setState(block, state));
+    const rcs = chosen.map((block) =>
+      state === '' ? 0 : guest.machine.blocks.setState(block, state),
+    );
     guest.machine.spend();
     const failed = rcs.filter((rc) => rc < 0).at(-1);
     return {
