@@ -5,7 +5,5 @@ import { fileURLToPath } from 'node:url';
  * cases that come without a description. Nothing if the package was installed alone.
  */
 export function bundledConformance(path: string): readonly string[] {
-  return [
-    fileURLToPath(new URL(`../../../../conformance/cases/kernel-records/${path}`, import.meta.url)),
-  ];
+  return [fileURLToPath(new URL(`../../../../conformance/cases/${path}`, import.meta.url))];
 }

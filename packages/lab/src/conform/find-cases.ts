@@ -3,7 +3,15 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { LabError, messageOf } from '../error/lab-error.js';
 import { bundledConformance } from './bundled.js';
 import type { ConformCase, SkippedCase } from './conform-case.js';
-import { isArray, isObject, type Json, objectAt, parseJson, textAt } from './json.js';
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  objectAt,
+  parseJson,
+  textAt,
+} from './json.js';
 import { syscallCases } from './syscall-file.js';
 
 /** What is looked for. */
@@ -107,7 +115,17 @@ class CaseFinder {
   }
 
   private addSyscalls(content: Json, path: string): void {
-    for (const found of syscallCases(content, this.options.kernel, path)) this.put(found);
+    const { kernel } = this.options;
+    const machines = this.syscallMachines(content);
+    for (const found of syscallCases(content, { kernel, machines, path })) this.put(found);
+  }
+
+  /** Those of the file's header; cases without one run on those of the repository. */
+  private syscallMachines(content: Json): JsonObject {
+    const own = objectAt(objectAt(content, 'header'), 'machines');
+    const [bundled] = bundledConformance('syscall-cases.json').filter((path) => existsSync(path));
+    if (Object.keys(own).length > 0 || bundled === undefined) return own;
+    return objectAt(objectAt(this.read(bundled), 'header'), 'machines');
   }
 
   private addRecords(path: string): void {
@@ -177,7 +195,9 @@ class CaseFinder {
 
   private topologyOf(base: string): Json {
     const own = join(base, '_topology.json');
-    const bundled = bundledConformance(`records/${this.options.kernel}/_topology.json`);
+    const bundled = bundledConformance(
+      `kernel-records/records/${this.options.kernel}/_topology.json`,
+    );
     const path = firstExisting(own, ...bundled);
     if (path !== undefined) return this.read(path);
     throw new LabError('CASES_UNREADABLE', `there is no _topology.json in ${base}`);
@@ -185,7 +205,7 @@ class CaseFinder {
 
   private machinesOf(base: string): Json {
     const near = [join(base, '..', '..', 'machines.json'), join(base, '..', 'machines.json')];
-    const path = firstExisting(...near, ...bundledConformance('machines.json'));
+    const path = firstExisting(...near, ...bundledConformance('kernel-records/machines.json'));
     return path === undefined ? {} : this.read(path);
   }
 

@@ -1,9 +1,19 @@
 import type { ConformCase } from './conform-case.js';
 import { isArray, isObject, type Json, type JsonObject, listAt, objectAt, textAt } from './json.js';
 
+/** What a file of system calls is read with. */
+export interface SyscallFile {
+  readonly kernel: string;
+  /** Machines by name. */
+  readonly machines: JsonObject;
+  readonly path: string;
+}
+
 /** The cases of a file of system calls; those of other releases are skipped. */
-export function syscallCases(content: Json, kernel: string, path: string): readonly ConformCase[] {
-  const machines = objectAt(objectAt(content, 'header'), 'machines');
+export function syscallCases(
+  content: Json,
+  { kernel, machines, path }: SyscallFile,
+): readonly ConformCase[] {
   return listAt(content, 'cases').map((kase) => {
     const id = textAt(kase, 'id');
     const family = `syscall/${textAt(kase, 'group')}`;

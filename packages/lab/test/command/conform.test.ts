@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const SET = fileURLToPath(new URL('../../../../conformance/cases', import.meta.url));
+const RECORDS = join(SET, 'kernel-records/records/7.3.4/mempolicy-errno.json');
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mm-lab-conform-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function run(...args: readonly string[]) {
+  const ended = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: folder });
+  return { code: ended.status, out: ended.stdout, err: ended.stderr };
+}
+
+describe.runIf(existsSync(CLI) || process.env.CI !== undefined)('mm-lab conform', () => {
+  test('emits what the rule of the records accepts', () => {
+    const emitted = join(folder, 'emitted.jsonl');
+    const { code, out } = run(CLI, 'conform', RECORDS, '--emit', emitted);
+    expect([code, out.trim().split('\n').at(-1)]).toEqual([0, '28 passed, 0 failed, 0 skipped']);
+    const judged = run(join(SET, 'compare.mjs'), RECORDS, emitted);
+    expect([judged.code, judged.out.trim().split('\n').at(-1)]).toEqual([
+      0,
+      '28 passed, 0 failed, 0 skipped',
+    ]);
+  });
+
+  test('tells what differs, and fails', () => {
+    const records = join(folder, 'mempolicy-errno.json');
+    const [first] = JSON.parse(readFileSync(RECORDS, 'utf8'));
+    first.steps[0].result = { ret: 5 };
+    writeFileSync(records, JSON.stringify([first]));
+    const cases = join(SET, 'kernel-records/cases');
+    const { code, out } = run(CLI, 'conform', records, '--cases', cases);
+    expect(code).toBe(1);
+    expect(out).toContain(`${first.id}: step 0 ${first.steps[0].op} ret: kernel 5, model -1`);
+    const gaps = join(folder, 'gaps.json');
+    writeFileSync(gaps, JSON.stringify({ [first.id]: 'made up' }));
+    const known = run(CLI, 'conform', records, '--cases', cases, '--known-gaps', gaps);
+    expect([known.code, known.err]).toEqual([0, '']);
+    const closed = run(CLI, 'conform', RECORDS, '--case', first.id, '--known-gaps', gaps);
+    expect([closed.code, closed.out]).toEqual([
+      1,
+      expect.stringContaining(`a known gap that passes now: ${first.id}`),
+    ]);
+  });
+
+  test('says a mistake in one line', () => {
+    const mistakes = [['nothing'], [RECORDS, '--case', 'nothing'], [RECORDS, '--known-gaps', 'x']];
+    for (const args of mistakes) {
+      const { code, err } = run(CLI, 'conform', ...args);
+      expect([code, err]).toEqual([2, expect.stringMatching(/^mm-lab: .*\n$/)]);
+    }
+  });
+});
