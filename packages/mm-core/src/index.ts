@@ -192,6 +192,7 @@ export {
   PG_head,
   PG_hwpoison,
   PG_isolated,
+  PG_ksm,
   PG_locked,
   PG_lru,
   PG_mlocked,

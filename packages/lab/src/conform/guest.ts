@@ -212,7 +212,7 @@ export class Guest {
   }
 
   sleep(ms: number): void {
-    this.machine.clock.advance(ms * MS);
+    this.machine.sleep(ms * MS);
   }
 }
 

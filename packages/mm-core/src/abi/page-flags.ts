@@ -37,3 +37,5 @@ export const PG_pinned = 1 << 20;
 export const PG_partially_mapped = 1 << 21;
 /** A page of the hugetlb pool: never on the LRU (folio_test_hugetlb). */
 export const PG_hugetlb = 1 << 22;
+/** Merged by KSM: mapped read-only by whoever has this content (folio_test_ksm). */
+export const PG_ksm = 1 << 23;

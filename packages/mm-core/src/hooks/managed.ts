@@ -3,6 +3,7 @@ import { __GFP_PRIVATE } from '../abi/gfp.js';
 import {
   NP_OPS_LONGTERM_PIN,
   NP_OPS_MIGRATION,
+  NP_OPS_NUMA_BALANCING,
   NP_OPS_OOM_ELIGIBLE,
   NP_OPS_PROTECT_WRITE,
   NP_OPS_RECLAIM,
@@ -123,6 +124,12 @@ export class Managed {
   folio_managed_allows_longterm_pin(site: number, pfn: number): boolean | null {
     const owner = this.askFolio(site, pfn);
     return owner === null ? null : (owner.flags & NP_OPS_LONGTERM_PIN) !== 0;
+  }
+
+  /** Does NUMA balancing look at the folio (patch 18)? */
+  folio_managed_allows_numa(site: number, pfn: number): boolean {
+    const owner = this.askFolio(site, pfn);
+    return owner === null || (owner.flags & NP_OPS_NUMA_BALANCING) !== 0;
   }
 
   // Questions about nodes

@@ -11,6 +11,7 @@ export type SiteService =
   | 'demotion'
   | 'write protect and fault'
   | 'reclaim'
+  | 'NUMA balancing'
   | 'compaction'
   | 'OOM'
   | 'long-term pin'
@@ -213,6 +214,12 @@ export const SITE_FACTS = {
     17,
     'mm/oom_kill.c:constrained_alloc',
     'zone_oom_eligible',
+  ),
+  'mempolicy.folio_can_map_prot_numa': site(
+    'NUMA balancing',
+    18,
+    'mm/mempolicy.c:folio_can_map_prot_numa',
+    'folio_managed_allows_numa',
   ),
   'mm.folio_is_longterm_pinnable': site(
     'long-term pin',

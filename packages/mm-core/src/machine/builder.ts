@@ -26,6 +26,7 @@ import { CostModel, TableCostModel } from '../mm/cost-model.js';
 import { FoliosToken } from '../mm/folio.js';
 import { MemoryBlocksToken } from '../mm/memory-block.js';
 import { MemoryHotplugToken } from '../mm/memory-hotplug.js';
+import { NumaScanToken } from '../mm/numa-scan.js';
 import { SYSCTL_DEFAULTS, Sysctl } from '../mm/sysctl.js';
 import { WatermarksToken } from '../mm/watermarks.js';
 import { WorkToken } from '../mm/work.js';
@@ -52,6 +53,7 @@ export function createMachine(config: MachineConfig, plugins: readonly Plugin[])
   const work = services.get(WorkToken);
   services.get(ClockToken).dispatch = (handler) => work.isolate(handler);
   boot(services, config);
+  services.get(NumaScanToken).start();
   const machine = new Machine(services, config, plugins);
   for (const plugin of plugins) guard(plugin, 'probe', () => plugin.probe?.(services));
   return machine;

@@ -42,6 +42,7 @@ import { type Mms, MmsToken } from '../mm/mms.js';
 import { type MovePages, MovePagesToken } from '../mm/move-pages.js';
 import { type Mprotect, MprotectToken } from '../mm/mprotect.js';
 import { type NumaMaps, NumaMapsToken } from '../mm/numa-maps.js';
+import { type NumaScan, NumaScanToken } from '../mm/numa-scan.js';
 import { type OomKill, OomKillToken } from '../mm/oom-kill.js';
 import { type PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
 import { type PageCache, PageCacheToken } from '../mm/page-cache.js';
@@ -103,6 +104,7 @@ export class Machine {
   readonly fork: Fork;
   readonly movePages: MovePages;
   readonly gup: Gup;
+  readonly numaScan: NumaScan;
   readonly memoryFailure: MemoryFailure;
   readonly softOffline: SoftOffline;
   readonly hotplug: MemoryHotplug;
@@ -167,6 +169,7 @@ export class Machine {
     this.fork = services.get(ForkToken);
     this.movePages = services.get(MovePagesToken);
     this.gup = services.get(GupToken);
+    this.numaScan = services.get(NumaScanToken);
     this.memoryFailure = services.get(MemoryFailureToken);
     this.softOffline = services.get(SoftOfflineToken);
     this.hotplug = services.get(MemoryHotplugToken);
@@ -229,6 +232,12 @@ export class Machine {
   /** Moves the clock by what system calls charged. */
   spend(): void {
     this.clock.advance(this.work.take());
+  }
+
+  /** Nobody runs for a while. */
+  sleep(ns: number): void {
+    this.work.current = null;
+    this.clock.advance(ns);
   }
 
   /** Unmaps everything of an address space and forgets it (mmput). */

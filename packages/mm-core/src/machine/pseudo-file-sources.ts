@@ -10,6 +10,7 @@ import { MemoryFailureFiles } from '../sys/memory-failure-files.js';
 import { MemoryFiles } from '../sys/memory-files.js';
 import { NodeFiles } from '../sys/node-files.js';
 import { NodeStatFiles } from '../sys/node-stat-files.js';
+import { NumaBalancingFiles } from '../sys/numa-balancing-files.js';
 import { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from '../sys/pseudo-files.js';
 import { ReclaimFiles } from '../sys/reclaim-files.js';
 import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
@@ -28,6 +29,7 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   CompactionFiles,
   MemoryFiles,
   ClearRefsFile,
+  NumaBalancingFiles,
 ];
 
 /** Makes the files of a machine whose services are bound. */

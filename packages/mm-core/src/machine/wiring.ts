@@ -49,9 +49,13 @@ import { MlockFolio, MlockFolioToken } from '../mm/mlock-folio.js';
 import { Mmap, MmapToken } from '../mm/mmap.js';
 import { Mms, MmsToken } from '../mm/mms.js';
 import { MovePages, MovePagesToken } from '../mm/move-pages.js';
+import { MpolMisplaced, MpolMisplacedToken } from '../mm/mpol-misplaced.js';
 import { Mprotect, MprotectToken } from '../mm/mprotect.js';
 import { Mremap, MremapToken } from '../mm/mremap.js';
+import { NumaFault, NumaFaultToken } from '../mm/numa-fault.js';
 import { NumaMaps, NumaMapsToken } from '../mm/numa-maps.js';
+import { NumaPromotion, NumaPromotionToken } from '../mm/numa-promotion.js';
+import { NumaScan, NumaScanToken } from '../mm/numa-scan.js';
 import { OomKill, OomKillToken } from '../mm/oom-kill.js';
 import { PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
 import { PageCache, PageCacheToken } from '../mm/page-cache.js';
@@ -143,20 +147,29 @@ export function bindServices(services: Services): void {
   services.bind(LookupNodeToken, LookupNode);
   services.bind(CpusetsToken, Cpusets);
   services.bind(NumaMapsToken, NumaMaps);
+  services.bind(MigrateRangeToken, MigrateRange);
+  services.bind(MemoryHotplugToken, MemoryHotplug);
+  services.bind(MemoryBlocksToken, MemoryBlocks);
+  bindHugePages(services);
+  bindTracking(services);
+  bindAddressSpaces(services);
+  services.bind(WriterToken, Writer);
+  bindSyscalls(services);
+  bindProc(services);
+}
+
+/** Who follows, pins, or takes away single pages. */
+function bindTracking(services: Services): void {
+  services.bind(NumaScanToken, NumaScan);
+  services.bind(NumaPromotionToken, NumaPromotion);
+  services.bind(MpolMisplacedToken, MpolMisplaced);
+  services.bind(NumaFaultToken, NumaFault);
   services.bind(GupToken, Gup);
   services.bind(ClearRefsToken, ClearRefs);
   services.bind(PoisonedUsersToken, PoisonedUsers);
   services.bind(InjectErrorToken, InjectError);
   services.bind(MemoryFailureToken, MemoryFailure);
   services.bind(SoftOfflineToken, SoftOffline);
-  services.bind(MigrateRangeToken, MigrateRange);
-  services.bind(MemoryHotplugToken, MemoryHotplug);
-  services.bind(MemoryBlocksToken, MemoryBlocks);
-  bindHugePages(services);
-  bindAddressSpaces(services);
-  services.bind(WriterToken, Writer);
-  bindSyscalls(services);
-  bindProc(services);
 }
 
 /** What changes areas and the entries in them. */

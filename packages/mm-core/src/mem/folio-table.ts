@@ -4,7 +4,7 @@ import { createToken } from '../base/di.js';
 import { IntrusiveLists } from '../base/lists.js';
 
 /** Bytes of columns per 4 KiB page, links included. */
-export const FOLIO_TABLE_BYTES_PER_PAGE = 28 + IntrusiveLists.BYTES_PER_ELEMENT;
+export const FOLIO_TABLE_BYTES_PER_PAGE = 32 + IntrusiveLists.BYTES_PER_ELEMENT;
 
 /** Contents that are gone: what was stored was lost (poison, a device over its capacity). */
 export const VERSION_LOST = -1;
@@ -43,6 +43,11 @@ export class FolioTable {
   readonly version: Int32Array;
   /** Name of the bytes (`PageData`); 0 = zeroes. */
   readonly key: Int32Array;
+  /**
+   * Who used the folio last as NUMA balancing saw it, plus one; of slow memory in the tiering mode
+   * the time of its scan in milliseconds, plus one; 0 = not known (folio_last_cpupid). Per folio.
+   */
+  readonly lastCpupid: Int32Array;
   /** Memory control group that the folio is charged to, 0 = the root (folio->memcg_data). */
   readonly memcg: Uint8Array;
   /** Generation on the multi-generational LRU, plus one; 0 = on none (LRU_GEN_MASK of flags). */
@@ -67,6 +72,7 @@ export class FolioTable {
     this.rmap = new Int32Array(pages);
     this.version = new Int32Array(pages);
     this.key = new Int32Array(pages);
+    this.lastCpupid = new Int32Array(pages);
     this.memcg = new Uint8Array(pages);
     this.lruGen = new Uint8Array(pages);
     this.links = new IntrusiveLists(pages, lists);
@@ -85,6 +91,7 @@ export class FolioTable {
   /** Makes `1 << order` free pages one folio with one reference (prep_compound_page). */
   prepareFolio(pfn: number, order: number): void {
     this.refcount[pfn] = 1;
+    if (this.lastCpupid[pfn] !== 0) this.lastCpupid[pfn] = 0;
     this.flags[pfn] = order > 0 ? PG_head : 0;
     this.order[pfn] = order;
     for (let at = pfn + 1; at < pfn + (1 << order); at++) {

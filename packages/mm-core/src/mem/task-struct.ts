@@ -2,6 +2,7 @@ import { NODEMASK_BITS } from '../abi/mempolicy.js';
 import type { SignalInfo } from '../abi/siginfo.js';
 import type { Cgroup } from './cgroup.js';
 import type { Nodemask } from './nodemask.js';
+import { NumaState } from './numa-state.js';
 import type { Policy } from './policy.js';
 import type { MmStruct } from './vma.js';
 
@@ -62,6 +63,8 @@ export class TaskStruct {
   minFlt = 0;
   majFlt = 0;
   alive = true;
+  /** What NUMA balancing keeps of it; `Tasks` gives it its first times. */
+  numa = new NumaState(0, 0);
   /**
    * What poison does to the program: its handler puts a fresh page there and goes on, or the signal
    * is all it gets and the entry stays.

@@ -48,7 +48,7 @@ export class ClearRefs {
       const fresh = { ...vma, flags: vma.flags & ~VM_SOFTDIRTY };
       mm.vmas = mm.vmas.map((other) => (other === vma ? fresh : other));
     }
-    this.ptes.walk(mm.id, vma.start, vma.end, (slot) => {
+    this.mapping.range(mm.id, vma.start, vma.end, (slot) => {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits)) this.mapping.change(slot, 0, PTE_SOFT_DIRTY);
       else if (!this.isPinned(vma, slot)) this.mapping.change(slot, 0, PTE_SOFT_DIRTY | PTE_WRITE);

@@ -1,5 +1,5 @@
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_SHARED, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
+import { VM_SHARED, VM_WRITE } from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
@@ -20,8 +20,8 @@ import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { pageProtWrites } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import { mustSeeStore } from '../mem/soft-dirty.js';
 import { pageIndex, type Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
@@ -139,7 +139,7 @@ export class FileFault {
    */
   private map(vmf: FaultContext, slot: number, pfn: number, bits: number): void {
     this.folios.get(pfn);
-    const open = isSharedWritable(vmf.vma) && !wantsWriteNotify(vmf.vma);
+    const open = pageProtWrites(vmf.vma);
     this.mapping.map(slot, pfn, PTE_PRESENT | bits | (open ? PTE_WRITE : 0));
     this.mlockFolio.mapped(pfn, vmf.vma);
   }
@@ -151,10 +151,4 @@ const SHARED_WRITE = VM_SHARED | VM_WRITE;
 /** May stores through the area reach the file? */
 export function isSharedWritable(vma: Vma): boolean {
   return (vma.flags & SHARED_WRITE) === SHARED_WRITE;
-}
-
-/** Must the first store to each page of a shared area be noticed (vma_wants_writenotify)? */
-function wantsWriteNotify(vma: Vma): boolean {
-  if (vma.file?.needsWriteback === true || (vma.flags & VM_UFFD_WP) !== 0) return true;
-  return mustSeeStore(vma, 0);
 }

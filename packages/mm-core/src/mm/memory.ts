@@ -1,4 +1,4 @@
-import { VM_EXEC, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE } from '../abi/mman.js';
+import { VM_RAND_READ, VM_SEQ_READ } from '../abi/mman.js';
 import {
   isMigrationType,
   PTE_ACCESSED,
@@ -30,7 +30,6 @@ import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type MmStruct, vmaAllows } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type AnonFault, AnonFaultToken } from './anon-fault.js';
-import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type ExpandStack, ExpandStackToken } from './expand-stack.js';
 import { FaultContext } from './fault-context.js';
@@ -39,6 +38,7 @@ import { FALLBACK, type HugeFault, HugeFaultToken } from './huge-fault.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Memcontrol, MemcontrolToken } from './memcontrol.js';
 import { type Migrate, MigrateToken } from './migrate.js';
+import { type NumaFault, NumaFaultToken } from './numa-fault.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type SwapFault, SwapFaultToken } from './swap-fault.js';
 import { type Work, WorkToken } from './work.js';
@@ -64,12 +64,12 @@ export class Memory {
     @inject(FileFaultToken) private readonly fileFault: FileFault,
     @inject(ExpandStackToken) private readonly stack: ExpandStack,
     @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(NumaFaultToken) private readonly numaFault: NumaFault,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(MemcontrolToken) private readonly memcontrol: Memcontrol,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
-    @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
@@ -120,7 +120,7 @@ export class Memory {
     const readOnly = (vmf.bits & (PTE_PRESENT | PTE_WRITE)) === PTE_PRESENT;
     if (vmf.write && readOnly) this.writeProtectFaults++;
     if (!pteMapsPage(vmf.bits)) return this.doNonPresent(vmf);
-    if ((vmf.bits & PTE_PROTNONE) !== 0) return this.makeAccessible(vmf);
+    if ((vmf.bits & PTE_PROTNONE) !== 0) return this.numaFault.doNumaPage(vmf);
     if ((vmf.bits & PTE_SPECIAL) === 0) {
       const folio = this.table.head(vmf.value);
       const taken = this.managed.folio_managed_handle_fault(this.handleSite, folio, vmf, LEVEL_PTE);
@@ -160,18 +160,6 @@ export class Memory {
   private migrationEntryWait(vmf: FaultContext): number {
     vmf.unlock();
     this.migrate.waitFor(vmf.value);
-    return 0;
-  }
-
-  /**
-   * An entry that mprotect made inaccessible, in a vma that is accessible again (do_numa_page
-   * without a node to go to).
-   */
-  private makeAccessible(vmf: FaultContext): number {
-    const accessible = (vmf.vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
-    if (accessible) this.mapping.change(vmf.slot, PTE_PRESENT | PTE_ACCESSED, PTE_PROTNONE);
-    vmf.unlock();
-    this.work.charge(this.cost.ns.trap);
     return 0;
   }
 }

@@ -5,6 +5,7 @@ import {
   PG_anon,
   PG_dirty,
   PG_isolated,
+  PG_ksm,
   PG_mlocked,
   PG_partially_mapped,
   PG_referenced,
@@ -293,6 +294,7 @@ export class Migrate {
     for (let at = 0; at < pages; at++) this.contents.copy(dst + at, src + at);
     this.chargeCopy(src, dst, pages);
     this.table.flags[dst]! |= this.table.flags[src]! & CARRIED;
+    this.table.lastCpupid[dst] = this.table.lastCpupid[src]!;
     return true;
   }
 
@@ -389,4 +391,5 @@ const CARRIED =
   PG_swapbacked |
   PG_unevictable |
   PG_mlocked |
-  PG_anon;
+  PG_anon |
+  PG_ksm;

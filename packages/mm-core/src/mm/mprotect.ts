@@ -88,7 +88,7 @@ export class Mprotect {
    * Private pages that nobody shares become writable at once, so that the next store does not fault
    * (can_change_pte_writable); never on a node whose owner protects writes (RFC v4 patch 15).
    */
-  private canChangeWritable(slot: number, bits: number, vma: Vma): boolean {
+  canChangeWritable(slot: number, bits: number, vma: Vma): boolean {
     if (mustSeeStore(vma, bits)) return false;
     if ((vma.flags & VM_WRITE) === 0 || (bits & PTE_SPECIAL) !== 0) return false;
     const pfn = this.ptes.value[slot]!;

@@ -47,12 +47,16 @@ export class Populate {
     for (const part of mm.within(start, end)) this.vma(mm, part);
   }
 
-  /** One area or part of one (populate_vma_page_range). */
+  /**
+   * One area or part of one (populate_vma_page_range); poison is a fault like any other here, as
+   * without FOLL_HWPOISON.
+   */
   vma(mm: MmStruct, part: Vma): number {
     if ((part.flags & VM_LOCKONFAULT) !== 0) return 0;
     const write = (part.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
     if (!vmaAllows(part, write)) return -EFAULT;
-    return this.pages(mm, part, write);
+    const rc = this.pages(mm, part, write);
+    return rc === -EHWPOISON ? -EFAULT : rc;
   }
 
   /**

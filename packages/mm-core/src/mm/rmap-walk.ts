@@ -1,4 +1,4 @@
-import { VM_EXEC, VM_LOCKED, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { VM_LOCKED } from '../abi/mman.js';
 import { PG_anon, PG_anon_exclusive, PG_pinned } from '../abi/page-flags.js';
 import {
   isMigrationType,
@@ -13,6 +13,7 @@ import {
   PTE_TYPE_MIGRATION_READ_EXCLUSIVE,
   PTE_TYPE_MIGRATION_WRITE,
   PTE_TYPE_SWAP,
+  PTE_UFFD_WP,
   PTE_WRITE,
   pteHoldsPage,
   pteMapsPage,
@@ -23,6 +24,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { isAccessible, pageProtWrites } from '../mem/page-prot.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { CostModel } from './cost-model.js';
@@ -216,10 +218,10 @@ export class RmapWalk {
     const writable = type === PTE_TYPE_MIGRATION_WRITE;
     const exclusive = writable || type === PTE_TYPE_MIGRATION_READ_EXCLUSIVE;
     const fenced = this.managed.folio_managed_wrprotect(this.restoreSite, folio);
-    const write = writable && !fenced ? PTE_WRITE : 0;
     const vma = this.mms.get(this.ptes.mmOf(slot)).find(this.ptes.vpnOf(slot));
-    const accessible = vma !== null && (vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
-    const present = accessible ? PTE_PRESENT : PTE_PROTNONE;
+    const open = vma !== null && pageProtWrites(vma) && (bits & PTE_UFFD_WP) === 0;
+    const write = (writable || open) && !fenced ? PTE_WRITE : 0;
+    const present = vma !== null && isAccessible(vma) ? PTE_PRESENT : PTE_PROTNONE;
     this.folios.get(folio);
     this.mapping.fromMigration(slot, from, to, present | write | (bits & KEPT));
     if (exclusive && this.table.has(folio, PG_anon)) this.table.set(to, PG_anon_exclusive);

@@ -31,6 +31,18 @@ export interface Sysctl {
   thp_order: number;
   /** /proc/sys/vm: may pages be taken offline before they fail? */
   enable_soft_offline: boolean;
+  /** kernel.numa_balancing: NUMA_BALANCING_*. */
+  numa_balancing: number;
+  /** debugfs: sched/numa_balancing. Milliseconds before a new task is scanned. */
+  numa_balancing_scan_delay_ms: number;
+  /** Shortest and longest running time between scans. */
+  numa_balancing_scan_period_min_ms: number;
+  numa_balancing_scan_period_max_ms: number;
+  /** Megabytes that a scan goes over. */
+  numa_balancing_scan_size_mb: number;
+  /** Milliseconds between scan and access below which a page of slow memory is hot. */
+  numa_balancing_hot_threshold_ms: number;
+  numa_balancing_promote_rate_limit_MBps: number;
   /** Bytes around a read fault of a file whose cached pages are mapped along. */
   fault_around_bytes: number;
   /** 0 guesses whether a mapping can be kept, 1 takes every one, 2 keeps to the commit limit. */
@@ -62,6 +74,13 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   thp_enabled: 'never',
   thp_order: 0,
   enable_soft_offline: true,
+  numa_balancing: 0,
+  numa_balancing_scan_delay_ms: 1000,
+  numa_balancing_scan_period_min_ms: 1000,
+  numa_balancing_scan_period_max_ms: 60000,
+  numa_balancing_scan_size_mb: 256,
+  numa_balancing_hot_threshold_ms: 1000,
+  numa_balancing_promote_rate_limit_MBps: 65536,
   fault_around_bytes: 65536,
   overcommit_memory: 0,
   overcommit_ratio: 50,

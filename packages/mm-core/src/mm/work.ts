@@ -13,6 +13,8 @@ export class Work {
   cpuNid = 0;
   /** The task that runs now; null inside an event, where a kernel thread does (current). */
   current: TaskStruct | null = null;
+  /** The task that ran when the event that fires came, or null (what a tick finds). */
+  interrupted: TaskStruct | null = null;
   /** Nanoseconds that event handlers charged and nobody waited for. */
   actorNs = 0;
   /** Depth of reclaim: allocations inside it ignore watermarks (PF_MEMALLOC). */
@@ -49,6 +51,7 @@ export class Work {
     this.faultDepth = 0;
     this.pinDepth = 0;
     this.current = null;
+    this.interrupted = current;
     try {
       handler();
     } finally {
@@ -58,6 +61,7 @@ export class Work {
       this.faultDepth = faultDepth;
       this.pinDepth = pinDepth;
       this.current = current;
+      this.interrupted = null;
     }
   }
 

@@ -5,6 +5,7 @@ import {
   PAGE_SIZE,
   PG_anon,
   PG_hwpoison,
+  PG_ksm,
   PG_mlocked,
   PMD_ORDER,
   PTE_SPECIAL,
@@ -181,6 +182,7 @@ const FLAG_TESTS: Readonly<Record<string, (world: CaseWorld, pfn: number) => boo
   thp: ({ machine }, pfn) => machine.table.order[pfn]! >= PMD_ORDER,
   anon: ({ machine }, pfn) => machine.table.has(machine.table.head(pfn), PG_anon),
   mlocked: ({ machine }, pfn) => machine.table.has(machine.table.head(pfn), PG_mlocked),
+  ksm: ({ machine }, pfn) => machine.table.has(pfn, PG_ksm),
   hwpoison: ({ machine }, pfn) => machine.table.has(pfn, PG_hwpoison),
 };
 

@@ -40,6 +40,10 @@ export const PROCESS_STEPS: Readonly<Record<string, StepFunction>> = {
     world.machine.spend();
     return replyOf(rc);
   },
+  numa_scan: (step, world) => {
+    world.machine.numaScan.scanAll(world.task(step.proc).task.struct);
+    return DONE;
+  },
   snap: (step, world) => {
     const { task, addr } = world.place(step.at);
     const first = Math.floor(addr / PAGE_SIZE);

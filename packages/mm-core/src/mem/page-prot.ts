@@ -1,0 +1,19 @@
+import { VM_EXEC, VM_READ, VM_SHARED, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
+import { mustSeeStore } from './soft-dirty.js';
+import type { Vma } from './vma.js';
+
+const SHARED_WRITE = VM_SHARED | VM_WRITE;
+
+/** May a program use the area at all (vma_is_accessible)? */
+export function isAccessible(vma: Vma): boolean {
+  return (vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
+}
+
+/**
+ * Is a page of the area writable as soon as it is mapped (vm_page_prot)? Only those of shared
+ * memory, whose first store nobody has to notice (vma_wants_writenotify).
+ */
+export function pageProtWrites(vma: Vma): boolean {
+  if ((vma.flags & SHARED_WRITE) !== SHARED_WRITE || (vma.flags & VM_UFFD_WP) !== 0) return false;
+  return vma.file?.needsWriteback !== true && !mustSeeStore(vma, 0);
+}
