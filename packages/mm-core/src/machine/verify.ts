@@ -31,6 +31,7 @@ import type { Zone } from '../mem/zone.js';
 import type { Machine } from './machine.js';
 import { verifyLru } from './verify-lru.js';
 import { verifyDeferredSplit, verifyPmds } from './verify-pmd.js';
+import { verifyPolicies } from './verify-policy.js';
 
 const PGALLOC = ['pgalloc_dma', 'pgalloc_dma32', 'pgalloc_normal', 'pgalloc_movable'] as const;
 
@@ -43,8 +44,8 @@ interface Recount {
 
 /**
  * Rechecks a machine from scratch: buddy conservation, lists, mapcounts, references, reverse map,
- * rss, swap slots, exclusive pages, allocations against frees. What it does not check: contents
- * (the shadow memory does), times, and write fences, which RFC v4 has holes in.
+ * rss, swap slots, exclusive pages, policies, allocations against frees. What it does not check:
+ * contents (the shadow memory does), times, and write fences, which RFC v4 has holes in.
  */
 export function verifyMachine(machine: Machine): void {
   const { nodes } = machine;
@@ -57,6 +58,7 @@ export function verifyMachine(machine: Machine): void {
   verifyFolios(machine, recount);
   verifySwap(machine, recount);
   verifyFiles(machine);
+  verifyPolicies(machine);
   verifyAllocations(machine);
 }
 

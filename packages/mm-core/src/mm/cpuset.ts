@@ -7,7 +7,6 @@ import type { Cgroup, CgroupTask } from '../mem/cgroup.js';
 import {
   NO_NODES,
   type Nodemask,
-  nodeList,
   nodemask,
   nodesAnd,
   nodesEqual,
@@ -105,9 +104,9 @@ export class Cpusets implements CgroupSubsystem {
     return 0;
   }
 
-  /** Reads cpuset.mems. */
-  readMems(group: Cgroup): string {
-    return nodeList(this.of(group).mems);
+  /** What was written to cpuset.mems of a group that has it. */
+  configuredMems(group: Cgroup): Nodemask {
+    return this.of(group).mems;
   }
 
   /** Nodes of a group (cpuset.mems.effective). */

@@ -29,7 +29,7 @@ export class CpusetFiles implements PseudoFileSource {
   private mems(group: Cgroup): PseudoFile | null {
     if (group.parent === null) return null;
     return {
-      read: () => this.cpusets.readMems(group),
+      read: () => nodeList(this.cpusets.configuredMems(group)),
       write: (text) => this.cpusets.writeMems(group, text),
     };
   }
