@@ -77,6 +77,11 @@ export const VMSTAT_NAMES = [
   'thp_deferred_split_page',
   'thp_split_pmd',
   'thp_zero_page_alloc',
+  'thp_collapse_alloc',
+  'thp_collapse_alloc_failed',
+  'thp_scan_exceed_none_pte',
+  'thp_scan_exceed_swap_pte',
+  'thp_scan_exceed_share_pte',
 ] as const;
 
 /** Name of one event counter. */

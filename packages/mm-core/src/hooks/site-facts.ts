@@ -288,6 +288,12 @@ export const SITE_FACTS = {
     'mm/madvise.c:madvise_cold_or_pageout_pte_range',
     'folio_is_private_managed',
   ),
+  'khugepaged.hpage_collapse_scan_pmd': site(
+    'skip sites',
+    9,
+    'mm/khugepaged.c:hpage_collapse_scan_pmd',
+    'folio_is_private_managed',
+  ),
 } as const satisfies Record<string, SiteFact>;
 
 /** Name of a site. */

@@ -13,10 +13,12 @@ import { NodeStatFiles } from '../sys/node-stat-files.js';
 import { NumaBalancingFiles } from '../sys/numa-balancing-files.js';
 import { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from '../sys/pseudo-files.js';
 import { ReclaimFiles } from '../sys/reclaim-files.js';
+import { ThpFiles } from '../sys/thp-files.js';
 import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
 
 /** Everybody who has files; a class with `addTo` and what it needs in its constructor. */
 const SOURCES: readonly Constructor<PseudoFileSource>[] = [
+  ThpFiles,
   VmSysctlFiles,
   NodeFiles,
   NodeStatFiles,

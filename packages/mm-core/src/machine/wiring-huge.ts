@@ -1,9 +1,12 @@
 import type { Services } from '../base/di.js';
 import { AnonFault, AnonFaultToken } from '../mm/anon-fault.js';
+import { Collapse, CollapseToken } from '../mm/collapse.js';
+import { CollapseScan, CollapseScanToken } from '../mm/collapse-scan.js';
 import { DeferredSplit, DeferredSplitToken } from '../mm/deferred-split.js';
 import { HugeFault, HugeFaultToken } from '../mm/huge-fault.js';
 import { HugeMemory, HugeMemoryToken } from '../mm/huge-memory.js';
 import { HugeZero, HugeZeroToken } from '../mm/huge-zero.js';
+import { Khugepaged, KhugepagedToken } from '../mm/khugepaged.js';
 import { MovePageTables, MovePageTablesToken } from '../mm/move-page-tables.js';
 import { Pmds, PmdsToken } from '../mm/pmd.js';
 import { ThpSettings, ThpSettingsToken } from '../mm/thp-settings.js';
@@ -18,4 +21,7 @@ export function bindHugePages(services: Services): void {
   services.bind(HugeZeroToken, HugeZero);
   services.bind(AnonFaultToken, AnonFault);
   services.bind(HugeFaultToken, HugeFault);
+  services.bind(CollapseScanToken, CollapseScan);
+  services.bind(CollapseToken, Collapse);
+  services.bind(KhugepagedToken, Khugepaged);
 }

@@ -14,6 +14,7 @@ import { PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
+import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
@@ -56,7 +57,7 @@ export class AnonFault {
       this.folios.put(pfn);
       return 0;
     }
-    this.map(vmf, pfn, vmf.vpn);
+    this.map(vmf.mm, vmf.vma, pfn, vmf.vpn);
     return 0;
   }
 
@@ -67,17 +68,17 @@ export class AnonFault {
   }
 
   /** Maps a fresh folio from page `first` on, with its only reference (map_anon_folio_pte). */
-  map(vmf: FaultContext, folio: number, first: number): void {
+  map(mm: MmStruct, vma: Vma, folio: number, first: number): void {
     const pages = this.table.nrPages(folio);
-    if ((vmf.vma.flags & VM_DROPPABLE) === 0) this.table.set(folio, PG_swapbacked);
+    if ((vma.flags & VM_DROPPABLE) === 0) this.table.set(folio, PG_swapbacked);
     this.table.refcount[folio]! += pages - 1;
-    const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+    const write = (vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     for (let at = 0; at < pages; at++) {
       this.table.set(folio + at, PG_anon | PG_anon_exclusive);
-      const slot = this.ptes.slot(vmf.mm.id, first + at);
+      const slot = this.ptes.slot(mm.id, first + at);
       this.mapping.map(slot, folio + at, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
     }
-    this.mlockFolio.mapped(folio, vmf.vma);
+    this.mlockFolio.mapped(folio, vma);
     this.folios.addLru(folio);
   }
 
@@ -94,7 +95,7 @@ export class AnonFault {
       if (folio < 0) continue;
       const { anonFault, zeroPage } = this.cost.ns;
       this.work.charge(anonFault + ((1 << order) - 1) * zeroPage);
-      this.map(vmf, folio, first);
+      this.map(vmf.mm, vmf.vma, folio, first);
       return true;
     }
     return false;

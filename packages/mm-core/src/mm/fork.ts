@@ -91,6 +91,8 @@ export class Fork {
    */
   dupMmap(parent: MmStruct, child: MmStruct, nid: number): number {
     this.work.cpuNid = nid;
+    child.thpDisabled = parent.thpDisabled;
+    child.khugepaged = parent.khugepaged;
     let rc = this.copyAreas(parent, child);
     if (rc < 0) return rc;
     for (const vma of child.vmas) {

@@ -75,8 +75,7 @@ export class HugeFault {
     const { mm, vma, vpn } = vmf;
     if (this.thp.allowableOrders(mm, vma, 'pagefault', 1 << PMD_ORDER) === 0) return FALLBACK;
     if (!isSuitable(vma, vpn, PMD_ORDER) || vma.uffd !== null) return FALLBACK;
-    mm.prepareAnonVma(vma);
-    mm.khugepaged = true;
+    this.thp.onScannable(mm, mm.prepareAnonVma(vma));
     if (vmf.write || !this.thp.use_zero_page) return this.mapFresh(vmf);
     this.mapZero(vmf);
     vmf.unlock();
@@ -107,7 +106,7 @@ export class HugeFault {
     }
     const leaf = vmf.slot >> LEAF_SHIFT;
     this.mapping.whole(leaf, () => this.emptyZero(leaf));
-    this.anonFault.map(vmf, folio, first);
+    this.anonFault.map(vmf.mm, vmf.vma, folio, first);
     this.mapping.setPmd(leaf);
     this.vmstat.add(this.faultAlloc, 1);
     this.work.charge(this.cost.ns.hugeFault);

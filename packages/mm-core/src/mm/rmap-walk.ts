@@ -168,6 +168,24 @@ export class RmapWalk {
     });
   }
 
+  /**
+   * Is the folio mapped by several address spaces (folio_maybe_mapped_shared)? A small one that one
+   * of them maps twice counts, too.
+   */
+  isMappedShared(folio: number): boolean {
+    const pages = this.table.nrPages(folio);
+    if (pages === 1) return this.table.mapcount[folio]! > 1;
+    let known = 0;
+    for (let pfn = folio; pfn < folio + pages; pfn++) {
+      for (const slot of this.rmap.slots(pfn)) {
+        const mmId = this.ptes.mmOf(slot);
+        if (known !== 0 && mmId !== known) return true;
+        known = mmId;
+      }
+    }
+    return false;
+  }
+
   /** Leaves that map a folio by a huge entry of their PMD, migration entries included. */
   hugeLeaves(folio: number): number[] {
     if (this.table.order[folio]! < PMD_ORDER) return [];

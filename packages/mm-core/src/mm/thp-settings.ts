@@ -68,6 +68,9 @@ export class ThpSettings {
     max_ptes_shared: 256,
   };
 
+  /** Told of an area that khugepaged may scan from now on (khugepaged_enter_vma). */
+  onScannable: (mm: MmStruct, vma: Vma) => void = () => undefined;
+
   constructor(@inject(Sysctl) sysctl: Sysctl) {
     this.enabled = sysctl.thp_enabled;
     for (let order = 1; order < PMD_ORDER; order++) this.sizes.set(order, 'never');

@@ -8,6 +8,7 @@ import {
   MADV_FREE,
   MADV_GUARD_INSTALL,
   MADV_GUARD_REMOVE,
+  MADV_HUGEPAGE,
   MADV_HWPOISON,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
@@ -27,12 +28,14 @@ import {
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
+import { type Collapse, CollapseToken } from '../mm/collapse.js';
 import { type InjectError, InjectErrorToken } from '../mm/inject-error.js';
 import { type MadviseCold, MadviseColdToken } from '../mm/madvise-cold.js';
 import { type MadviseFree, MadviseFreeToken } from '../mm/madvise-free.js';
 import { type MadviseGuard, MadviseGuardToken } from '../mm/madvise-guard.js';
 import { type MadviseWillneed, MadviseWillneedToken } from '../mm/madvise-willneed.js';
 import { type Populate, PopulateToken } from '../mm/populate.js';
+import { type ThpSettings, ThpSettingsToken } from '../mm/thp-settings.js';
 import { type Truncate, TruncateToken } from '../mm/truncate.js';
 import { type VmaEdit, VmaEditToken } from '../mm/vma-edit.js';
 import { type Zap, ZapToken } from '../mm/zap.js';
@@ -48,6 +51,8 @@ export class SysMadvise {
     @inject(MadviseFreeToken) private readonly lazyfree: MadviseFree,
     @inject(MadviseGuardToken) private readonly guard: MadviseGuard,
     @inject(MadviseWillneedToken) private readonly readahead: MadviseWillneed,
+    @inject(CollapseToken) private readonly collapse: Collapse,
+    @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(InjectErrorToken) private readonly injectError: InjectError,
     @inject(PopulateToken) private readonly populate: Populate,
     @inject(TruncateToken) private readonly truncate: Truncate,
@@ -97,6 +102,7 @@ export class SysMadvise {
     const advised = advisedFlags(part, advice);
     if (advised === null) return this.act(mm, part, advice);
     if (advised.rc < 0) return advised.rc;
+    if (advice === MADV_HUGEPAGE) this.thp.onScannable(mm, { ...part, flags: advised.flags });
     const rc = this.edit.modifyFlags(mm, part, advised.flags);
     return rc === -ENOMEM ? -EAGAIN : rc;
   }
@@ -118,6 +124,8 @@ export class SysMadvise {
         return this.dontneed(mm, part, advice);
       case MADV_FREE:
         return this.free(mm, part);
+      case MADV_COLLAPSE:
+        return this.collapse.madvise(mm, part);
       case MADV_GUARD_INSTALL:
         return this.installGuard(mm, part);
       case MADV_GUARD_REMOVE:
