@@ -72,6 +72,7 @@ export const VMSTAT_NAMES = [
   'unevictable_pgs_munlocked',
   'thp_fault_alloc',
   'thp_fault_fallback',
+  'thp_fault_fallback_charge',
   'thp_split_page',
   'thp_split_page_failed',
   'thp_deferred_split_page',

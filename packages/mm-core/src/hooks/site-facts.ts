@@ -187,6 +187,13 @@ export const SITE_FACTS = {
     'folio_managed_handle_fault',
     'handle_fault',
   ),
+  'huge_memory.do_huge_pmd_wp_page': site(
+    'write protect and fault',
+    15,
+    'mm/huge_memory.c:do_huge_pmd_wp_page',
+    'folio_managed_handle_fault',
+    'handle_fault',
+  ),
   'memory.do_swap_page': site(
     'write protect and fault',
     0,

@@ -20,6 +20,7 @@ import { CostModel } from './cost-model.js';
 import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { type Memcontrol, MemcontrolToken } from './memcontrol.js';
 import { type Memory, MemoryToken } from './memory.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type ThpSettings, ThpSettingsToken } from './thp-settings.js';
@@ -42,6 +43,7 @@ export class Collapse {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(AnonFaultToken) private readonly anonFault: AnonFault,
+    @inject(MemcontrolToken) private readonly memcontrol: Memcontrol,
     @inject(MemoryToken) private readonly memory: Memory,
     @inject(ZapToken) private readonly zap: Zap,
     @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
@@ -79,6 +81,10 @@ export class Collapse {
     if (result !== 'succeed') return result;
     const folio = this.alloc(nodeLoad, by);
     if (folio < 0) return 'alloc huge page fail';
+    if (this.memcontrol.charge(folio, mm, GFP_TRANSHUGE) < 0) {
+      this.folios.put(folio);
+      return 'cgroup charge fail';
+    }
     const ready = this.prepare(mm, vma, first, by, unmapped);
     if (ready !== 'succeed') {
       this.folios.put(folio);

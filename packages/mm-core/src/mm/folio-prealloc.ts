@@ -1,6 +1,8 @@
+import { PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { MemCgroup } from '../mem/memcg.js';
 import type { MmStruct } from '../mem/vma.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type AllocMpol, AllocMpolToken, type VmaPage } from './alloc-mpol.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Memcontrol, MemcontrolToken } from './memcontrol.js';
@@ -10,17 +12,23 @@ import { type Work, WorkToken } from './work.js';
 /** Folios for user memory: allocated by policy, and charged (mm/memory.c:folio_prealloc). */
 @injectable()
 export class FolioPrealloc {
+  private readonly fallbackCharge = Vmstat.index('thp_fault_fallback_charge');
+
   constructor(
     @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(MemcontrolToken) private readonly memcontrol: Memcontrol,
     @inject(FoliosToken) private readonly folios: Folios,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
   /** For a page of an area, charged to its address space. @returns first pfn or -1 */
   forVma(page: VmaPage, order: number, gfp: number): number {
     const folio = this.allocMpol.vmaAllocFolio(page, order, gfp);
-    return folio < 0 ? -1 : this.charged(folio, page.mm, gfp);
+    if (folio < 0) return -1;
+    const charged = this.charged(folio, page.mm, gfp);
+    if (charged < 0 && order === PMD_ORDER) this.vmstat.add(this.fallbackCharge, 1);
+    return charged;
   }
 
   /** For a page that comes back from swap: charged to the group it went out of, if that lives. */

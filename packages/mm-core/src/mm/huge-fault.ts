@@ -1,3 +1,4 @@
+import { VM_UFFD_MISSING } from '../abi/mman.js';
 import { PG_anon_exclusive, PG_dirty, PG_swapcache } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
@@ -34,7 +35,7 @@ export const FALLBACK = -1;
  */
 @injectable()
 export class HugeFault {
-  private readonly site = Sites.index('memory.handle_pte_fault');
+  private readonly site = Sites.index('huge_memory.do_huge_pmd_wp_page');
   private readonly faultAlloc = Vmstat.index('thp_fault_alloc');
   private readonly faultFallback = Vmstat.index('thp_fault_fallback');
 
@@ -60,11 +61,6 @@ export class HugeFault {
     if (pmd !== PMD_HUGE || !pteMapsPage(vmf.bits)) return FALLBACK;
     const isZero = (vmf.bits & PTE_SPECIAL) !== 0;
     if ((vmf.bits & PTE_PROTNONE) !== 0) return FALLBACK;
-    if (!isZero) {
-      const folio = this.table.head(vmf.value);
-      const taken = this.managed.folio_managed_handle_fault(this.site, folio, vmf, LEVEL_PMD);
-      if (taken >= 0) return taken;
-    }
     if (vmf.write && (vmf.bits & PTE_WRITE) === 0) return this.doHugePmdWpPage(vmf, isZero);
     this.mapping.setUsed(vmf.slot, PTE_ACCESSED | (vmf.write ? PTE_MKDIRTY : 0));
     vmf.unlock();
@@ -74,7 +70,8 @@ export class HugeFault {
   private createHugePmd(vmf: FaultContext): number {
     const { mm, vma, vpn } = vmf;
     if (this.thp.allowableOrders(mm, vma, 'pagefault', 1 << PMD_ORDER) === 0) return FALLBACK;
-    if (!isSuitable(vma, vpn, PMD_ORDER) || vma.uffd !== null) return FALLBACK;
+    if (!isSuitable(vma, vpn, PMD_ORDER)) return FALLBACK;
+    if ((vma.flags & VM_UFFD_MISSING) !== 0) return FALLBACK;
     this.thp.onScannable(mm, mm.prepareAnonVma(vma));
     if (vmf.write || !this.thp.use_zero_page) return this.mapFresh(vmf);
     this.mapZero(vmf);
@@ -128,7 +125,13 @@ export class HugeFault {
   private doHugePmdWpPage(vmf: FaultContext, isZero: boolean): number {
     if (isZero) {
       if (this.mapFresh(vmf) === 0) return 0;
-    } else if (this.canReuse(this.table.head(vmf.value))) {
+      this.pmds.split(vmf.slot >> LEAF_SHIFT);
+      return FALLBACK;
+    }
+    const folio = this.table.head(vmf.value);
+    const taken = this.managed.folio_managed_handle_fault(this.site, folio, vmf, LEVEL_PMD);
+    if (taken >= 0) return taken;
+    if (this.canReuse(folio)) {
       this.reuse(vmf);
       return 0;
     }
