@@ -38,12 +38,11 @@ export const mremapOp: TaskOp = {
 /** Advice to another task about its memory at the caller's addresses. */
 export const processMadviseOp: TaskOp = {
   acts: 'task',
-  fields: [...RANGE, 'target', 'advice'],
+  fields: [...RANGE, 'target', 'pid', 'advice'],
   run: (step, task, guest) => {
     const range = task.rangeOrNothing(step);
-    const target = guest.find(step.text('target', ''));
     const request = {
-      target: target === undefined || target.death !== null ? null : target.task.struct,
+      target: guest.machine.tasks.find(guest.target(step)),
       ranges: [range],
       advice: numberOf(ADVICES, step.text('advice', 'COLD')),
       flags: 0,

@@ -23,4 +23,4 @@ export type Op = TaskOp | MachineOp;
 export const RANGE = ['r', 'page', 'n', 'addr_add', 'len_bytes'] as const;
 
 /** Fields that every step may have. */
-export const ANY_STEP: ReadonlySet<string> = new Set(['op', 'p', 'timeout_ms', 'doc', 'note']);
+export const ANY_STEP = ['op', 'p', 'timeout_ms', 'doc', 'note'] as const;
