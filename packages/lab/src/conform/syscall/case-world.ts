@@ -4,10 +4,13 @@ import type { Json } from '../json.js';
 import { StepError } from '../step.js';
 import type { WordData } from '../word-data.js';
 
-/** lcm(1..8) * 64 pages: every set of up to 8 nodes starts anew at a mapping's first page. */
-const MAPPING_STRIDE_PAGES = 53_760;
+/**
+ * lcm(1..8) * 512 pages: every set of up to 8 nodes starts anew at a mapping's first page, and at
+ * its first huge page.
+ */
+const MAPPING_STRIDE_PAGES = 53_760 * 8;
 /** Strides below the first mapping. */
-const FIRST_STRIDE = 1024;
+const FIRST_STRIDE = 128;
 /** An address that nothing is ever mapped at. */
 const BAD_ADDRESS = 2 ** 46;
 /** The largest address there is, as near as a double gets to it: not aligned, and too large. */
