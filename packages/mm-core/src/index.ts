@@ -234,6 +234,7 @@ export {
   pteType,
 } from './abi/pte.js';
 export type { SignalCode, SignalInfo } from './abi/siginfo.js';
+export { UFFD_FEATURE_SIGBUS, UFFD_FEATURE_WP_UNPOPULATED } from './abi/userfaultfd.js';
 export {
   LEVEL_PMD,
   LEVEL_PTE,
@@ -396,6 +397,7 @@ export {
   rootCreds,
   TaskStruct,
 } from './mem/task-struct.js';
+export { UserfaultfdCtx } from './mem/userfaultfd.js';
 export { lockedVm, totalVm } from './mem/vm-totals.js';
 export {
   anonymousVma,
@@ -547,3 +549,4 @@ export {
   TASK_SIZE,
   vpnOf,
 } from './sys/user-range.js';
+export { SysUserfaultfd, SysUserfaultfdToken } from './sys/userfaultfd.js';

@@ -7,6 +7,7 @@ import {
   PAGE_SIZE,
   type Task,
   type TaskStruct,
+  type UserfaultfdCtx,
 } from '@mm-lab/mm-core';
 import type { JsonObject } from './json.js';
 import { type Step, StepError } from './step.js';
@@ -34,6 +35,8 @@ export class GuestTask {
   readonly regions: Region[];
   /** Its memory files by the names that a case gives them. */
   readonly memfds = new Map<string, OpenFile>();
+  /** Its userfaultfd, made at first use. */
+  uffd: UserfaultfdCtx | null = null;
   /** The ring that its pins are registered with. */
   ring: IoRing | null = null;
 
@@ -62,6 +65,8 @@ export class GuestTask {
   /** A child has the parent's descriptors too. */
   inheritDescriptors(machine: Machine, parent: GuestTask): void {
     this.inheritRing(machine, parent);
+    if (parent.uffd !== null) machine.sys.userfaultfd.share(parent.uffd);
+    this.uffd = parent.uffd;
     for (const [name, file] of parent.memfds) {
       machine.sys.openFiles.share(file);
       this.memfds.set(name, file);
@@ -69,6 +74,7 @@ export class GuestTask {
   }
 
   closeDescriptors(machine: Machine): void {
+    this.closeUffd(machine);
     this.closeRing(machine);
     for (const file of this.memfds.values()) machine.sys.openFiles.close(file);
     this.memfds.clear();
@@ -78,6 +84,11 @@ export class GuestTask {
   closeRing(machine: Machine): void {
     if (this.ring !== null) machine.sys.ioUring.close(this.ring);
     this.ring = null;
+  }
+
+  closeUffd(machine: Machine): void {
+    if (this.uffd !== null) machine.sys.userfaultfd.close(this.uffd);
+    this.uffd = null;
   }
 
   /** A child names the parent's ring too. */

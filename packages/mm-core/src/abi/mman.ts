@@ -20,6 +20,8 @@ export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 export const VM_GROWSDOWN = 0x100;
 export const VM_UFFD_MISSING = 0x200;
+/** A bit of ours, as the kernel's lies above 31. */
+export const VM_UFFD_MINOR = 0x400;
 /** May hold guard entries; stays once set (sticky). */
 export const VM_MAYBE_GUARD = 0x800;
 export const VM_UFFD_WP = 0x1000;

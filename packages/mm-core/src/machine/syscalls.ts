@@ -21,6 +21,7 @@ import {
   SysSetMempolicyHomeNodeToken,
 } from '../sys/set-mempolicy-home-node.js';
 import { SyscallShadow, SyscallShadowToken } from '../sys/syscall-shadow.js';
+import { SysUserfaultfd, SysUserfaultfdToken } from '../sys/userfaultfd.js';
 
 /** Binds the system calls; one class per call. */
 export function bindSyscalls(services: Services): void {
@@ -43,6 +44,7 @@ export function bindSyscalls(services: Services): void {
   services.bind(SysMsyncToken, SysMsync);
   services.bind(SysMsealToken, SysMseal);
   services.bind(SysOpenFilesToken, SysOpenFiles);
+  services.bind(SysUserfaultfdToken, SysUserfaultfd);
 }
 
 /**
@@ -69,6 +71,7 @@ export class Syscalls {
   readonly msync: SysMsync;
   readonly mseal: SysMseal;
   readonly openFiles: SysOpenFiles;
+  readonly userfaultfd: SysUserfaultfd;
 
   constructor(services: Services) {
     this.ioUring = services.get(SysIoUringToken);
@@ -89,5 +92,6 @@ export class Syscalls {
     this.msync = services.get(SysMsyncToken);
     this.mseal = services.get(SysMsealToken);
     this.openFiles = services.get(SysOpenFilesToken);
+    this.userfaultfd = services.get(SysUserfaultfdToken);
   }
 }

@@ -76,6 +76,7 @@ import { Swapoff, SwapoffToken } from '../mm/swapoff.js';
 import { Tasks, TasksToken } from '../mm/tasks.js';
 import { Truncate, TruncateToken } from '../mm/truncate.js';
 import { UserReclaim, UserReclaimToken } from '../mm/user-reclaim.js';
+import { Userfaultfd, UserfaultfdToken } from '../mm/userfaultfd.js';
 import { VmLimits, VmLimitsToken } from '../mm/vm-limits.js';
 import { VmaEdit, VmaEditToken } from '../mm/vma-edit.js';
 import { ReclaimPolicy, Vmscan } from '../mm/vmscan.js';
@@ -191,5 +192,6 @@ function bindAddressSpaces(services: Services): void {
   services.bind(VmaEditToken, VmaEdit);
   services.bind(MlockFolioToken, MlockFolio);
   services.bind(MlockToken, Mlock);
+  services.bind(UserfaultfdToken, Userfaultfd);
   services.bind(ZapToken, Zap);
 }

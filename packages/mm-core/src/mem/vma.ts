@@ -3,6 +3,7 @@ import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { Policy } from './policy.js';
 import type { TaskStruct } from './task-struct.js';
+import type { UserfaultfdCtx } from './userfaultfd.js';
 import { anonVmaFor, mergedVma } from './vma-merge.js';
 
 /**
@@ -26,7 +27,7 @@ export interface Vma {
   /** Set by the first private page in it. */
   readonly anonVma: AnonVma | null;
   /** The userfaultfd it is registered with. */
-  readonly uffd: object | null;
+  readonly uffd: UserfaultfdCtx | null;
 }
 
 /** A new area of private anonymous memory without policy. */

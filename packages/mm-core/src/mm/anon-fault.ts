@@ -9,11 +9,12 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from '../abi/pte.js';
-import { VM_FAULT_OOM } from '../abi/vm-fault.js';
+import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
 import { PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { isUffdWpMarker, userfaultfdMissing, withOldProtection } from '../mem/userfaultfd.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
@@ -41,8 +42,12 @@ export class AnonFault {
 
   /** The zero page for a read (charged as memory of the CPU's node), a fresh one for a write. */
   doAnonymousPage(vmf: FaultContext): number {
+    if (userfaultfdMissing(vmf.vma)) {
+      vmf.unlock();
+      return VM_FAULT_SIGBUS;
+    }
     if (!vmf.write) {
-      this.mapping.setEntry(vmf.slot, 0, 0, zeroEntry(vmf.nid));
+      this.mapping.setEntry(vmf.slot, 0, 0, this.protectedAs(vmf.slot, zeroEntry(vmf.nid)));
       vmf.unlock();
       this.work.charge(this.cost.ns.zeroPageFault);
       return 0;
@@ -53,7 +58,7 @@ export class AnonFault {
     this.work.charge(this.cost.ns.anonFault);
     const pfn = this.alloc(vmf, 0, vmf.vpn, GFP_HIGHUSER_MOVABLE);
     if (pfn < 0) return VM_FAULT_OOM;
-    if (this.ptes.bits[vmf.slot] !== 0) {
+    if (this.ptes.bits[vmf.slot] !== vmf.bits) {
       this.folios.put(pfn);
       return 0;
     }
@@ -76,10 +81,16 @@ export class AnonFault {
     for (let at = 0; at < pages; at++) {
       this.table.set(folio + at, PG_anon | PG_anon_exclusive);
       const slot = this.ptes.slot(mm.id, first + at);
-      this.mapping.map(slot, folio + at, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
+      const bits = PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write;
+      this.mapping.map(slot, folio + at, this.protectedAs(slot, bits));
     }
     this.mlockFolio.mapped(folio, vma);
     this.folios.addLru(folio);
+  }
+
+  private protectedAs(slot: number, bits: number): number {
+    const wasMarker = isUffdWpMarker(this.ptes.bits[slot]!, this.ptes.value[slot]!);
+    return withOldProtection(bits, PTE_WRITE, wasMarker);
   }
 
   /** The largest folio of less than PMD order that the area may have and that is to be had. */

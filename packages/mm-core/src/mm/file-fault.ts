@@ -1,5 +1,5 @@
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_SHARED, VM_WRITE } from '../abi/mman.js';
+import { VM_SHARED, VM_UFFD_MINOR, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
@@ -22,6 +22,12 @@ import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { pageProtWrites } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
+import {
+  isUffdWpMarker,
+  userfaultfdMinor,
+  userfaultfdMissing,
+  withOldProtection,
+} from '../mem/userfaultfd.js';
 import { pageIndex, type Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
@@ -63,8 +69,8 @@ export class FileFault {
   /** Cached pages around it are mapped along; one that is missing is brought in alone. */
   private doReadFault(vmf: FaultContext, file: AddressSpace): number {
     this.work.charge(this.cost.ns.trap);
-    if (vmf.vma.uffd === null) this.mapAround(vmf, file);
-    if (this.ptes.bits[vmf.slot] !== 0) return 0;
+    if ((vmf.vma.flags & (VM_UFFD_WP | VM_UFFD_MINOR)) === 0) this.mapAround(vmf, file);
+    if (this.ptes.bits[vmf.slot] !== vmf.bits) return 0;
     const page = this.page(vmf, file);
     if (page.pfn < 0) return -page.pfn;
     this.map(vmf, vmf.slot, page.pfn, PTE_ACCESSED);
@@ -95,7 +101,8 @@ export class FileFault {
     this.ptes.shadow[vmf.slot] = file.expected.get(pageIndex(vmf.vma, vmf.vpn)) ?? 0;
     this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked);
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    this.mapping.map(vmf.slot, copy, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
+    const bits = PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write;
+    this.mapping.map(vmf.slot, copy, this.protectedAs(vmf.slot, bits));
     this.mlockFolio.mapped(copy, vmf.vma);
     this.folios.addLru(copy);
     return page.isMajor ? VM_FAULT_MAJOR : 0;
@@ -105,6 +112,7 @@ export class FileFault {
   private page(vmf: FaultContext, file: AddressSpace): FilePage {
     const index = pageIndex(vmf.vma, vmf.vpn);
     if (index >= file.sizePages) return { pfn: -VM_FAULT_SIGBUS, isMajor: false };
+    if (isUsersBusiness(vmf.vma, file, index)) return { pfn: -VM_FAULT_SIGBUS, isMajor: false };
     const page = this.filemap.getFolio(file, index, vmf.nid);
     if (page.pfn < 0) return { pfn: -VM_FAULT_OOM, isMajor: false };
     if (!this.table.has(page.pfn, PG_hwpoison)) return page;
@@ -140,11 +148,23 @@ export class FileFault {
   private map(vmf: FaultContext, slot: number, pfn: number, bits: number): void {
     this.folios.get(pfn);
     const open = pageProtWrites(vmf.vma);
-    this.mapping.map(slot, pfn, PTE_PRESENT | bits | (open ? PTE_WRITE : 0));
+    const wanted = PTE_PRESENT | bits | (open ? PTE_WRITE : 0);
+    this.mapping.map(slot, pfn, this.protectedAs(slot, wanted));
     this.mlockFolio.mapped(pfn, vmf.vma);
+  }
+
+  private protectedAs(slot: number, bits: number): number {
+    const wasMarker = isUffdWpMarker(this.ptes.bits[slot]!, this.ptes.value[slot]!);
+    return withOldProtection(bits, PTE_WRITE, wasMarker);
   }
 }
 export const FileFaultToken = createToken<FileFault>('FileFault');
+
+/** Is a fault on this page of a file for a userfaultfd (shmem_get_folio_gfp)? */
+function isUsersBusiness(vma: Vma, file: AddressSpace, index: number): boolean {
+  if (file.pages.has(index)) return userfaultfdMinor(vma);
+  return userfaultfdMissing(vma) && !file.swapped.has(index);
+}
 
 const SHARED_WRITE = VM_SHARED | VM_WRITE;
 

@@ -7,8 +7,6 @@ import {
   VM_LOCKONFAULT,
   VM_MAYBE_GUARD,
   VM_SHARED,
-  VM_UFFD_MISSING,
-  VM_UFFD_WP,
   VM_WIPEONFORK,
   VM_WRITE,
 } from '../abi/mman.js';
@@ -42,6 +40,7 @@ import { AnonVma } from '../mem/anon-vma.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
+import { VM_UFFD_MASK } from '../mem/userfaultfd.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
@@ -219,7 +218,7 @@ export class Fork {
 export const ForkToken = createToken<Fork>('Fork');
 
 const ENTRY_FLAGS = 0xfff;
-const NOT_INHERITED = VM_LOCKED | VM_LOCKONFAULT | VM_UFFD_MISSING | VM_UFFD_WP;
+const NOT_INHERITED = VM_LOCKED | VM_LOCKONFAULT | VM_UFFD_MASK;
 const PRESENCE = PTE_PRESENT | PTE_PROTNONE;
 
 /**

@@ -1,4 +1,3 @@
-import { VM_UFFD_MISSING } from '../abi/mman.js';
 import { PG_anon_exclusive, PG_dirty, PG_swapcache } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
@@ -8,13 +7,14 @@ import {
   PTE_WRITE,
   pteMapsPage,
 } from '../abi/pte.js';
-import { LEVEL_PMD } from '../abi/vm-fault.js';
+import { LEVEL_PMD, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { LEAF_SHIFT, PMD_HUGE, PMD_NONE, type Ptes, PtesToken } from '../mem/ptes.js';
+import { userfaultfdMissing, userfaultfdPteWp, userfaultfdWpAsync } from '../mem/userfaultfd.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type AnonFault, AnonFaultToken, zeroEntry } from './anon-fault.js';
 import { CostModel } from './cost-model.js';
@@ -61,17 +61,30 @@ export class HugeFault {
     if (pmd !== PMD_HUGE || !pteMapsPage(vmf.bits)) return FALLBACK;
     const isZero = (vmf.bits & PTE_SPECIAL) !== 0;
     if ((vmf.bits & PTE_PROTNONE) !== 0) return FALLBACK;
-    if (vmf.write && (vmf.bits & PTE_WRITE) === 0) return this.doHugePmdWpPage(vmf, isZero);
+    if (vmf.write && (vmf.bits & PTE_WRITE) === 0) {
+      if (userfaultfdPteWp(vmf.vma, vmf.bits)) return this.protectedByUser(vmf);
+      return this.doHugePmdWpPage(vmf, isZero);
+    }
     this.mapping.setUsed(vmf.slot, PTE_ACCESSED | (vmf.write ? PTE_MKDIRTY : 0));
     vmf.unlock();
     return 0;
+  }
+
+  /** wp_huge_pmd: the user's business, or split so that one page alone loses the protection. */
+  private protectedByUser(vmf: FaultContext): number {
+    if (userfaultfdWpAsync(vmf.vma)) {
+      this.pmds.split(vmf.slot >> LEAF_SHIFT);
+      return FALLBACK;
+    }
+    vmf.unlock();
+    return VM_FAULT_SIGBUS;
   }
 
   private createHugePmd(vmf: FaultContext): number {
     const { mm, vma, vpn } = vmf;
     if (this.thp.allowableOrders(mm, vma, 'pagefault', 1 << PMD_ORDER) === 0) return FALLBACK;
     if (!isSuitable(vma, vpn, PMD_ORDER)) return FALLBACK;
-    if ((vma.flags & VM_UFFD_MISSING) !== 0) return FALLBACK;
+    if (userfaultfdMissing(vma)) return FALLBACK;
     this.thp.onScannable(mm, mm.prepareAnonVma(vma));
     if (vmf.write || !this.thp.use_zero_page) return this.mapFresh(vmf);
     this.mapZero(vmf);

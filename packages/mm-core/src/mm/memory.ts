@@ -3,6 +3,7 @@ import {
   isMigrationType,
   PTE_ACCESSED,
   PTE_MARKER_GUARD,
+  PTE_MARKER_UFFD_WP,
   PTE_MKDIRTY,
   PTE_PRESENT,
   PTE_PROTNONE,
@@ -27,6 +28,7 @@ import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { userfaultfdWp } from '../mem/userfaultfd.js';
 import { type MmStruct, vmaAllows } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type AnonFault, AnonFaultToken } from './anon-fault.js';
@@ -111,12 +113,7 @@ export class Memory {
   }
 
   private handlePteFault(vmf: FaultContext): number {
-    if (vmf.bits === 0) {
-      const { file } = vmf.vma;
-      return file === null
-        ? this.anonFault.doAnonymousPage(vmf)
-        : this.fileFault.doFault(vmf, file);
-    }
+    if (vmf.bits === 0) return this.doPteMissing(vmf);
     const readOnly = (vmf.bits & (PTE_PRESENT | PTE_WRITE)) === PTE_PRESENT;
     if (vmf.write && readOnly) this.writeProtectFaults++;
     if (!pteMapsPage(vmf.bits)) return this.doNonPresent(vmf);
@@ -130,6 +127,11 @@ export class Memory {
     this.mapping.change(vmf.slot, PTE_ACCESSED | (vmf.write ? PTE_MKDIRTY : 0), 0);
     vmf.unlock();
     return 0;
+  }
+
+  private doPteMissing(vmf: FaultContext): number {
+    const { file } = vmf.vma;
+    return file === null ? this.anonFault.doAnonymousPage(vmf) : this.fileFault.doFault(vmf, file);
   }
 
   private doNonPresent(vmf: FaultContext): number {
@@ -149,8 +151,17 @@ export class Memory {
     return plugin.fault(vmf);
   }
 
-  /** Guards and poison that no page stands behind (handle_pte_marker). */
+  /**
+   * Guards and poison that no page stands behind, and holes that a userfaultfd protects
+   * (handle_pte_marker).
+   */
   private handlePteMarker(vmf: FaultContext): number {
+    if ((vmf.value & ~PTE_MARKER_UFFD_WP) === 0) {
+      if (userfaultfdWp(vmf.vma)) return this.doPteMissing(vmf);
+      this.mapping.setEntry(vmf.slot, 0, 0);
+      vmf.unlock();
+      return 0;
+    }
     vmf.unlock();
     if ((vmf.value & PTE_MARKER_GUARD) !== 0) return VM_FAULT_SIGSEGV;
     return VM_FAULT_HWPOISON;

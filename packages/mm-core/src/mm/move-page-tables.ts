@@ -1,7 +1,8 @@
-import { isMigrationType, pteType } from '../abi/pte.js';
+import { isMigrationType, PTE_UFFD_WP, pteType } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { LEAF_SHIFT, PMD_HUGE, PMD_NONE, type Ptes, PtesToken } from '../mem/ptes.js';
+import { isUffdWpMarker } from '../mem/userfaultfd.js';
 import type { MmStruct } from '../mem/vma.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Mapping, MappingToken } from './mapping.js';
@@ -15,7 +16,10 @@ export class MovePageTables {
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
   ) {}
 
-  /** Moves what [from, from + pages) holds to the empty range at `to`; frames stay. */
+  /**
+   * Moves what [from, from + pages) holds to the empty range at `to`; frames stay. What a
+   * userfaultfd protects is free there (vma_has_uffd_without_event_remap).
+   */
   move(mm: MmStruct, from: number, to: number, pages: number): void {
     for (let at = 0; at < pages; ) {
       const isWhole = at + PTRS_PER_PTE <= pages;
@@ -49,7 +53,11 @@ export class MovePageTables {
     const target = this.ptes.slot(mm.id, to);
     const type = pteType(this.ptes.bits[source]!);
     const payload = this.ptes.value[source]!;
-    this.mapping.move(source, target);
+    if (isUffdWpMarker(this.ptes.bits[source]!, payload)) {
+      this.mapping.setEntry(source, 0, 0);
+      return;
+    }
+    this.mapping.move(source, target, PTE_UFFD_WP);
     if (!isMigrationType(type)) this.entryTypes.get(type)?.move(source, target, payload);
   }
 }

@@ -23,8 +23,8 @@ import {
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
-import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { pageProtWrites } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { mustSeeStore } from '../mem/soft-dirty.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
@@ -86,22 +86,19 @@ export class Mprotect {
 
   /**
    * Private pages that nobody shares become writable at once, so that the next store does not fault
-   * (can_change_pte_writable); never on a node whose owner protects writes (RFC v4 patch 15).
+   * (can_change_pte_writable); never on a node whose owner protects writes (RFC v4 patch 15). A
+   * page of a file is writable by right, or once a store was noticed (vma_wants_writenotify).
    */
   canChangeWritable(slot: number, bits: number, vma: Vma): boolean {
     if (mustSeeStore(vma, bits)) return false;
     if ((vma.flags & VM_WRITE) === 0 || (bits & PTE_SPECIAL) !== 0) return false;
     const pfn = this.ptes.value[slot]!;
     const place = this.cache.placeOf(pfn);
-    if (place !== null) return this.isSharedPageWritable(vma.flags, bits, place.file);
+    if (place !== null) {
+      return (vma.flags & VM_SHARED) !== 0 && (pageProtWrites(vma) || (bits & PTE_DIRTY) !== 0);
+    }
     if (!this.table.has(pfn, PG_anon_exclusive)) return false;
     return !this.managed.folio_managed_wrprotect(this.site, this.table.head(pfn));
-  }
-
-  /** A page of a file is writable by right, or once a store was noticed (vma_wants_writenotify). */
-  private isSharedPageWritable(flags: number, bits: number, file: AddressSpace): boolean {
-    if ((flags & VM_SHARED) === 0) return false;
-    return !file.needsWriteback || (bits & PTE_DIRTY) !== 0;
   }
 
   /**

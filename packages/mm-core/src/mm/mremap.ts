@@ -1,5 +1,6 @@
 import { VM_LOCKED_MASK } from '../abi/mman.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { VM_UFFD_MASK } from '../mem/userfaultfd.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
 import { type MovePageTables, MovePageTablesToken } from './move-page-tables.js';
 
@@ -29,11 +30,15 @@ export class Mremap {
     if (keepSource) this.emptySource(mm, from, pages);
   }
 
-  /** Anonymous memory that never had a page is numbered anew where it goes (copy_vma). */
+  /**
+   * Anonymous memory that never had a page is numbered anew where it goes (copy_vma), and no
+   * userfaultfd looks at it there (mremap_userfaultfd_prep without UFFD_FEATURE_EVENT_REMAP).
+   */
   private moved(vma: Vma, { from, to, newPages }: Move): Vma {
     const isFresh = vma.file === null && vma.anonVma === null;
     const pgoff = isFresh ? to : pageIndex(vma, from);
-    return { ...vma, start: to, end: to + newPages, pgoff };
+    const flags = vma.flags & ~VM_UFFD_MASK;
+    return { ...vma, start: to, end: to + newPages, pgoff, flags, uffd: null };
   }
 
   /** dontunmap_complete: an area that lost all its pages forgets its anon_vma. */

@@ -4,11 +4,13 @@ import {
   isMigrationType,
   PTE_ACCESSED,
   PTE_DIRTY,
+  PTE_MARKER_UFFD_WP,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SWP_EXCLUSIVE,
   PTE_TRACKING,
   PTE_TYPE_HWPOISON,
+  PTE_TYPE_MARKER,
   PTE_TYPE_MIGRATION_READ,
   PTE_TYPE_MIGRATION_READ_EXCLUSIVE,
   PTE_TYPE_MIGRATION_WRITE,
@@ -112,10 +114,15 @@ export class RmapWalk {
     return true;
   }
 
-  /** A page of a file is just unmapped: the file finds it again. */
+  /**
+   * A page of a file is just unmapped: the file finds it again. A marker keeps the protection of a
+   * userfaultfd (pte_install_uffd_wp_if_needed).
+   */
   private unmapFile(folio: number, slots: readonly number[]): boolean {
     for (const slot of slots) {
+      const isProtected = (this.ptes.bits[slot]! & PTE_UFFD_WP) !== 0;
       this.mapping.unmap(slot);
+      if (isProtected) this.mapping.setEntry(slot, PTE_TYPE_MARKER, PTE_MARKER_UFFD_WP);
       this.folios.put(folio);
     }
     this.chargeFlush(slots);

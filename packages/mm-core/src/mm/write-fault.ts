@@ -8,12 +8,20 @@ import {
   PG_swapbacked,
   PG_swapcache,
 } from '../abi/page-flags.js';
-import { PTE_ACCESSED, PTE_MKDIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../abi/pte.js';
-import { VM_FAULT_OOM } from '../abi/vm-fault.js';
+import {
+  PTE_ACCESSED,
+  PTE_MKDIRTY,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_UFFD_WP,
+  PTE_WRITE,
+} from '../abi/pte.js';
+import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { userfaultfdPteWp, userfaultfdWpAsync } from '../mem/userfaultfd.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
@@ -51,7 +59,9 @@ export class WriteFault {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  doWpPage(vmf: FaultContext): number {
+  doWpPage(fault: FaultContext): number {
+    const vmf = this.withoutUserfaultfd(fault);
+    if (vmf === null) return VM_FAULT_SIGBUS;
     const old = vmf.value;
     const special = (vmf.bits & PTE_SPECIAL) !== 0;
     if (!special && isSharedWritable(vmf.vma)) return this.share(vmf);
@@ -64,6 +74,18 @@ export class WriteFault {
     if (!special) this.folios.get(this.table.head(old));
     vmf.unlock();
     return this.copy(vmf, special ? -1 : old);
+  }
+
+  /**
+   * A page that a userfaultfd protects is its user's business (null), unless the kernel is to lift
+   * the protection.
+   */
+  private withoutUserfaultfd(vmf: FaultContext): FaultContext | null {
+    if (!userfaultfdPteWp(vmf.vma, vmf.bits)) return vmf;
+    vmf.unlock();
+    if (!userfaultfdWpAsync(vmf.vma)) return null;
+    this.mapping.change(vmf.slot, 0, PTE_UFFD_WP);
+    return vmf.again(this.ptes.bits[vmf.slot]!, vmf.value);
   }
 
   /** The first store of a shared mapping to a page that is on disk (wp_page_shared). */

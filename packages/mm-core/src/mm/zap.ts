@@ -4,8 +4,11 @@ import {
   isMarker,
   isMigrationType,
   PTE_MARKER_GUARD,
+  PTE_MARKER_UFFD_WP,
   PTE_SPECIAL,
+  PTE_TYPE_MARKER,
   PTE_TYPE_SWAP,
+  PTE_UFFD_WP,
   pteHoldsPage,
   pteMapsPage,
   pteType,
@@ -44,14 +47,18 @@ export class Zap {
   /**
    * Empties every entry in [start, end); the vmas stay.
    * @param markersKept PTE_MARKER_* kinds that survive: a guard does not go with its contents, only
-   *   with its area (zap_nonpresent_ptes)
+   *   with its area (zap_nonpresent_ptes), nor does the protection of a file's page
+   *   (zap_install_uffd_wp_if_needed)
    */
   range(mm: MmStruct, start: number, end: number, markersKept = 0): void {
     let unmapped = 0;
     this.mapping.range(mm.id, start, end, (slot) => {
-      if (isMarker(this.ptes.bits[slot]!, this.ptes.value[slot]!, markersKept)) return;
-      if (pteMapsPage(this.ptes.bits[slot]!)) unmapped++;
+      const bits = this.ptes.bits[slot]!;
+      if (isMarker(bits, this.ptes.value[slot]!, markersKept)) return;
+      if (pteMapsPage(bits)) unmapped++;
       this.entry(slot);
+      if ((bits & PTE_UFFD_WP) === 0 || (markersKept & PTE_MARKER_UFFD_WP) === 0) return;
+      this.mapping.setEntry(slot, PTE_TYPE_MARKER, PTE_MARKER_UFFD_WP);
     });
     if (unmapped > 0) this.work.charge(this.cost.tlbFlushNs(mm.activeCpus));
   }
@@ -68,7 +75,9 @@ export class Zap {
 
   /** MADV_DONTNEED of a part of an area: page tables that are empty afterwards go as well. */
   discard(mm: MmStruct, start: number, end: number): void {
-    this.range(mm, start, end, PTE_MARKER_GUARD);
+    const isFile = mm.find(start)?.file != null;
+    const kept = PTE_MARKER_GUARD | (isFile ? PTE_MARKER_UFFD_WP : 0);
+    this.range(mm, start, end, kept);
     this.pmds.reclaimTables(mm.id, start, end);
   }
 

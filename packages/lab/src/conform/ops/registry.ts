@@ -27,6 +27,7 @@ import { dropCachesOp, settleOp } from './settle-ops.js';
 import { swapinfoOp, swapoffOp, swaponOp } from './swap-ops.js';
 import { exitOp, forkOp, killOp, sleepOp, taskOp, waitOp } from './task-ops.js';
 import { touchOp } from './touch-op.js';
+import { uffdOp } from './uffd-op.js';
 import { blockStateOp, memoryBlocksOp } from './views/memory-block-ops.js';
 import { nodeBeginOp, nodeStatOp } from './views/node-ops.js';
 import { numaMapsOp } from './views/numa-maps-op.js';
@@ -92,6 +93,7 @@ export const OPS: Readonly<Record<string, Op>> = {
   task: taskOp,
   tiers: tiersOp,
   touch: touchOp,
+  uffd: uffdOp,
   vmstat_begin: vmstatBeginOp,
   vmstat_end: vmstatEndOp,
   wait: waitOp,

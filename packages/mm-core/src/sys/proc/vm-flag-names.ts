@@ -24,6 +24,7 @@ import {
   VM_SEQ_READ,
   VM_SHARED,
   VM_SOFTDIRTY,
+  VM_UFFD_MINOR,
   VM_UFFD_MISSING,
   VM_UFFD_WP,
   VM_WIPEONFORK,
@@ -60,6 +61,7 @@ const VM_FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_NOHUGEPAGE, 'nh'],
   [VM_MERGEABLE, 'mg'],
   [VM_DROPPABLE, 'dp'],
+  [VM_UFFD_MINOR, 'ui'],
   [VM_SEALED, 'sl'],
 ];
 
