@@ -256,7 +256,7 @@ export class Machine {
   usedPages(nid: number): number {
     const pgdat = this.nodes.pgdat(nid);
     const outside = pgdat.pagesOutside?.() ?? 0;
-    return pgdat.managedPages() - pgdat.freePages() + outside;
+    return pgdat.managedPages() - pgdat.unusedPages() + outside;
   }
 
   /** Event counters by kernel name. */

@@ -79,7 +79,9 @@ function verifyZone(machine: Machine, zone: Zone): void {
     assert(blocks === zone.freeBlocks[order], `zone ${zone.index} counts its order ${order}`);
   }
   assert(zone.isolatedEnd === 0, `zone ${zone.index}: no range stays isolated`);
-  assert(free === zone.freePages, `zone ${zone.index}: free pages equal a recount (${free})`);
+  const counted = zone.freePages + zone.pcpPages;
+  assert(free === counted, `zone ${zone.index}: free pages equal a recount (${free})`);
+  assert(zone.freePages >= 0 && zone.pcpPages >= 0, `zone ${zone.index}: no count is negative`);
   assert(zone.freePages <= zone.managedPages, `zone ${zone.index}: free pages are managed`);
 }
 
@@ -151,7 +153,7 @@ function verifyAllocations(machine: Machine): void {
   let out = machine.compactZone.takenPages - counters.read('pgfree');
   for (const name of PGALLOC) out += counters.read(name);
   let used = blocks.pagesGone;
-  for (const zone of nodes.zones) used += zone.managedPages - zone.kernelPages - zone.freePages;
+  for (const zone of nodes.zones) used += zone.managedPages - zone.kernelPages - zone.unusedPages;
   const balanced = out <= used && used - out <= memoryFailure.poisoned.size;
   assert(balanced, `pgalloc - pgfree is ${out}, pages in use are ${used}`);
 }

@@ -98,6 +98,7 @@ export function isFreeBlock(table: FolioTable, zone: Zone, pfn: number, order: n
  * @returns was the page free?
  */
 export function takePageOff(table: FolioTable, zone: Zone, pfn: number): boolean {
+  zone.drainPages();
   breakUntouched(table, zone, pfn);
   let order = 0;
   while (order <= MAX_PAGE_ORDER && !isFreeBlock(table, zone, blockOf(pfn, order), order)) order++;
@@ -123,6 +124,7 @@ export function buddyinfo(zone: Zone): number[] {
 
 /** Takes every free page of a wholly free zone away (offline_pages). */
 export function removeAllFree(table: FolioTable, zone: Zone): void {
+  zone.drainPages();
   assert(zone.freePages === zone.managedPages, 'only a wholly free zone is taken away');
   for (let order = 0; order <= MAX_PAGE_ORDER; order++) {
     while (zone.freeBlocks[order]! > 0) {

@@ -89,6 +89,12 @@ export class Pgdat {
     return this.zones.reduce((sum, zone) => sum + zone.managedPages, 0);
   }
 
+  /** Free pages, those that CPUs keep in stock included. */
+  unusedPages(): number {
+    return this.zones.reduce((sum, zone) => sum + zone.unusedPages, 0);
+  }
+
+  /** Free pages as the kernel counts them: without those in stock. */
   freePages(): number {
     return this.zones.reduce((sum, zone) => sum + zone.freePages, 0);
   }

@@ -7,6 +7,8 @@ import {
   ZONE_NAMES,
 } from '../abi/zone.js';
 
+import { type Pageset, PerCpuPages } from './per-cpu-pages.js';
+
 /** Free lists per zone. */
 export const ORDERS = MAX_PAGE_ORDER + 1;
 
@@ -23,8 +25,18 @@ export class Zone {
   presentPages = 0;
   /** Pages behind those that the kernel took in the boot and keeps: managed, in use, nobody's. */
   kernelPages = 0;
-  /** NR_FREE_PAGES. Invariant: equals the pages on the free lists and in the untouched range. */
+  /**
+   * NR_FREE_PAGES. Invariant: with `pcpPages` it equals the pages on the free lists and in the
+   * untouched range.
+   */
   freePages = 0;
+  /** Free pages that CPUs keep in stock. */
+  pcpPages = 0;
+  /** kswapd works on the zone: CPUs keep few of the pages that come back (ZONE_RECLAIM_ACTIVE). */
+  reclaimActive = false;
+  /** How many they may keep. */
+  pageset: Pageset = { batch: 1, highMin: 4, highMax: 4 };
+  private readonly pcps: PerCpuPages[] = [];
   /** Blocks on each free list, the untouched range not included. */
   readonly freeBlocks = new Int32Array(ORDERS);
   /** `_watermark` by WMARK_*. */
@@ -58,6 +70,25 @@ export class Zone {
 
   get name(): string {
     return ZONE_NAMES[this.type] ?? 'unknown';
+  }
+
+  /** Free pages, those in stock included. */
+  get unusedPages(): number {
+    return this.freePages + this.pcpPages;
+  }
+
+  /** What a CPU keeps of the zone. */
+  pcp(cpu: number): PerCpuPages {
+    const known = this.pcps[cpu];
+    if (known !== undefined) return known;
+    const made = new PerCpuPages(this);
+    this.pcps[cpu] = made;
+    return made;
+  }
+
+  /** Every CPU gives its stock back (drain_all_pages). */
+  drainPages(): void {
+    for (const pcp of this.pcps) pcp?.drain();
   }
 
   /** A watermark with the boost added (include/linux/mmzone.h:wmark_pages). */

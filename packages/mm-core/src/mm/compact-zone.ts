@@ -70,10 +70,12 @@ export class CompactZone {
       free: Array.from({ length: MAX_PAGE_ORDER + 1 }, () => []),
     };
     this.folios.lruAddDrainAll();
+    zone.drainPages();
     let block = zone.base - (zone.base % PAGEBLOCK_PAGES);
     for (; block < run.freePfn && !this.isFinished(run); block += PAGEBLOCK_PAGES) {
       if (!this.migrateBlock(run, block)) break;
     }
+    zone.drainPages();
     this.release(run);
     this.folios.lruAddDrainAll();
   }

@@ -97,6 +97,7 @@ export class Kswapd {
       return;
     }
     this.vmstat.count('pageoutrun');
+    for (const zone of pgdat.zones) zone.reclaimActive = true;
     const policy = this.managed.node_private_reclaim_policy(this.balanceSite, pgdat.nid);
     const boost = pgdat.zones.map((zone) => zone.watermarkBoost);
     const boosting = boost.some((pages) => pages > 0);
@@ -195,6 +196,7 @@ export class Kswapd {
   private end(run: Run): void {
     const { pgdat } = run;
     const state = pgdat.kswapd;
+    for (const zone of pgdat.zones) zone.reclaimActive = false;
     if (!run.managedWatermarks) {
       pgdat.zones.forEach((zone, at) => {
         zone.watermarkBoost = Math.max(0, zone.watermarkBoost - run.boostAtStart[at]!);

@@ -136,6 +136,7 @@ export class MemoryBlocks {
     if (zone === null || pages !== MEMORY_BLOCK_PAGES) return -EINVAL;
     this.drain();
     if (block.holdsKernel || this.hasUnmovable(block, zone)) return -EBUSY;
+    zone.drainPages();
     isolateRange(this.table, zone, block);
     for (let pass = 0; pass < OFFLINE_PASSES_MAX && !this.isEmpty(block, zone); pass++) {
       this.migrateRange.run(nid, block);

@@ -168,5 +168,5 @@ export class MemoryHotplug {
 export const MemoryHotplugToken = createToken<MemoryHotplug>('MemoryHotplug');
 
 function isEmpty(pgdat: Pgdat): boolean {
-  return pgdat.freePages() === pgdat.managedPages();
+  return pgdat.unusedPages() === pgdat.managedPages();
 }

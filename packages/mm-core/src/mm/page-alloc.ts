@@ -30,7 +30,7 @@ const PAGE_ALLOC_COSTLY_ORDER = 3;
 
 /**
  * The page allocator (mm/page_alloc.c:__alloc_pages): the zonelist walk of `ZoneAlloc`, then direct
- * reclaim and compaction, then the OOM killer. Simplified: no per-CPU lists.
+ * reclaim and compaction, then the OOM killer. Simplified: no highatomic reserve.
  */
 @injectable()
 export class PageAlloc {
@@ -93,7 +93,7 @@ export class PageAlloc {
     let fruitless = 0;
     for (let kills = 0; kills <= MAX_KILLS; ) {
       const progress = this.reclaim.tryToFreePages(request);
-      const reclaimed = this.walk(request);
+      const reclaimed = this.walkDrained(request);
       if (reclaimed >= 0) return reclaimed;
       const { pfn, result } = this.compaction.direct(request, tries.priority, () =>
         this.walk(request),
@@ -110,6 +110,14 @@ export class PageAlloc {
       fruitless = 0;
     }
     return -1;
+  }
+
+  /** A walk, and one more when no CPU keeps free pages back (__alloc_pages_direct_reclaim). */
+  private walkDrained(request: AllocRequest): number {
+    const pfn = this.walk(request);
+    if (pfn >= 0) return pfn;
+    this.zoneAlloc.drainAllPages();
+    return this.walk(request);
   }
 
   private walk(request: AllocRequest): number {

@@ -3,6 +3,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { pagesetOf } from '../mem/per-cpu-pages.js';
 import {
   calculateMinFreeKbytes,
   freeBufferPages,
@@ -93,6 +94,7 @@ export class Watermarks {
       for (const zone of pgdat.zones) {
         const share = Math.floor((pagesMin * zone.managedPages) / Math.max(1, lowmem));
         setupZoneWmarks(zone, share, this.sysctl.watermark_scale_factor);
+        zone.pageset = pagesetOf(zone, Math.max(1, pgdat.cpus || this.nodes.cpuCount()));
         if (!policy.managed_watermarks) zone.watermarkBoost = 0;
       }
       setupLowmemReserve(pgdat, this.lowmemReserveRatio);

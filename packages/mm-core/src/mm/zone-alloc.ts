@@ -117,12 +117,28 @@ export class ZoneAlloc {
         continue;
       }
       if (!passes(zone, request, mark, highest)) continue;
-      const pfn = rmqueue(this.table, zone, request.order);
+      const pfn = this.rmqueue(zone, request.order);
       if (pfn < 0) continue;
       this.prepNewPage(zone, pfn, request);
       return pfn;
     }
     return -1;
+  }
+
+  /** Single pages come out of the stock of the CPU that runs (mm/page_alloc.c:rmqueue). */
+  private rmqueue(zone: Zone, order: number): number {
+    const stocked = order === 0 && zone.isolatedEnd === 0;
+    if (stocked) zone.pcp(this.cpu()).take();
+    return rmqueue(this.table, zone, order);
+  }
+
+  private cpu(): number {
+    return this.work.current?.cpu ?? 0;
+  }
+
+  /** The CPUs give their stocks of free pages back (drain_all_pages). */
+  drainAllPages(): void {
+    for (const zone of this.nodes.zones) zone.drainPages();
   }
 
   /**
@@ -174,6 +190,7 @@ export class ZoneAlloc {
     }
     this.vmstat.add(this.pgfree, 1 << order);
     freeOnePage(this.table, zone, folio, order);
+    if (order === 0 && zone.isolatedEnd === 0) zone.pcp(this.cpu()).give();
     this.clearHopeless(zone);
     const tp = this.tracepoints.mm_page_free;
     if (tp.enabled) tp.emit(folio, order, zone.nid);

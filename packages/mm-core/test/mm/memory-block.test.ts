@@ -203,14 +203,14 @@ test('a pinned page keeps its block until the signal, and the block is as before
   const task = machine.createTask('t', 1);
   task.mmap(0, 1);
   task.write(0);
-  const free = machine.nodes.pgdat(1).freePages();
+  const free = machine.nodes.pgdat(1).unusedPages();
   const pfn = task.pinLongterm(0);
   const block = machine.blocks
     .of(1)
     .findIndex(({ base, pages }) => pfn >= base && pfn < base + pages);
   const holder = machine.blocks.of(1)[block];
   if (holder !== undefined) holder.holdsKernel = false;
-  expect([set(machine, 1, block, 'offline'), machine.nodes.pgdat(1).freePages() - free]).toEqual([
+  expect([set(machine, 1, block, 'offline'), machine.nodes.pgdat(1).unusedPages() - free]).toEqual([
     'EINTR',
     0,
   ]);

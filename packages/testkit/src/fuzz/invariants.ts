@@ -92,7 +92,7 @@ function auditAllocations(machine: Machine): void {
   let out = -machine.counters.read('pgfree');
   for (const name of PGALLOC) out += machine.counters.read(name);
   let used = 0;
-  for (const zone of machine.nodes.zones) used += zone.managedPages - zone.freePages;
+  for (const zone of machine.nodes.zones) used += zone.managedPages - zone.unusedPages;
   const poisoned = machine.memoryFailure.poisoned.size;
   const balanced = out <= used && used - out <= poisoned;
   assert(balanced, `pgalloc - pgfree is ${out}, pages in use are ${used}, poisoned ${poisoned}`);

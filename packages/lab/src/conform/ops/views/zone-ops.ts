@@ -43,7 +43,7 @@ function zoneJson(zone: Zone): JsonObject {
     managed: zone.managedPages,
     protection: `(${zone.lowmemReserve.join(', ')})`,
     start_pfn: zone.base,
-    pcp_count: 0,
-    pcp_batch: 0,
+    pcp_count: zone.pcpPages,
+    pcp_batch: zone.pageset.batch,
   };
 }
