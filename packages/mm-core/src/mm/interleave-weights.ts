@@ -1,10 +1,8 @@
 import { EINVAL, ENODEV } from '../abi/errno.js';
 import { N_MEMORY } from '../abi/node-states.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { autoInterleaveWeights, interleaveBandwidth } from '../mem/interleave-weights.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
-
-/** Sum that weights are scaled to (mm/mempolicy.c:weightiness). */
-const WEIGHTINESS = 32;
 
 /**
  * Weights of weighted interleave (mm/mempolicy.c:weighted_interleave_state): from the bandwidth of
@@ -28,7 +26,7 @@ export class InterleaveWeights {
     const fresh = this.nodes.inState(N_MEMORY).filter((nid) => !this.seen.has(nid));
     if (fresh.length === 0) return;
     for (const nid of fresh) this.seen.add(nid);
-    if (this.auto) this.weights = this.reduced();
+    if (this.auto) this.weights = autoInterleaveWeights(this.nodes);
   }
 
   /** Writes nodeN: the other weights stay, and are not computed any more (node_store). */
@@ -48,44 +46,17 @@ export class InterleaveWeights {
   writeAuto(text: string): number {
     const on = parseBoolean(text);
     if (on === null) return -EINVAL;
-    if (on && this.totalBandwidth() === 0) return -ENODEV;
+    if (on && !this.knowsBandwidth()) return -ENODEV;
     this.auto = on;
-    if (on) this.weights = this.reduced();
+    if (on) this.weights = autoInterleaveWeights(this.nodes);
     return 0;
   }
 
-  /** Weights in proportion to bandwidth, as small as can be (reduce_interleave_weights). */
-  private reduced(): Map<number, number> {
-    const sum = this.totalBandwidth();
-    const weights = new Map<number, number>();
-    if (sum === 0) return weights;
-    let divisor = 0;
-    for (const nid of this.nodes.inState(N_MEMORY)) {
-      const share = Math.floor((WEIGHTINESS * this.bandwidthOf(nid)) / sum);
-      weights.set(nid, Math.max(share, 1));
-      divisor = greatestDivisor(Math.max(share, 1), divisor);
-    }
-    for (const [nid, weight] of weights) weights.set(nid, weight / divisor);
-    return weights;
-  }
-
-  private totalBandwidth(): number {
-    return this.nodes.inState(N_MEMORY).reduce((sum, nid) => sum + this.bandwidthOf(nid), 0);
-  }
-
-  /** What the platform says of the node's memory as its nearest CPUs see it; 0 = nothing. */
-  private bandwidthOf(nid: number): number {
-    const { perf } = this.nodes.pgdat(nid);
-    return perf === null ? 0 : Math.min(perf.read_bandwidth, perf.write_bandwidth);
+  private knowsBandwidth(): boolean {
+    return this.nodes.inState(N_MEMORY).some((nid) => interleaveBandwidth(this.nodes, nid) > 0);
   }
 }
 export const InterleaveWeightsToken = createToken<InterleaveWeights>('InterleaveWeights');
-
-function greatestDivisor(a: number, b: number): number {
-  let [large, small] = [a, b];
-  while (small !== 0) [large, small] = [small, large % small];
-  return large;
-}
 
 /** kstrtou8 with any base: decimal, 0x…, 0…; -1 for what it refuses. */
 function parseUnsigned(text: string): number {
