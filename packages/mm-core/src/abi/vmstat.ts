@@ -73,6 +73,8 @@ export const VMSTAT_NAMES = [
   'thp_fault_alloc',
   'thp_fault_fallback',
   'thp_fault_fallback_charge',
+  'thp_swpout',
+  'thp_swpout_fallback',
   'thp_split_page',
   'thp_split_page_failed',
   'thp_deferred_split_page',

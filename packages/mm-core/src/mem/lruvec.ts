@@ -54,6 +54,8 @@ export class Lruvec {
   readonly minSeq = [0, 0];
   /** Cost of reclaiming each type, in pages read back or kept (lru_note_cost). */
   readonly cost = [0, 0];
+  /** The same as reclaim knows it: as of the last flush of the group's statistics. */
+  readonly costSeen = [0, 0];
   /** Refaults that were activated, by type, when reclaim last looked (lruvec->refaults). */
   readonly refaultsSeen = [0, 0];
   /** The same as they are now (WORKINGSET_ACTIVATE_*). */
@@ -116,9 +118,16 @@ export class Lruvec {
     return pages;
   }
 
-  /** Pages of a type on evictable lists of either kind. */
-  evictable(type: number): number {
-    return this.size(type * 2) + this.size(type * 2 + 1);
+  flushCost(): void {
+    this.costSeen[LRU_GEN_ANON] = this.cost[LRU_GEN_ANON]!;
+    this.costSeen[LRU_GEN_FILE] = this.cost[LRU_GEN_FILE]!;
+  }
+
+  /** Pages on the evictable lists. */
+  evictablePages(): number {
+    let pages = 0;
+    for (let list = 0; list < LRU_UNEVICTABLE; list++) pages += this.size(list);
+    return pages;
   }
 }
 

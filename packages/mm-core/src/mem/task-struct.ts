@@ -57,6 +57,8 @@ export class TaskStruct {
     data: RLIM_INFINITY,
     stack: 8 << 20,
   };
+  /** Pages it has beside its areas here: its program, stack and libraries; for the OOM killer. */
+  rssElsewhere = 0;
   /** oom_score_adj, -1000..1000. */
   oomScoreAdj = 0;
   /** Faults without and with input, as getrusage says. */

@@ -215,16 +215,20 @@ export class ClassicLru {
     return taken;
   }
 
-  /** What reclaiming a type cost, here and in all groups above; old costs fade (lru_note_cost). */
+  /**
+   * What reclaiming a type cost, here and in all groups above; old costs fade (lru_note_cost). A
+   * group's reclaim goes by what it was when its statistics were flushed last.
+   */
   private noteCost(lruvec: Lruvec, type: number, cost: number): void {
     if (cost === 0) return;
     for (let at: MemCgroup | null = this.memcgs.get(lruvec.memcg); at !== null; at = at.parent) {
       const of = this.lru.lruvec(at.id, lruvec.nid);
       of.cost[type]! += cost;
-      const size = of.evictable(LRU_GEN_ANON) + of.evictable(LRU_GEN_FILE);
-      if (of.cost[LRU_GEN_ANON]! + of.cost[LRU_GEN_FILE]! <= size / 4) continue;
-      of.cost[LRU_GEN_ANON] = Math.floor(of.cost[LRU_GEN_ANON]! / 2);
-      of.cost[LRU_GEN_FILE] = Math.floor(of.cost[LRU_GEN_FILE]! / 2);
+      if (of.cost[LRU_GEN_ANON]! + of.cost[LRU_GEN_FILE]! > of.evictablePages() / 4) {
+        of.cost[LRU_GEN_ANON] = Math.floor(of.cost[LRU_GEN_ANON]! / 2);
+        of.cost[LRU_GEN_FILE] = Math.floor(of.cost[LRU_GEN_FILE]! / 2);
+      }
+      if (at.parent === null) of.flushCost();
     }
   }
 }

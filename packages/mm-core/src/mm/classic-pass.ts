@@ -43,8 +43,8 @@ export class ClassicPrepare {
       ? this.lru.size(nid, LRU_INACTIVE_FILE)
       : lruvec.size(LRU_INACTIVE_FILE);
     return {
-      anonCost: lruvec.cost[LRU_GEN_ANON]!,
-      fileCost: lruvec.cost[LRU_GEN_FILE]!,
+      anonCost: lruvec.costSeen[LRU_GEN_ANON]!,
+      fileCost: lruvec.costSeen[LRU_GEN_FILE]!,
       mayDeactivate,
       cacheTrim: file >> sc.priority > 0 && mayDeactivate[LRU_GEN_FILE] === false,
       fileIsTiny: isRootReclaim(sc) && this.fileIsTiny(pgdat, sc, mayDeactivate),

@@ -103,7 +103,16 @@ export class MemcgStat {
     return this.memcgs.below(memcg).reduce((sum, below) => sum + below.kernelPages, 0);
   }
 
+  /** mem_cgroup_flush_stats: from now on reclaim itself knows what it cost. */
+  private flush(memcg: MemCgroup): void {
+    const ids = new Set(this.memcgs.below(memcg).map(({ id }) => id));
+    for (const lruvec of this.lru.all()) {
+      if (ids.has(lruvec.memcg)) lruvec.flushCost();
+    }
+  }
+
   private gauges(memcg: MemCgroup): Map<number, Record<NodeGauge, number>> {
+    this.flush(memcg);
     const byNode = new Map<number, Record<NodeGauge, number>>();
     const wanted = new Set(this.memcgs.below(memcg).map(({ id }) => id));
     const isRoot = memcg.parent === null;

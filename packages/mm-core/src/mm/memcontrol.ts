@@ -94,6 +94,15 @@ export class Memcontrol implements CgroupSubsystem {
     tables.set(memcg, (tables.get(memcg) ?? 0) + pages);
   }
 
+  /**
+   * Charges small objects of the kernel's own, by the byte: a page of the stock at most, which gets
+   * the rest back (obj_cgroup_charge). Without a stock that is a whole batch.
+   */
+  chargeObjects(mm: MmStruct): void {
+    const memcg = this.memcgs.ofMm(mm);
+    if (memcg.parent !== null && this.tryCharge(memcg, 1, GFP_KERNEL) === 0) memcg.stock += 1;
+  }
+
   /** The address space is gone, and its page tables with it. */
   releaseTables(mm: MmStruct): void {
     for (const [memcg, pages] of this.tables.get(mm.id) ?? []) {

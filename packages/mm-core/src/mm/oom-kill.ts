@@ -123,7 +123,8 @@ export class OomKill {
   private badness(task: TaskStruct, totalPages: number): number | null {
     const { mm, oomScoreAdj } = task;
     if (oomScoreAdj === OOM_SCORE_ADJ_MIN) return null;
-    const pages = mm.rss + mm.swapents + this.ptes.regions(mm.id).length;
+    const own = mm.rss + mm.swapents + this.ptes.regions(mm.id).length;
+    const pages = own + task.rssElsewhere;
     if (pages === 0) return null;
     return pages + oomScoreAdj * Math.floor(totalPages / 1000);
   }

@@ -99,19 +99,23 @@ export class RmapWalk {
     if (this.table.has(folio, PG_pinned)) return false;
     const slots = this.presentSlots(folio);
     if (!this.table.has(folio, PG_anon)) return this.unmapFile(folio, slots);
-    const entry = this.swap.slotOf(folio);
-    for (const slot of slots) {
-      const exclusive = this.table.has(folio, PG_anon_exclusive);
+    this.unmapToSwap(folio, this.swap.slotOf(folio));
+    this.table.clear(folio, PG_anon_exclusive);
+    return true;
+  }
+
+  /** Replaces the mappings of one page by entries of a swap slot. */
+  unmapToSwap(pfn: number, entry: number): void {
+    const exclusive = this.table.has(pfn, PG_anon_exclusive) ? PTE_SWP_EXCLUSIVE : 0;
+    for (const slot of this.rmap.slots(pfn)) {
+      if (!pteMapsPage(this.ptes.bits[slot]!)) continue;
       const kept = this.ptes.bits[slot]! & PTE_TRACKING;
       this.mapping.unmap(slot);
       this.swap.duplicate(entry);
-      const flags = kept | (exclusive ? PTE_SWP_EXCLUSIVE : 0);
-      this.mapping.setEntry(slot, PTE_TYPE_SWAP, entry, flags);
+      this.mapping.setEntry(slot, PTE_TYPE_SWAP, entry, kept | exclusive);
       this.mms.get(this.ptes.mmOf(slot)).swapents += 1;
-      this.folios.put(folio);
+      this.folios.put(this.table.head(pfn));
     }
-    this.table.clear(folio, PG_anon_exclusive);
-    return true;
   }
 
   /**

@@ -1,13 +1,10 @@
 import {
   PG_active,
-  PG_anon,
-  PG_dirty,
   PG_hwpoison,
+  PG_locked,
   PG_mlocked,
   PG_pinned,
   PG_referenced,
-  PG_swapbacked,
-  PG_swapcache,
   PG_workingset,
 } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -18,16 +15,14 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { CostModel } from './cost-model.js';
 import { type Demotion, DemotionToken } from './demotion.js';
 import { type Folios, FoliosToken } from './folio.js';
-import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
-import { type Lazyfree, LazyfreeToken } from './lazyfree.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
+import { type Pageout, type PageoutResult, PageoutToken } from './pageout.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import type { ScanControl } from './scan-control.js';
 import { type ScanCounters, ScanCountersToken } from './scan-counters.js';
-import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
-type Verdict = 'free' | 'keep' | 'activate' | 'demote';
+type Verdict = PageoutResult | 'demote';
 
 /** Decides about isolated folios one by one and carries it out (mm/vmscan.c:shrink_folio_list). */
 @injectable()
@@ -37,10 +32,8 @@ export class ShrinkFolioList {
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
-    @inject(SwapToken) private readonly swap: Swap,
     @inject(DemotionToken) private readonly demotion: Demotion,
-    @inject(HugeMemoryToken) private readonly huge: HugeMemory,
-    @inject(LazyfreeToken) private readonly lazyfree: Lazyfree,
+    @inject(PageoutToken) private readonly pageout: Pageout,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(LruListsToken) private readonly lru: LruLists,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
@@ -104,10 +97,12 @@ export class ShrinkFolioList {
       const verdict = this.judge(folio, sc, demote !== null, rule, queue);
       if (verdict === 'demote') {
         demote?.push(folio);
-      } else if (verdict === 'free') {
-        result.reclaimed += this.table.nrPages(folio);
+      } else if (verdict === 'free' || verdict === 'written') {
+        const pages = this.table.nrPages(folio);
+        result.reclaimed += pages;
+        if (verdict === 'written') result.written += pages;
         this.folios.freeReclaimed(folio);
-      } else {
+      } else if (verdict !== 'split') {
         if (verdict === 'activate') this.activate(folio);
         result.kept.push(folio);
       }
@@ -123,7 +118,7 @@ export class ShrinkFolioList {
   ): Verdict {
     if (!this.folios.trylock(folio)) return 'keep';
     const verdict = this.judgeLocked(folio, sc, mayDemote, rule, queue);
-    this.folios.unlock(folio);
+    if (this.table.has(folio, PG_locked)) this.folios.unlock(folio);
     return verdict;
   }
 
@@ -146,10 +141,7 @@ export class ShrinkFolioList {
     }
     if (mayDemote) return 'demote';
     if (this.table.has(folio, PG_pinned)) return 'keep';
-    const mayDrop = this.table.has(folio, PG_anon) && !this.table.has(folio, PG_swapbacked);
-    if (mayDrop) return this.lazyfree.drop(folio) ? 'free' : 'activate';
-    if (this.table.order[folio]! > 0 && !this.split(folio, queue)) return 'activate';
-    return this.swapOut(folio, sc);
+    return this.pageout.out(folio, sc, queue);
   }
 
   /** folio_check_references: null = reclaim it. */
@@ -171,28 +163,6 @@ export class ShrinkFolioList {
     }
     this.table.set(folio, PG_workingset);
     return 'activate';
-  }
-
-  private swapOut(folio: number, sc: ScanControl): Verdict {
-    if (this.table.folioMapcount(folio) === 0 && !this.table.has(folio, PG_swapcache)) {
-      return this.table.refcount[folio] === 1 ? 'free' : 'keep';
-    }
-    if (!this.table.has(folio, PG_swapcache)) {
-      if (!sc.maySwap) return 'keep';
-      if (this.swap.allocSlot(folio) < 0) return 'activate';
-    }
-    if (!this.rmapWalk.tryToUnmap(folio)) return 'activate';
-    if (this.table.refcount[folio] !== 2) return 'activate';
-    if (this.table.has(folio, PG_dirty) && this.swap.writeout(folio) < 0) return 'activate';
-    this.swap.deleteFromCache(folio);
-    return 'free';
-  }
-
-  private split(folio: number, queue: number[]): boolean {
-    const fresh = this.huge.splitFolio(folio);
-    if (fresh === null) return false;
-    queue.push(...fresh);
-    return true;
   }
 
   private activate(folio: number): void {

@@ -1,5 +1,6 @@
 import { EBUSY, ENODEV, ENOMEM } from '../abi/errno.js';
 import { PG_dirty, PG_swapcache } from '../abi/page-flags.js';
+import { PAGE_SIZE } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
@@ -10,6 +11,10 @@ import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { SwapBackend } from './swap-backend.js';
 import { type Work, WorkToken } from './work.js';
+
+/** A zero page of a zero folio: only noted. A zero page of another: a write that costs nothing. */
+const UNWRITTEN = 1;
+const WRITTEN_ZERO = 2;
 
 /**
  * Swap slots and the swap cache (mm/swapfile.c, mm/swap_state.c). A slot is free, or used: by
@@ -24,7 +29,7 @@ export class Swap {
   /** Folio in the swap cache, plus one. */
   private readonly cached: Int32Array;
   private readonly slotByFolio = new Map<number, number>();
-  /** Slots whose page is all zeroes and was never written to the backend (the zeromap). */
+  /** Slots whose page is all zeroes: UNWRITTEN in the zeromap, or WRITTEN_ZERO with a folio. */
   private readonly zeroes: Uint8Array;
   /** Group that each slot in use is charged to. */
   private readonly owners: Uint8Array;
@@ -82,7 +87,7 @@ export class Swap {
 
   /** Slots that are not in use (get_nr_swap_pages). */
   free(): number {
-    return this.backend.slots - this.usedCount;
+    return this.isOn ? this.backend.slots - this.usedCount : 0;
   }
 
   /** More than half full (include/linux/swap.h:vm_swap_full). */
@@ -103,10 +108,8 @@ export class Swap {
       memcg.swapEvents.fail++;
       return -ENOMEM;
     }
-    if (!this.chargeSwap(memcg)) return -ENOMEM;
-    const slot = this.spare.pop() ?? this.untouched++;
-    this.usedCount++;
-    this.owners[slot] = memcg.id;
+    if (!this.chargeSwap(memcg, 1)) return -ENOMEM;
+    const slot = this.takeSlot(memcg);
     this.cached[slot] = folio + 1;
     this.slotByFolio.set(folio, slot);
     this.table.set(folio, PG_swapcache | PG_dirty);
@@ -166,33 +169,57 @@ export class Swap {
 
   /** Writes the folio to its slot (swap_writeout). @returns 0 or -errno */
   writeout(folio: number): number {
-    const slot = this.slotOf(folio);
-    this.version[slot] = this.table.version[folio]!;
-    this.key[slot] = this.table.key[folio]!;
-    if (this.key[slot] === 0) {
-      this.zeroes[slot] = 1;
+    const rc = this.write(this.slotOf(folio), folio, this.table.key[folio] === 0);
+    if (rc === 0) this.table.clear(folio, PG_dirty);
+    return rc;
+  }
+
+  /**
+   * Writes a large folio to as many slots, not through the swap cache: its caller names them in
+   * every entry before anybody can look. @returns the slots, or null without room for all
+   */
+  writeLarge(folio: number): readonly number[] | null {
+    const pages = this.table.nrPages(folio);
+    const memcg = this.memcgs.of(folio);
+    if (this.free() < pages || !this.chargeSwap(memcg, pages)) return null;
+    const slots: number[] = [];
+    for (let at = 0; at < pages; at++) slots.push(this.takeSlot(memcg));
+    const isZero = slots.every((_, at) => this.table.key[folio + at] === 0);
+    if (slots.every((slot, at) => this.write(slot, folio + at, isZero) === 0)) return slots;
+    for (const slot of slots) this.releaseIfUnused(slot);
+    return null;
+  }
+
+  /** @param isZero is the folio all zeroes, so that nothing need be written? */
+  private write(slot: number, pfn: number, isZero: boolean): number {
+    this.version[slot] = this.table.version[pfn]!;
+    this.key[slot] = this.table.key[pfn]!;
+    if (isZero) {
+      this.zeroes[slot] = UNWRITTEN;
       this.vmstat.count('swpout_zero');
+    } else if (this.key[slot] === 0) {
+      this.zeroes[slot] = WRITTEN_ZERO;
+      this.vmstat.count('pswpout');
     } else {
-      const device = this.contents.deviceOf(folio);
-      if (device !== null) this.work.charge(device.readPageNs(folio));
+      const device = this.contents.deviceOf(pfn);
+      if (device !== null) this.work.charge(device.readPageNs(pfn));
       const rc = this.backend.store(slot, this.key[slot]!);
       if (rc < 0) return rc;
       this.zeroes[slot] = 0;
       this.vmstat.count('pswpout');
     }
-    this.table.clear(folio, PG_dirty);
     const tp = this.tracepoints.mm_swap_out;
-    if (tp.enabled) tp.emit(slot, 4096);
+    if (tp.enabled) tp.emit(slot, PAGE_SIZE);
     return 0;
   }
 
   /** Reads a slot into a fresh page (swap_read_folio). */
   read(slot: number, pfn: number): void {
     const before = this.work.soFar();
-    if (this.zeroes[slot] === 1) {
+    if (this.zeroes[slot] === UNWRITTEN) {
       this.vmstat.count('swpin_zero');
     } else {
-      this.backend.load(slot);
+      if (this.zeroes[slot] === 0) this.backend.load(slot);
       this.vmstat.count('pswpin');
     }
     this.contents.put(pfn, this.version[slot]!, this.key[slot]!);
@@ -244,9 +271,16 @@ export class Swap {
     }
   }
 
-  /** One slot for the group, if memory.swap.max allows it (mem_cgroup_try_charge_swap). */
-  private chargeSwap(memcg: MemCgroup): boolean {
-    if (memcg.parent === null || memcg.swap.tryCharge(1) === null) return true;
+  private takeSlot(memcg: MemCgroup): number {
+    const slot = this.spare.pop() ?? this.untouched++;
+    this.usedCount++;
+    this.owners[slot] = memcg.id;
+    return slot;
+  }
+
+  /** Slots for the group, if memory.swap.max allows it (mem_cgroup_try_charge_swap). */
+  private chargeSwap(memcg: MemCgroup, pages: number): boolean {
+    if (memcg.parent === null || memcg.swap.tryCharge(pages) === null) return true;
     memcg.swapEvents.max++;
     memcg.swapEvents.fail++;
     return false;

@@ -1,4 +1,4 @@
-import { deathOf, GuestTask } from '../guest.js';
+import { deathOf, GuestTask, RECORDER_CHILD_PAGES } from '../guest.js';
 import { returned } from '../result.js';
 import type { MachineOp, TaskOp } from './op.js';
 
@@ -20,6 +20,7 @@ export const forkOp: TaskOp = {
     const child = parent.task.fork(name);
     if (typeof child === 'number') return returned(child);
     const made = new GuestTask(name, child, parent.regions);
+    child.struct.rssElsewhere = RECORDER_CHILD_PAGES;
     made.inheritDescriptors(guest.machine, parent);
     guest.add(made);
     return { ret: 0 };

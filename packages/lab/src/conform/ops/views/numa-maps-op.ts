@@ -11,6 +11,7 @@ export const numaMapsOp: TaskOp = {
   run: (step, task, guest) => {
     const region = task.region(step.text('r', 'A'));
     if (region === undefined) return NO_REGION;
+    guest.machine.proc.open(task.task.struct);
     const lines = guest.machine.numaMaps.lines(task.task.struct);
     return { vmas: lines.flatMap((line) => lineIn(line, region)) };
   },

@@ -20,6 +20,7 @@ export const pagemapOp: TaskOp = {
   run: (step, task, guest) => {
     const range = task.range(step);
     if (range === undefined) return NO_REGION;
+    guest.machine.proc.open(task.task.struct);
     const { first, count } = pagesIn(range);
     const pages = Math.min(count, PAGES_MAX);
     const { pagemap } = guest.machine.proc;

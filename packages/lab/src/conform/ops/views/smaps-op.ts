@@ -32,6 +32,7 @@ export const smapsOp: TaskOp = {
   run: (step, task, { machine }) => {
     const region = task.region(step.text('r', 'A'));
     if (region === undefined) return NO_REGION;
+    machine.proc.open(task.task.struct);
     const { mm } = task.task;
     const areas = areasOf(task, region.addr, region.length);
     const counted = areas.map((area) => machine.proc.smaps.gather(mm, area));

@@ -1,0 +1,133 @@
+import {
+  PG_anon,
+  PG_anon_exclusive,
+  PG_dirty,
+  PG_partially_mapped,
+  PG_swapbacked,
+  PG_swapcache,
+} from '../abi/page-flags.js';
+import { PTE_DIRTY, pteMapsPage } from '../abi/pte.js';
+import { PMD_ORDER } from '../abi/zone.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { type Rmap, RmapToken } from '../mem/rmap.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
+import { type Lazyfree, LazyfreeToken } from './lazyfree.js';
+import { type PageCache, PageCacheToken } from './page-cache.js';
+import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
+import type { ScanControl } from './scan-control.js';
+import { type Swap, SwapToken } from './swap.js';
+
+/** What became of a folio; 'split': its pages are looked at one by one now. */
+export type PageoutResult = 'free' | 'written' | 'keep' | 'activate' | 'split';
+
+/**
+ * Gets an isolated, unused folio out of memory: by its swap slot, its file, or because nobody needs
+ * what it holds (the second half of mm/vmscan.c:shrink_folio_list). Afterwards the isolation's is
+ * the only reference. Simplified: every swap device is done when the call returns; no shadow
+ * entries are left behind.
+ */
+@injectable()
+export class Pageout {
+  private readonly swpout = Vmstat.index('thp_swpout');
+  private readonly swpoutFallback = Vmstat.index('thp_swpout_fallback');
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(RmapToken) private readonly rmap: Rmap,
+    @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
+    @inject(SwapToken) private readonly swap: Swap,
+    @inject(PageCacheToken) private readonly cache: PageCache,
+    @inject(LazyfreeToken) private readonly lazyfree: Lazyfree,
+    @inject(HugeMemoryToken) private readonly huge: HugeMemory,
+    @inject(VmstatToken) private readonly vmstat: Vmstat,
+  ) {}
+
+  /** @param queue gets the pages of a folio that is split */
+  out(folio: number, sc: ScanControl, queue: number[]): PageoutResult {
+    if (this.cache.has(folio)) return this.filePage(folio, sc);
+    if (this.table.has(folio, PG_anon) && !this.table.has(folio, PG_swapbacked)) {
+      return this.lazyfree.drop(folio) ? 'free' : 'activate';
+    }
+    if (this.table.order[folio]! > 0) return this.large(folio, sc, queue);
+    return this.swapOut(folio, sc);
+  }
+
+  /** A page of a regular file goes if it is clean, one of shared memory is written to swap. */
+  private filePage(folio: number, sc: ScanControl): PageoutResult {
+    for (const slot of this.rmap.slots(folio)) {
+      const bits = this.ptes.bits[slot]!;
+      if (pteMapsPage(bits) && (bits & PTE_DIRTY) !== 0) this.table.set(folio, PG_dirty);
+    }
+    if (!this.rmapWalk.tryToUnmap(folio)) return 'activate';
+    if (this.table.refcount[folio] !== 2) return 'activate';
+    if (this.table.has(folio, PG_swapbacked)) return this.shmemWriteout(folio, sc);
+    if (this.table.has(folio, PG_dirty)) return 'activate';
+    this.cache.remove(folio);
+    return 'free';
+  }
+
+  /** shmem_writeout: the file names the swap slot instead of the page. */
+  private shmemWriteout(folio: number, sc: ScanControl): PageoutResult {
+    const place = this.cache.placeOf(folio);
+    if (place === null || !sc.maySwap) return 'keep';
+    if (this.swap.allocSlot(folio) < 0) return 'activate';
+    if (this.swap.writeout(folio) < 0) {
+      this.swap.deleteFromCache(folio);
+      return 'activate';
+    }
+    const slot = this.swap.slotOf(folio);
+    this.cache.remove(folio);
+    place.file.swapped.set(place.index, slot);
+    this.swap.duplicate(slot);
+    this.swap.deleteFromCache(folio);
+    return 'written';
+  }
+
+  private swapOut(folio: number, sc: ScanControl): PageoutResult {
+    if (this.table.folioMapcount(folio) === 0 && !this.table.has(folio, PG_swapcache)) {
+      return this.table.refcount[folio] === 1 ? 'free' : 'keep';
+    }
+    if (!this.table.has(folio, PG_swapcache)) {
+      if (!sc.maySwap) return 'keep';
+      if (this.swap.allocSlot(folio) < 0) return 'activate';
+    }
+    if (!this.rmapWalk.tryToUnmap(folio)) return 'activate';
+    if (this.table.refcount[folio] !== 2) return 'activate';
+    const isDirty = this.table.has(folio, PG_dirty);
+    if (isDirty && this.swap.writeout(folio) < 0) return 'activate';
+    this.swap.deleteFromCache(folio);
+    return isDirty ? 'written' : 'free';
+  }
+
+  /** A large folio goes whole if there is room for it, else page by page. */
+  private large(folio: number, sc: ScanControl, queue: number[]): PageoutResult {
+    const pages = this.table.nrPages(folio);
+    const mapped = this.table.folioMapcount(folio);
+    if (this.table.refcount[folio] !== mapped + 1) return 'activate';
+    if (!sc.maySwap) return 'keep';
+    const whole = mapped === pages && !this.table.has(folio, PG_partially_mapped);
+    const isPmd = this.table.order[folio] === PMD_ORDER;
+    if (whole) {
+      const slots = this.swap.writeLarge(folio);
+      if (slots !== null) {
+        if (isPmd) this.vmstat.add(this.swpout, 1);
+        this.rmapWalk.splitPmds(folio);
+        for (const [at, slot] of slots.entries()) {
+          this.rmapWalk.unmapToSwap(folio + at, slot);
+          this.table.clear(folio + at, PG_anon_exclusive);
+        }
+        return 'written';
+      }
+    }
+    const fresh = this.huge.splitFolio(folio);
+    if (fresh === null) return 'activate';
+    if (whole && isPmd) this.vmstat.add(this.swpoutFallback, 1);
+    queue.push(...[folio, ...fresh].reverse());
+    return 'split';
+  }
+}
+export const PageoutToken = createToken<Pageout>('Pageout');
