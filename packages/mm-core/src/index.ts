@@ -190,6 +190,7 @@ export {
   PG_buddy,
   PG_dirty,
   PG_head,
+  PG_hugetlb,
   PG_hwpoison,
   PG_isolated,
   PG_ksm,

@@ -29,6 +29,7 @@ import { type Folios, FoliosToken } from '../mm/folio.js';
 import { type Fork, ForkToken } from '../mm/fork.js';
 import { type Gup, GupToken } from '../mm/gup.js';
 import { HugeZeroToken } from '../mm/huge-zero.js';
+import { HugetlbReserveToken } from '../mm/hugetlb-reserve.js';
 import { type InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
 import { type Memcontrol, MemcontrolToken } from '../mm/memcontrol.js';
 import { type Memory, MemoryToken } from '../mm/memory.js';
@@ -245,6 +246,7 @@ export class Machine {
     this.zap.range(mm, 0, Infinity);
     const gone = mm.vmas;
     mm.vmas = [];
+    this.services.get(HugetlbReserveToken).unmapped(mm, gone);
     this.evict.unmapped(gone);
     this.ptes.release(mm.id);
     this.services.get(HugeZeroToken).put(mm);

@@ -4,6 +4,7 @@ import { CgroupFiles } from '../sys/cgroup-files.js';
 import { ClearRefsFile } from '../sys/clear-refs-file.js';
 import { CompactionFiles } from '../sys/compaction-files.js';
 import { CpusetFiles } from '../sys/cpuset-files.js';
+import { HugetlbFiles } from '../sys/hugetlb-files.js';
 import { InterleaveWeightFiles } from '../sys/interleave-weight-files.js';
 import { MemcgFiles } from '../sys/memcg-files.js';
 import { MemoryFailureFiles } from '../sys/memory-failure-files.js';
@@ -32,6 +33,7 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   MemoryFiles,
   ClearRefsFile,
   NumaBalancingFiles,
+  HugetlbFiles,
 ];
 
 /** Makes the files of a machine whose services are bound. */

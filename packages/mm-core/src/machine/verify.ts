@@ -4,6 +4,7 @@ import {
   PG_anon_exclusive,
   PG_batched,
   PG_buddy,
+  PG_hugetlb,
   PG_isolated,
   PG_pinned,
   PG_reserved,
@@ -89,18 +90,28 @@ function recountEntries(machine: Machine): Recount {
   const recount: Recount = { mapcount: new Map(), rmap: new Map(), swap: new Map() };
   for (const mm of machine.mms.all()) {
     let rss = 0;
+    let pool = 0;
     let swapents = 0;
     machine.ptes.walk(mm.id, 0, Infinity, (slot, vpn) => {
       const bits = machine.ptes.bits[slot]!;
       assert(mm.find(vpn) !== null, `entry of page ${vpn} of mm ${mm.id} lies in a vma`);
-      if (countEntry(machine, slot, bits, recount)) rss++;
+      if (countEntry(machine, slot, bits, recount)) {
+        if (isPoolPage(machine, slot)) pool++;
+        else rss++;
+      }
       if (!pteMapsPage(bits) && pteType(bits) === PTE_TYPE_SWAP) swapents++;
     });
     verifyPmds(machine, mm);
     assert(rss === mm.rss, `mm ${mm.id}: rss ${mm.rss} equals a recount (${rss})`);
+    assert(pool === mm.hugetlbPages, `mm ${mm.id}: pages of the pool equal a recount (${pool})`);
     assert(swapents === mm.swapents, `mm ${mm.id}: swapents equal a recount (${swapents})`);
   }
   return recount;
+}
+
+/** Pages of the hugetlb pool count apart. */
+function isPoolPage({ table, ptes }: Machine, slot: number): boolean {
+  return table.has(table.head(ptes.value[slot]!), PG_hugetlb);
 }
 
 /** @returns does the entry count as resident? */

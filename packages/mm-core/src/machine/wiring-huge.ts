@@ -6,6 +6,9 @@ import { DeferredSplit, DeferredSplitToken } from '../mm/deferred-split.js';
 import { HugeFault, HugeFaultToken } from '../mm/huge-fault.js';
 import { HugeMemory, HugeMemoryToken } from '../mm/huge-memory.js';
 import { HugeZero, HugeZeroToken } from '../mm/huge-zero.js';
+import { Hugetlb, HugetlbToken } from '../mm/hugetlb.js';
+import { HugetlbFault, HugetlbFaultToken } from '../mm/hugetlb-fault.js';
+import { HugetlbReserve, HugetlbReserveToken } from '../mm/hugetlb-reserve.js';
 import { Khugepaged, KhugepagedToken } from '../mm/khugepaged.js';
 import { MovePageTables, MovePageTablesToken } from '../mm/move-page-tables.js';
 import { Pmds, PmdsToken } from '../mm/pmd.js';
@@ -24,4 +27,7 @@ export function bindHugePages(services: Services): void {
   services.bind(CollapseScanToken, CollapseScan);
   services.bind(CollapseToken, Collapse);
   services.bind(KhugepagedToken, Khugepaged);
+  services.bind(HugetlbToken, Hugetlb);
+  services.bind(HugetlbReserveToken, HugetlbReserve);
+  services.bind(HugetlbFaultToken, HugetlbFault);
 }

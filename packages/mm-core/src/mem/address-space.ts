@@ -8,7 +8,7 @@ export interface PageImage {
 }
 
 /** What stands behind a file: memory that may be swapped, or a disk that it can be read from. */
-export type FileKind = 'shmem' | 'regular';
+export type FileKind = 'shmem' | 'regular' | 'hugetlb';
 
 /**
  * The pages of one file (struct address_space with what mm needs of its inode). Indices are pages

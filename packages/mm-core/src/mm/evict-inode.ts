@@ -2,6 +2,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import type { Vma } from '../mem/vma.js';
 import { type Files, FilesToken } from './files.js';
+import { type HugetlbFault, HugetlbFaultToken } from './hugetlb-fault.js';
 import { type Mms, MmsToken } from './mms.js';
 import { type Truncate, TruncateToken } from './truncate.js';
 
@@ -12,6 +13,7 @@ export class EvictInode {
     @inject(FilesToken) private readonly files: Files,
     @inject(TruncateToken) private readonly truncate: Truncate,
     @inject(MmsToken) private readonly mms: Mms,
+    @inject(HugetlbFaultToken) private readonly hugetlb: HugetlbFault,
   ) {}
 
   /** These areas, or parts of areas, are not mapped any more (vma_close, fput). */
@@ -23,6 +25,7 @@ export class EvictInode {
   /** A mapping or a name of the file is gone: was it the last one? */
   released(file: AddressSpace): void {
     if (file.isLinked || this.isMapped(file)) return;
+    if (file.kind === 'hugetlb') this.hugetlb.forget(file);
     this.truncate.setSize(file, 0);
     this.files.forget(file);
   }

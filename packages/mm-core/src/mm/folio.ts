@@ -2,6 +2,7 @@ import {
   PG_active,
   PG_anon,
   PG_batched,
+  PG_hugetlb,
   PG_isolated,
   PG_locked,
   PG_lru,
@@ -56,6 +57,8 @@ export class Folios {
   private batchesOff = 0;
   /** CPUs of the machine: each gets an IPI when all batches are drained. */
   cpus = 1;
+  /** Takes a folio of the hugetlb pool whose last reference went. */
+  onFreeHugetlb: (folio: number) => void = () => undefined;
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -96,6 +99,7 @@ export class Folios {
 
   /** Puts a folio in this CPU's batch on the way to its LRU list (folio_add_lru). */
   addLru(folio: number): void {
+    if (this.table.has(folio, PG_hugetlb)) return;
     if (!this.managed.folio_may_be_lru(this.lruSite, folio)) return;
     assert(!this.table.has(folio, PG_lru | PG_batched), 'a folio goes to the LRU once');
     this.get(folio);
@@ -153,10 +157,14 @@ export class Folios {
     }
   }
 
-  /** Takes a folio off its list for the caller, who gets a reference (folio_isolate_lru). */
+  /**
+   * Takes a folio off its list for the caller, who gets a reference (folio_isolate_lru,
+   * folio_isolate_hugetlb).
+   */
   isolateLru(folio: number): boolean {
-    if (!this.table.has(folio, PG_lru)) return false;
-    this.lru.remove(folio);
+    const inPool = this.table.has(folio, PG_hugetlb) && !this.table.has(folio, PG_isolated);
+    if (!inPool && !this.table.has(folio, PG_lru)) return false;
+    if (!inPool) this.lru.remove(folio);
     this.table.set(folio, PG_isolated);
     this.get(folio);
     return true;
@@ -252,6 +260,10 @@ export class Folios {
     if (this.table.refcount[folio] !== 0) return;
     if (this.managed.folio_managed_on_free(site, folio)) return;
     if (this.table.has(folio, PG_lru)) this.lru.remove(folio);
+    if (this.table.has(folio, PG_hugetlb)) {
+      this.onFreeHugetlb(folio);
+      return;
+    }
     this.memcgs.uncharge(folio);
     this.zoneAlloc.free(folio);
   }

@@ -6,7 +6,7 @@ import {
   type MfResult,
 } from '../abi/memory-failure.js';
 import { N_MEMORY } from '../abi/node-states.js';
-import { PG_hwpoison, PG_isolated } from '../abi/page-flags.js';
+import { PG_hugetlb, PG_hwpoison, PG_isolated } from '../abi/page-flags.js';
 import { PTE_TYPE_HWPOISON, pteHoldsPage, pteType } from '../abi/pte.js';
 import { PAGE_SHIFT } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -121,6 +121,8 @@ export class MemoryFailure {
 
   private handle(pfn: number, flags: number): number {
     const nid = this.nodes.nidOf(pfn);
+    // Simplified: pages of the hugetlb pool are the kernel's here; Linux unmaps and dissolves them.
+    if (this.table.has(this.table.head(pfn), PG_hugetlb)) return this.result(nid, 'ignored');
     if (this.table.refcount[this.table.head(pfn)] === 0) {
       return this.result(nid, this.takeFree(pfn) === 0 ? 'recovered' : 'failed');
     }

@@ -1,4 +1,4 @@
-import { VM_RAND_READ, VM_SEQ_READ } from '../abi/mman.js';
+import { VM_HUGETLB, VM_RAND_READ, VM_SEQ_READ } from '../abi/mman.js';
 import {
   isMigrationType,
   PTE_ACCESSED,
@@ -37,6 +37,7 @@ import { type ExpandStack, ExpandStackToken } from './expand-stack.js';
 import { FaultContext } from './fault-context.js';
 import { type FileFault, FileFaultToken } from './file-fault.js';
 import { FALLBACK, type HugeFault, HugeFaultToken } from './huge-fault.js';
+import { type HugetlbFault, HugetlbFaultToken } from './hugetlb-fault.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Memcontrol, MemcontrolToken } from './memcontrol.js';
 import { type Migrate, MigrateToken } from './migrate.js';
@@ -61,6 +62,7 @@ export class Memory {
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(AnonFaultToken) private readonly anonFault: AnonFault,
     @inject(HugeFaultToken) private readonly hugeFault: HugeFault,
+    @inject(HugetlbFaultToken) private readonly hugetlbFault: HugetlbFault,
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(SwapFaultToken) private readonly swapFault: SwapFault,
     @inject(FileFaultToken) private readonly fileFault: FileFault,
@@ -94,11 +96,17 @@ export class Memory {
     const vmf = new FaultContext(mm, vma, vpn, slot, write, nid, bits, this.ptes.value[slot]!);
     const hasRecency = (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0;
     if (hasRecency) this.work.enterFault();
-    const huge = this.hugeFault.handle(vmf);
-    const result = huge === FALLBACK ? this.handlePteFault(vmf) : huge;
+    const result = this.dispatch(vmf);
     if (hasRecency) this.work.leaveFault();
     if ((result & VM_FAULT_RETRY) === 0) this.countFault(mm);
     return result;
+  }
+
+  /** hugetlb_fault, or __handle_mm_fault's way down the tables. */
+  private dispatch(vmf: FaultContext): number {
+    if ((vmf.vma.flags & VM_HUGETLB) !== 0) return this.hugetlbFault.handle(vmf);
+    const huge = this.hugeFault.handle(vmf);
+    return huge === FALLBACK ? this.handlePteFault(vmf) : huge;
   }
 
   /** Page tables are memory of the kernel's own: placed by the task's policy, and charged. */

@@ -4,6 +4,7 @@ import {
   PG_active,
   PG_anon,
   PG_dirty,
+  PG_hugetlb,
   PG_isolated,
   PG_ksm,
   PG_mlocked,
@@ -31,6 +32,7 @@ import { CostModel } from './cost-model.js';
 import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
+import { type Hugetlb, HugetlbToken } from './hugetlb.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -127,6 +129,7 @@ export class Migrate {
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
     @inject(ClockToken) private readonly clock: Clock,
+    @inject(HugetlbToken) private readonly hugetlb: Hugetlb,
   ) {
     folios.addHolder(() => this.destinations);
   }
@@ -257,7 +260,7 @@ export class Migrate {
         return 0;
       }
     }
-    const dst = request.newFolio(src);
+    const dst = this.hugetlb.migrationTarget(src, request.newFolio(src));
     if (dst < 0) return -ENOMEM;
     if (!this.tryLock(src, request.mode)) {
       this.putUnused(dst, request);
@@ -337,6 +340,7 @@ export class Migrate {
     if (tp.enabled) tp.emit(src, dst, this.nodes.nidOf(src), this.nodes.nidOf(dst));
     this.folios.unlock(src);
     this.folios.unlock(dst);
+    if (this.table.has(src, PG_hugetlb)) this.hugetlb.moveState(src, dst);
     this.folios.dropIsolated(src);
     this.folios.addLru(dst);
     this.folios.put(dst);

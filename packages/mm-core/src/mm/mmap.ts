@@ -13,6 +13,7 @@ import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { anonymousVma, type MmStruct, type Vma } from '../mem/vma.js';
 import { type EvictInode, EvictInodeToken } from './evict-inode.js';
+import { type HugetlbReserve, HugetlbReserveToken } from './hugetlb-reserve.js';
 import { supportsMlock } from './mlock.js';
 import { TASK_SIZE_PAGES } from './unmapped-area.js';
 import { type VmLimits, VmLimitsToken } from './vm-limits.js';
@@ -27,6 +28,7 @@ export class Mmap {
     @inject(EvictInodeToken) private readonly evict: EvictInode,
     @inject(VmaEditToken) private readonly edit: VmaEdit,
     @inject(VmLimitsToken) private readonly limits: VmLimits,
+    @inject(HugetlbReserveToken) private readonly hugetlb: HugetlbReserve,
   ) {}
 
   /**
@@ -100,6 +102,7 @@ export class Mmap {
     const gone = mm.within(start, end);
     this.zap.range(mm, start, end);
     mm.replace(start, end, []);
+    this.hugetlb.unmapped(mm, gone);
     this.evict.unmapped(gone);
   }
 }

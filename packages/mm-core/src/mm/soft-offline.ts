@@ -1,7 +1,7 @@
 import { EBUSY, ENOTRECOVERABLE, ENXIO, EOPNOTSUPP } from '../abi/errno.js';
-import { __GFP_RETRY_MAYFAIL, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
+import { __GFP_COMP, __GFP_RETRY_MAYFAIL, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_MEMORY_FAILURE } from '../abi/migrate.js';
-import { PG_hwpoison } from '../abi/page-flags.js';
+import { PG_hugetlb, PG_hwpoison } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
@@ -9,6 +9,7 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
+import { type Hugetlb, HugetlbToken } from './hugetlb.js';
 import { type MemoryFailure, MemoryFailureToken } from './memory-failure.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
@@ -30,6 +31,7 @@ export class SoftOffline {
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(MemoryFailureToken) private readonly memoryFailure: MemoryFailure,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
+    @inject(HugetlbToken) private readonly hugetlb: Hugetlb,
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(ManagedToken) private readonly managed: Managed,
   ) {}
@@ -45,6 +47,7 @@ export class SoftOffline {
     const folio = this.table.head(pfn);
     if (this.table.refcount[folio] === 0) return this.memoryFailure.takeFree(pfn);
     const rc = this.moveAway(folio, pfn);
+    if (rc === 0) this.hugetlb.dissolve(folio);
     return rc < 0 ? rc : this.memoryFailure.takeFree(pfn);
   }
 
@@ -59,15 +62,19 @@ export class SoftOffline {
     if (!this.managed.folio_managed_allows_migrate(this.site, whole)) return -EBUSY;
     this.folios.lruAddDrainAll();
     if (!this.folios.isolateLru(whole)) return -EBUSY;
-    if (this.table.order[whole]! > 0 && !this.split(whole, pfn)) return -EBUSY;
+    const inPool = this.table.has(whole, PG_hugetlb);
+    const isSplit = inPool || this.table.order[whole] === 0 || this.split(whole, pfn);
+    if (!isSplit) return -EBUSY;
     const folio = this.table.head(pfn);
     const list = [folio];
-    const gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL;
+    const order = this.table.order[folio]!;
+    const large = order > 0 ? __GFP_COMP : 0;
+    const gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | large;
     const nid = this.nodes.nidOf(folio);
     const { rc } = this.migrate.migratePages(list, {
       mode: MIGRATE_SYNC,
       reason: MR_MEMORY_FAILURE,
-      newFolio: () => this.pageAlloc.alloc({ gfp, order: 0, nid, nodemask: null }),
+      newFolio: () => this.pageAlloc.alloc({ gfp, order, nid, nodemask: null }),
     });
     for (const left of list) this.folios.putbackLru(left);
     return rc > 0 ? -EBUSY : rc;

@@ -1,4 +1,6 @@
-import { ENOMEM } from '../abi/errno.js';
+import { EINVAL, ENOMEM } from '../abi/errno.js';
+import { VM_HUGETLB } from '../abi/mman.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { Sysctl } from './sysctl.js';
@@ -10,9 +12,11 @@ export class VmaEdit {
 
   /**
    * Replaces what stands in the range of `fresh` by it, splitting and merging at the edges.
-   * @returns 0, or -ENOMEM if a split would need more areas than an address space may have
+   * @returns 0; -EINVAL for a cut through a page of the pool; -ENOMEM if a split would need more
+   *   areas than an address space may have
    */
   modify(mm: MmStruct, fresh: Vma): number {
+    if (cutsHugePage(fresh)) return -EINVAL;
     const before = mm.vmas;
     mm.replace(fresh.start, fresh.end, [fresh]);
     const isMore = mm.vmas.length > before.length;
@@ -36,4 +40,10 @@ export class VmaEdit {
     return mm.vmas.length + more <= this.sysctl.max_map_count;
   }
 }
+/** Areas of the hugetlb pool end between huge pages (hugetlb_vm_op_split). */
+function cutsHugePage({ flags, start, end }: Vma): boolean {
+  const isCut = start % PTRS_PER_PTE !== 0 || end % PTRS_PER_PTE !== 0;
+  return (flags & VM_HUGETLB) !== 0 && isCut;
+}
+
 export const VmaEditToken = createToken<VmaEdit>('VmaEdit');

@@ -25,6 +25,7 @@ import {
   VM_SPECIAL,
   VM_WRITE,
 } from '../abi/mman.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
@@ -150,8 +151,17 @@ export class SysMadvise {
   private dontneed(mm: MmStruct, part: Vma, advice: number): number {
     const forbidden = advice === MADV_DONTNEED ? VM_LOCKED : 0;
     if ((part.flags & forbidden) !== 0) return -EINVAL;
+    if ((part.flags & VM_HUGETLB) !== 0) return this.dontneedHuge(mm, part);
     this.zap.discard(mm, part.start, part.end);
     this.shadow.clear(mm.id, part.start, part.end - part.start);
+    return 0;
+  }
+
+  /** Whole pages of the pool only: the end is rounded down, the start must be a page's. */
+  private dontneedHuge(mm: MmStruct, part: Vma): number {
+    if (part.start % PTRS_PER_PTE !== 0) return -EINVAL;
+    const end = part.end - (part.end % PTRS_PER_PTE);
+    if (end > part.start) this.zap.discard(mm, part.start, end);
     return 0;
   }
 

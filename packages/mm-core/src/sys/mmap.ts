@@ -28,8 +28,10 @@ import {
   MAP_TYPE,
   PROT_WRITE,
   VM_DONTDUMP,
+  VM_DONTEXPAND,
   VM_DROPPABLE,
   VM_GROWSDOWN,
+  VM_HUGETLB,
   VM_LOCKED,
   VM_MAYEXEC,
   VM_MAYREAD,
@@ -40,13 +42,14 @@ import {
   VM_SHARED,
   VM_WIPEONFORK,
 } from '../abi/mman.js';
-import { PAGE_SIZE } from '../abi/zone.js';
+import { PAGE_SIZE, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { OpenFile } from '../mem/open-file.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { anonymousVma, type Vma } from '../mem/vma.js';
 import { type EvictInode, EvictInodeToken } from '../mm/evict-inode.js';
 import { type Files, FilesToken } from '../mm/files.js';
+import { type HugetlbReserve, HugetlbReserveToken } from '../mm/hugetlb-reserve.js';
 import { type Mmap, MmapToken } from '../mm/mmap.js';
 import { vmFlags } from '../mm/mprotect.js';
 import { type Populate, PopulateToken } from '../mm/populate.js';
@@ -100,6 +103,7 @@ export class SysMmap {
     @inject(VmaEditToken) private readonly edit: VmaEdit,
     @inject(VmLimitsToken) private readonly limits: VmLimits,
     @inject(Sysctl) private readonly sysctl: Sysctl,
+    @inject(HugetlbReserveToken) private readonly hugetlb: HugetlbReserve,
     @inject(SyscallShadowToken) private readonly shadow: SyscallShadow,
   ) {}
 
@@ -133,7 +137,7 @@ export class SysMmap {
     const file = (flags & MAP_ANONYMOUS) !== 0 ? null : (request.file ?? null);
     if (file === null && (flags & MAP_ANONYMOUS) === 0) return -EBADF;
     if (length === 0) return -EINVAL;
-    const bytes = pageAlign(sizeOf(length));
+    const bytes = sizeOfPages(sizeOf(length), flags);
     if (bytes === 0 || !this.edit.mayAdd(task.mm)) return -ENOMEM;
     const vm = requestedFlags(request) | task.mm.defFlags;
     const addr = this.place(task, request, bytes);
@@ -155,7 +159,7 @@ export class SysMmap {
     const lowest = this.sysctl.mmap_min_addr;
     if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
       if (addr > TASK_SIZE - bytes) return -ENOMEM;
-      if (!isPageAligned(addr)) return -EINVAL;
+      if (addr % pageBytes(flags) !== 0) return -EINVAL;
       return addr < lowest && !task.creds.capSysAdmin ? -EPERM : addr;
     }
     const hint = vpnOf(addr) === 0 ? 0 : vpnOf(Math.max(addr, lowest));
@@ -164,6 +168,17 @@ export class SysMmap {
     const isPlain = (flags & MAP_ANONYMOUS) !== 0 && (flags & MAP_TYPE) !== MAP_SHARED;
     const found = unmappedArea(task.mm, { hint, pages, stackBytes, mayAlign: isPlain });
     return found < 0 ? -ENOMEM : addressOf(found);
+  }
+
+  /** A file of its own in the pool; null if its pages can't be promised (hugetlb_file_setup). */
+  private hugetlbArea({ task, pages }: Plan, plain: Vma): Vma | null {
+    const file = this.files.create('hugetlb', 'anon_hugepage', pages * PAGE_SIZE);
+    file.isLinked = false;
+    const flags = plain.flags | VM_HUGETLB | VM_DONTEXPAND;
+    const area = { ...plain, flags, file, pgoff: 0 };
+    if (this.hugetlb.map(task, file, area)) return area;
+    this.files.forget(file);
+    return null;
   }
 
   private reserveFlags(mapFlags: number): number {
@@ -177,6 +192,7 @@ export class SysMmap {
     const { task, start, pages, file, request } = plan;
     const plain = anonymousVma(start, start + pages, flags);
     if (file !== null) return { ...plain, file: file.mapping, pgoff: vpnOf(request.offset ?? 0) };
+    if ((request.flags & MAP_HUGETLB) !== 0) return this.hugetlbArea(plan, plain);
     if ((flags & VM_SHARED) === 0) return plain;
     const isCharged = (flags & VM_NORESERVE) === 0;
     if (isCharged && !this.limits.enoughMemory(task.mm, pages)) return null;
@@ -186,6 +202,19 @@ export class SysMmap {
   }
 }
 export const SysMmapToken = createToken<SysMmap>('SysMmap');
+
+const HUGE_BYTES = PTRS_PER_PTE * PAGE_SIZE;
+
+/** Size of the pages that a mapping is made of. */
+function pageBytes(mapFlags: number): number {
+  return (mapFlags & MAP_HUGETLB) !== 0 ? HUGE_BYTES : PAGE_SIZE;
+}
+
+/** A length rounded up to whole pages of the mapping; 0 if that wraps. */
+function sizeOfPages(length: number, mapFlags: number): number {
+  if ((mapFlags & MAP_HUGETLB) === 0) return pageAlign(length);
+  return pageAlign(Math.ceil(length / HUGE_BYTES) * HUGE_BYTES);
+}
 
 /** Largest file there can be (MAX_LFS_FILESIZE). */
 const FILE_BYTES_MAX = 2 ** 63;

@@ -8,6 +8,7 @@ import {
   PG_anon,
   PG_anon_exclusive,
   PG_batched,
+  PG_hugetlb,
   PG_hwpoison,
   PG_isolated,
   PG_locked,
@@ -68,7 +69,8 @@ function auditMapping(machine: Machine, slot: number, bits: number): void {
   const folio = table.head(pfn);
   assert(!table.has(pfn, PG_hwpoison), `poisoned page ${pfn} is mapped nowhere`);
   const anon = table.has(folio, PG_anon);
-  const known = anon || machine.pageCache.has(folio);
+  const inPool = table.has(folio, PG_hugetlb);
+  const known = anon || inPool || machine.pageCache.has(folio);
   assert(known, `mapped folio ${folio} is anonymous or a file's`);
   const exclusive = table.has(pfn, PG_anon_exclusive);
   const writable = (bits & PTE_WRITE) !== 0;
@@ -77,7 +79,7 @@ function auditMapping(machine: Machine, slot: number, bits: number): void {
   const owner = managed.ownerOf(folio);
   const fenced = owner !== null && (owner.flags & NP_OPS_PROTECT_WRITE) !== 0;
   assert(!fenced || !writable, `fenced page ${pfn} is not writable`);
-  const onLru = table.has(folio, PG_lru | PG_batched | PG_isolated);
+  const onLru = inPool || table.has(folio, PG_lru | PG_batched | PG_isolated);
   const noLru = owner !== null && (owner.flags & OWNER_NO_LRU) !== 0;
   assert(onLru || noLru, `mapped folio ${folio} is on an LRU list or on its way`);
   const locked = table.has(folio, PG_locked);

@@ -1,0 +1,268 @@
+import { __GFP_COMP, __GFP_NOWARN, __GFP_THISNODE, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
+import { N_MEMORY } from '../abi/node-states.js';
+import { PG_head, PG_hugetlb, PG_tail } from '../abi/page-flags.js';
+import { MAX_NUMNODES, PMD_ORDER } from '../abi/zone.js';
+import { assert } from '../base/assert.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import type { Nodemask } from '../mem/nodemask.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { type Folios, FoliosToken } from './folio.js';
+import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
+
+/** The pool's share of one node. */
+interface NodePool {
+  /** Free folios, the one that is taken next last; each has the pool's reference. */
+  readonly free: number[];
+  /** nr_huge_pages_node: free, in use, and temporary ones. */
+  nr: number;
+  /** surplus_huge_pages_node: they go when they are freed. */
+  surplus: number;
+}
+
+/**
+ * The pool of huge pages of 2 MiB (mm/hugetlb.c:struct hstate). Simplified: one size; a pool page
+ * is taken from the buddy allocator without reclaim and compaction; references and mapcounts are
+ * those of its 512 entries.
+ *
+ * A folio: buddy --grow, surplus, migration--> in the pool's books (PG_hugetlb), free or in use;
+ * its last reference puts it on the free list, or gives it back to the buddy allocator if it was
+ * temporary or its node has surplus.
+ */
+@injectable()
+export class Hugetlb {
+  private readonly pools: readonly NodePool[] = Array.from({ length: MAX_NUMNODES }, () => ({
+    free: [],
+    nr: 0,
+    surplus: 0,
+  }));
+  /** Destinations of migrations that are not the pool's own until the source is freed. */
+  private readonly temporary = new Set<number>();
+  private nextToAlloc = 0;
+  private nextToFree = 0;
+  /** Free pages that mappings were promised (resv_huge_pages). */
+  reserved = 0;
+  /** Surplus pages that may be made (nr_overcommit_huge_pages). */
+  overcommit = 0;
+
+  constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
+    @inject(FoliosToken) private readonly folios: Folios,
+  ) {
+    folios.addHolder(() => this.pools.flatMap(({ free }) => free));
+    folios.onFreeHugetlb = (folio) => this.freeFolio(folio);
+  }
+
+  /** Pages of the pool, of one node or of all. */
+  total(nid?: number): number {
+    return this.sum(nid, ({ nr }) => nr);
+  }
+
+  free(nid?: number): number {
+    return this.sum(nid, (pool) => pool.free.length);
+  }
+
+  surplus(nid?: number): number {
+    return this.sum(nid, (pool) => pool.surplus);
+  }
+
+  /** Free pages on nodes that may be used (allowed_mems_nr). */
+  freeOn(allowed: Nodemask): number {
+    return this.pools.reduce((sum, { free }, nid) => sum + (allowed.has(nid) ? free.length : 0), 0);
+  }
+
+  /**
+   * Brings the pool to `count` persistent pages, as far as there is memory and pages are free
+   * (set_max_huge_pages). @param nids nodes that pages may come from and go to
+   */
+  setMax(count: number, nids: readonly number[]): void {
+    while (this.surplus() > 0 && count > this.persistent()) {
+      if (!this.adjustSurplus(nids, -1)) break;
+    }
+    while (count > this.persistent() && this.grow(nids));
+    const least = Math.max(count, this.reserved + this.total() - this.free());
+    while (least < this.persistent() && this.shrink(nids));
+    while (count < this.persistent()) {
+      if (!this.adjustSurplus(nids, 1)) break;
+    }
+  }
+
+  /**
+   * Promises `pages` of the pool to a mapping, with surplus pages if need be (hugetlb_acct_memory).
+   * @param allowed nodes that the caller may use
+   * @returns can it?
+   */
+  reserve(pages: number, allowed: Nodemask): boolean {
+    const needed = this.reserved + pages - this.free();
+    const made: number[] = [];
+    for (let at = 0; at < needed; at++) {
+      const folio = this.makeSurplus([...allowed]);
+      if (folio < 0) break;
+      made.push(folio);
+    }
+    for (const folio of made) this.folios.put(folio);
+    if (needed > made.length || pages > this.freeOn(allowed)) return false;
+    this.reserved += pages;
+    return true;
+  }
+
+  /** A free page of the first node in `nids` that has one, with one reference; or -1. */
+  dequeue(nids: Iterable<number>): number {
+    for (const nid of nids) {
+      const folio = this.pools[nid]?.free.pop();
+      if (folio !== undefined) return folio;
+    }
+    return -1;
+  }
+
+  /** A page over the pool's size, if so many are allowed (alloc_surplus_hugetlb_folio); or -1. */
+  makeSurplus(nids: Iterable<number>): number {
+    if (this.surplus() >= this.overcommit) return -1;
+    for (const nid of nids) {
+      const folio = this.makeFresh(nid);
+      if (folio < 0) continue;
+      this.pool(nid).surplus += 1;
+      return folio;
+    }
+    return -1;
+  }
+
+  /**
+   * Makes a fresh folio the destination of a pool page's migration; others' are left as they are. A
+   * page of the pool is used in its place if
+   * the node has one to spare (alloc_hugetlb_folio_nodemask). @returns the destination
+   */
+  migrationTarget(src: number, fresh: number): number {
+    if (fresh < 0 || !this.table.has(src, PG_hugetlb)) return fresh;
+    const nid = this.nodes.nidOf(fresh);
+    if (this.pool(nid).free.length > 0 && this.free() > this.reserved) {
+      this.folios.put(fresh);
+      return this.dequeue([nid]);
+    }
+    this.adopt(fresh);
+    this.temporary.add(fresh);
+    return fresh;
+  }
+
+  /**
+   * The mappings moved: what was temporary is the pool's now, and the source is temporary
+   * (move_hugetlb_state).
+   */
+  moveState(src: number, dst: number): void {
+    if (!this.temporary.delete(dst)) return;
+    this.temporary.add(src);
+    const from = this.pool(this.nodes.nidOf(src));
+    const to = this.pool(this.nodes.nidOf(dst));
+    if (from === to || from.surplus === 0) return;
+    from.surplus -= 1;
+    to.surplus += 1;
+  }
+
+  /** A free page of the pool leaves it for the buddy allocator (dissolve_free_hugetlb_folio). */
+  dissolve(folio: number): void {
+    const { free } = this.pool(this.nodes.nidOf(folio));
+    const at = free.indexOf(folio);
+    if (at < 0) return;
+    free.splice(at, 1);
+    this.table.refcount[folio] = 0;
+    this.release(folio);
+  }
+
+  /** free_huge_folio. */
+  private freeFolio(folio: number): void {
+    const pool = this.pool(this.nodes.nidOf(folio));
+    const isTemporary = this.temporary.delete(folio);
+    if (isTemporary || pool.surplus > 0) {
+      if (!isTemporary) pool.surplus -= 1;
+      this.release(folio);
+      return;
+    }
+    this.table.flags[folio]! &= POOL_FLAGS;
+    for (let at = 1; at < 1 << PMD_ORDER; at++) this.table.flags[folio + at]! &= POOL_FLAGS;
+    this.table.refcount[folio] = 1;
+    pool.free.push(folio);
+  }
+
+  /** The folio leaves the books and goes to the buddy allocator (remove_hugetlb_folio). */
+  private release(folio: number): void {
+    this.pool(this.nodes.nidOf(folio)).nr -= 1;
+    this.table.clear(folio, PG_hugetlb);
+    this.zoneAlloc.free(folio);
+  }
+
+  private persistent(): number {
+    return this.total() - this.surplus();
+  }
+
+  /** One more page from the next node that has one (alloc_pool_huge_folio). */
+  private grow(nids: readonly number[]): boolean {
+    for (let tries = 0; tries < nids.length; tries++) {
+      const nid = this.nextOf(nids, this.nextToAlloc);
+      this.nextToAlloc = nid + 1;
+      const folio = this.makeFresh(nid);
+      if (folio < 0) continue;
+      this.pool(nid).free.push(folio);
+      return true;
+    }
+    return false;
+  }
+
+  /** One free page less, from the next node that has one (remove_pool_hugetlb_folio). */
+  private shrink(nids: readonly number[]): boolean {
+    for (let tries = 0; tries < nids.length; tries++) {
+      const nid = this.nextOf(nids, this.nextToFree);
+      this.nextToFree = nid + 1;
+      const folio = this.pool(nid).free.pop();
+      if (folio === undefined) continue;
+      this.table.refcount[folio] = 0;
+      this.release(folio);
+      return true;
+    }
+    return false;
+  }
+
+  /** One page more or less counts as surplus (adjust_pool_surplus). */
+  private adjustSurplus(nids: readonly number[], delta: 1 | -1): boolean {
+    const pool = nids
+      .map((nid) => this.pool(nid))
+      .find(({ nr, surplus }) => (delta < 0 ? surplus > 0 : surplus < nr));
+    if (pool === undefined) return false;
+    pool.surplus += delta;
+    return true;
+  }
+
+  private makeFresh(nid: number): number {
+    if (!this.nodes.exists(nid) || !this.nodes.hasState(nid, N_MEMORY)) return -1;
+    const gfp = GFP_HIGHUSER_MOVABLE | __GFP_COMP | __GFP_NOWARN | __GFP_THISNODE;
+    const folio = this.zoneAlloc.alloc({ gfp, order: PMD_ORDER, nid, nodemask: null });
+    if (folio >= 0) this.adopt(folio);
+    return folio;
+  }
+
+  private adopt(folio: number): void {
+    assert(this.table.order[folio] === PMD_ORDER, 'the pool has pages of one size');
+    this.table.set(folio, PG_hugetlb);
+    this.pool(this.nodes.nidOf(folio)).nr += 1;
+  }
+
+  private nextOf(nids: readonly number[], from: number): number {
+    return nids.find((nid) => nid >= from) ?? nids[0] ?? 0;
+  }
+
+  private sum(nid: number | undefined, of: (pool: NodePool) => number): number {
+    if (nid !== undefined) return of(this.pool(nid));
+    return this.pools.reduce((sum, pool) => sum + of(pool), 0);
+  }
+
+  private pool(nid: number): NodePool {
+    const pool = this.pools[nid];
+    assert(pool !== undefined, 'every node id has a pool');
+    return pool;
+  }
+}
+export const HugetlbToken = createToken<Hugetlb>('Hugetlb');
+
+/** What a free folio of the pool keeps of its flags. */
+const POOL_FLAGS = PG_hugetlb | PG_head | PG_tail;

@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest';
+import {
+  ENOMEM,
+  MAP_ANONYMOUS,
+  MAP_HUGETLB,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  type Machine,
+  MPOL_MF_MOVE,
+  PROT_READ,
+  PROT_WRITE,
+  Prng,
+  type Task,
+} from '../../src/index.js';
+import { machineOf } from '../machine-of.js';
+
+const HUGE = 2 << 20;
+const POOL = '/sys/devices/system/node/node';
+
+function twoNodes(): Machine {
+  return machineOf({
+    nodes: [
+      { id: 0, pages: 16384, cpus: 1 },
+      { id: 1, pages: 16384 },
+    ],
+  });
+}
+
+function setPool(machine: Machine, nid: number, count: number): void {
+  const file = `${POOL}${nid}/hugepages/hugepages-2048kB/nr_hugepages`;
+  expect(machine.pseudoFiles.write(file, String(count))).toBe(0);
+}
+
+function counts(machine: Machine): string {
+  const read = (nid: number, name: string): string | number =>
+    machine.pseudoFiles.read(`${POOL}${nid}/hugepages/hugepages-2048kB/${name}_hugepages`);
+  return [0, 1]
+    .map((nid) => ['nr', 'free', 'surplus'].map((name) => read(nid, name)).join('/'))
+    .join(' ');
+}
+
+function map(machine: Machine, task: Task, addr: number, pages: number, flags: number): number {
+  return machine.sys.mmap.mmap(task.struct, {
+    addr,
+    length: pages * HUGE,
+    prot: PROT_READ | PROT_WRITE,
+    flags: flags | MAP_ANONYMOUS | MAP_HUGETLB,
+  });
+}
+
+describe('the pool of huge pages', () => {
+  test('promises what it has and no more, and has it back at unmap', () => {
+    const machine = twoNodes();
+    setPool(machine, 1, 3);
+    const task = machine.createTask('t');
+    expect(map(machine, task, 1 << 30, 4, MAP_PRIVATE)).toBe(-ENOMEM);
+    const addr = map(machine, task, 1 << 30, 2, MAP_PRIVATE);
+    expect(map(machine, task, 2 << 30, 2, MAP_PRIVATE)).toBe(-ENOMEM);
+    expect(task.write(addr / 4096)).toBe('ok');
+    expect(counts(machine)).toBe('0/0/0 3/2/0');
+    machine.sys.munmap.munmap(task.struct, addr, 2 * HUGE);
+    expect(counts(machine)).toBe('0/0/0 3/3/0');
+    expect(map(machine, task, 2 << 30, 3, MAP_PRIVATE)).toBeGreaterThan(0);
+    machine.verify();
+  });
+
+  test('a migrated page takes its place in the books along', () => {
+    const machine = twoNodes();
+    setPool(machine, 0, 1);
+    const task = machine.createTask('t');
+    const addr = map(machine, task, 1 << 30, 1, MAP_PRIVATE);
+    task.write(addr / 4096);
+    const moved = machine.sys.movePages.movePages(task.struct, {
+      pid: 0,
+      count: 1,
+      pages: [addr],
+      nodes: [1],
+      status: 'good',
+      flags: MPOL_MF_MOVE,
+    });
+    expect([moved.rc, ...moved.status, counts(machine)]).toEqual([0, 1, '0/0/0 1/0/0']);
+    machine.verify();
+  });
+
+  test('the owner copies at the cost of its child when the pool is empty', () => {
+    const machine = twoNodes();
+    setPool(machine, 0, 1);
+    const task = machine.createTask('t');
+    const vpn = map(machine, task, 1 << 30, 1, MAP_PRIVATE) / 4096;
+    task.write(vpn);
+    const child = task.fork('c');
+    if (typeof child === 'number') throw new Error('fork failed');
+    expect(child.write(vpn)).toBe('SIGBUS');
+    expect([task.write(vpn), child.read(vpn)]).toEqual(['ok', 'SIGBUS']);
+    machine.verify();
+  });
+
+  test.each([1, 2, 3, 4])('keeps every invariant whatever programs do (%i)', (seed) => {
+    const machine = twoNodes();
+    const prng = new Prng(seed);
+    const tasks = [machine.createTask('t0')];
+    for (let step = 0; step < 60; step++) {
+      const task = tasks[prng.below(tasks.length)]!;
+      const addr = (1 + prng.below(3)) * (1 << 30);
+      const vpn = addr / 4096 + 512 * prng.below(3) + prng.below(512);
+      const act = prng.below(9);
+      if (act === 0) setPool(machine, prng.below(2), prng.below(6));
+      else if (act === 1) {
+        const kind = prng.below(2) === 0 ? MAP_PRIVATE : MAP_SHARED;
+        map(machine, task, addr, 1 + prng.below(3), kind | (prng.below(2) * MAP_NORESERVE));
+      } else if (act === 2)
+        machine.sys.munmap.munmap(task.struct, addr, (1 + prng.below(3)) * HUGE);
+      else if (act === 3 && tasks.length < 4) {
+        const child = task.fork(`t${tasks.length}`);
+        if (typeof child !== 'number') tasks.push(child);
+      } else if (act === 4) task.movePages([vpn], prng.below(2));
+      else if (act === 5 && tasks.length > 1) tasks.pop()?.exit();
+      else if (prng.below(2) === 0) task.write(vpn);
+      else task.read(vpn);
+      machine.verify();
+    }
+    for (const task of tasks) task.exit();
+    expect(machine.engine.shadow.counts).toMatchObject({ staleReads: 0, lostPages: 0 });
+    machine.verify();
+  });
+});
