@@ -10,6 +10,7 @@ import {
   type UserfaultfdCtx,
 } from '@mm-lab/mm-core';
 import type { JsonObject } from './json.js';
+import { mapRecorder, recorderScratch, type Scratch } from './recorder-areas.js';
 import { type Step, StepError } from './step.js';
 import type { WordData } from './word-data.js';
 
@@ -126,6 +127,8 @@ const MS = 1_000_000;
 /** One booted machine and the tasks of a case. */
 export class Guest {
   private readonly tasks: GuestTask[] = [];
+  /** What its processes share. */
+  private recorder: Scratch | null = null;
   /** `vmstat_begin`. */
   readonly vmstat = new Map<string, number>();
   /** `node_begin`, by node and field. */
@@ -153,6 +156,8 @@ export class Guest {
     const made = new GuestTask(name, this.machine.createTask(name, this.machine.nodes.nidOfCpu(0)));
     made.task.struct.onPoison = 'signal';
     made.task.struct.rssElsewhere = RECORDER_PAGES;
+    this.recorder ??= recorderScratch(this.machine);
+    mapRecorder(this.machine, made.task.mm, this.recorder);
     this.tasks.push(made);
     return made;
   }

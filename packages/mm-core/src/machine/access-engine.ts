@@ -10,7 +10,7 @@ import {
   PTE_WRITE,
   PTE_WRITTEN,
 } from '../abi/pte.js';
-import type { SignalInfo } from '../abi/siginfo.js';
+import type { SignalCode, SignalInfo } from '../abi/siginfo.js';
 import {
   VM_FAULT_ERROR,
   VM_FAULT_HWPOISON,
@@ -28,7 +28,7 @@ import type { Contents } from '../mem/contents.js';
 import { type FolioTable, VERSION_LOST, VERSION_ZERO } from '../mem/folio-table.js';
 import type { Nodes } from '../mem/nodes.js';
 import type { Ptes } from '../mem/ptes.js';
-import { type MmStruct, vmaAllows } from '../mem/vma.js';
+import { isExecuteOnly, type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
 import type { Memory } from '../mm/memory.js';
 import type { MemoryFailure } from '../mm/memory-failure.js';
 import type { OomKill } from '../mm/oom-kill.js';
@@ -318,13 +318,18 @@ export class AccessEngine {
     }
     if ((result & VM_FAULT_SIGSEGV) !== 0) {
       const vma = mm.find(vpn);
-      const denied = vma !== null && !vmaAllows(vma, write);
-      return this.raise({ signal: 'SIGSEGV', code: denied ? 'ACCERR' : 'MAPERR', lsb: 0 });
+      return this.raise({ signal: 'SIGSEGV', code: codeOf(vma, write), lsb: 0 });
     }
     if ((result & VM_FAULT_SIGBUS) !== 0) return this.raise(BEYOND_FILE);
     const killed = (result & VM_FAULT_OOM) !== 0 && this.parts.oom.isVictim(mm.id);
     return killed ? 'killed' : 'ok';
   }
+}
+
+/** Why an area, or none, refused an access; a guard in it stands for no mapping. */
+function codeOf(vma: Vma | null, write: boolean): SignalCode {
+  if (vma === null || vmaAllows(vma, write)) return 'MAPERR';
+  return isExecuteOnly(vma) ? 'PKUERR' : 'ACCERR';
 }
 
 const BEYOND_FILE: SignalInfo = { signal: 'SIGBUS', code: 'ADRERR', lsb: 0 };

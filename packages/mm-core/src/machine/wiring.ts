@@ -138,12 +138,8 @@ function bindTracking(services: Services): void {
   services.bind(InjectErrorToken, InjectError);
   services.bind(MemoryFailureToken, MemoryFailure);
   services.bind(SoftOfflineToken, SoftOffline);
-  services.bind(MigrateRangeToken, MigrateRange);
-  services.bind(MemoryHotplugToken, MemoryHotplug);
-  services.bind(MemoryBlocksToken, MemoryBlocks);
   bindHugePages(services);
   bindAddressSpaces(services);
-  services.bind(WriterToken, Writer);
   bindReclaim(services);
   bindSyscalls(services);
   bindProc(services);

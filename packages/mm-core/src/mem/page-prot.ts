@@ -1,12 +1,15 @@
-import { VM_EXEC, VM_READ, VM_SHARED, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
+import { VM_READ, VM_SHARED, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
 import { mustSeeStore } from './soft-dirty.js';
 import type { Vma } from './vma.js';
 
 const SHARED_WRITE = VM_SHARED | VM_WRITE;
 
-/** May a program use the area at all (vma_is_accessible)? */
+/**
+ * Are the pages of the area open to loads (vma_is_accessible)? Execution alone closes them by a
+ * protection key; simplified: their entries are like those of PROT_NONE.
+ */
 export function isAccessible(vma: Vma): boolean {
-  return (vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0;
+  return (vma.flags & (VM_READ | VM_WRITE)) !== 0;
 }
 
 /**

@@ -16,6 +16,11 @@ export function dataVm(mm: MmStruct): number {
   return pagesOf(mm, ({ flags }) => isDataMapping(flags));
 }
 
+/** Pages of areas that grow (mm->stack_vm). */
+export function stackVm(mm: MmStruct): number {
+  return pagesOf(mm, ({ flags }) => (flags & VM_GROWSDOWN) !== 0);
+}
+
 /** Does RLIMIT_DATA count the area (mm/vma.c:is_data_mapping)? */
 export function isDataMapping(flags: number): boolean {
   return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) === VM_WRITE;

@@ -1,4 +1,4 @@
-import { VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { VM_ACCESS_FLAGS, VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { Policy } from './policy.js';
@@ -172,9 +172,15 @@ export class MmStruct {
 }
 
 /**
- * May the vma be read (or written)? x86 has no write-only and no execute-only pages, so a load is
- * allowed where anything is (arch/x86/mm/fault.c:access_error, vma_is_accessible).
+ * May the vma be read (or written)? x86 has no write-only pages, so a load is allowed where a store
+ * is; an area for execution alone is closed by a protection key (arch/x86/mm/fault.c:access_error,
+ * arch/x86/mm/pkeys.c:__execute_only_pkey).
  */
 export function vmaAllows(vma: Vma, write: boolean): boolean {
-  return (vma.flags & (write ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC)) !== 0;
+  return (vma.flags & (write ? VM_WRITE : VM_READ | VM_WRITE)) !== 0;
+}
+
+/** Is the area closed by the key that stands for execution alone? */
+export function isExecuteOnly({ flags }: Vma): boolean {
+  return (flags & VM_ACCESS_FLAGS) === VM_EXEC;
 }

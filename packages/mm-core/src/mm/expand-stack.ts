@@ -1,7 +1,7 @@
-import { VM_GROWSDOWN } from '../abi/mman.js';
+import { VM_ACCESS_FLAGS, VM_GROWSDOWN } from '../abi/mman.js';
 import { PAGE_SIZE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { clipVma, type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
+import { clipVma, type MmStruct, type Vma } from '../mem/vma.js';
 import { Sysctl } from './sysctl.js';
 import { STACK_GUARD_GAP } from './unmapped-area.js';
 import { limitPages, type VmLimits, VmLimitsToken } from './vm-limits.js';
@@ -44,5 +44,5 @@ export const ExpandStackToken = createToken<ExpandStack>('ExpandStack');
 /** Would the gap below the stack become too small? Other stacks and PROT_NONE may be near. */
 function isTooNear(below: Vma | undefined, vpn: number): boolean {
   if (below === undefined || (below.flags & VM_GROWSDOWN) !== 0) return false;
-  return vmaAllows(below, false) && vpn - below.end < STACK_GUARD_GAP;
+  return (below.flags & VM_ACCESS_FLAGS) !== 0 && vpn - below.end < STACK_GUARD_GAP;
 }

@@ -33,11 +33,15 @@ export class MadviseGuard {
     });
   }
 
-  /** The whole area remembers, so that fork copies its entries. */
+  /** The whole area remembers, so that fork copies its entries; it counts as used from now on. */
   private mayGuard(mm: MmStruct, part: Vma): void {
     const vma = mm.find(part.start);
-    if (vma === null || (vma.flags & VM_MAYBE_GUARD) !== 0) return;
-    mm.replace(vma.start, vma.end, [{ ...vma, flags: vma.flags | VM_MAYBE_GUARD }]);
+    if (vma === null) return;
+    if ((vma.flags & VM_MAYBE_GUARD) === 0) {
+      mm.replace(vma.start, vma.end, [{ ...vma, flags: vma.flags | VM_MAYBE_GUARD }]);
+    }
+    const marked = mm.find(part.start);
+    if (marked !== null && marked.file === null) mm.prepareAnonVma(marked);
   }
 }
 export const MadviseGuardToken = createToken<MadviseGuard>('MadviseGuard');

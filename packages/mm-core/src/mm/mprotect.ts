@@ -27,13 +27,11 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { pageProtWrites } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { mustSeeStore } from '../mem/soft-dirty.js';
-import type { MmStruct, Vma } from '../mem/vma.js';
+import { type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type Work, WorkToken } from './work.js';
-
-const VM_PROT_MASK = VM_READ | VM_WRITE | VM_EXEC;
 
 /** mprotect (mm/mprotect.c:do_mprotect_pkey, change_pte_range). */
 @injectable()
@@ -76,7 +74,7 @@ export class Mprotect {
       this.changeNonPresent(slot, bits);
       return;
     }
-    const accessible = (flags & VM_PROT_MASK) !== 0;
+    const accessible = vmaAllows(vma, false);
     const set = accessible ? PTE_PRESENT : PTE_PROTNONE;
     const clear = accessible ? PTE_PROTNONE : PTE_PRESENT;
     const keep = (flags & VM_WRITE) !== 0 && (bits & PTE_WRITE) !== 0;

@@ -1,6 +1,7 @@
 import { EFAULT, EHWPOISON, EINTR, EINVAL, ENOMEM } from '../abi/errno.js';
 import { VM_LOCKONFAULT, VM_READ, VM_SHARED, VM_WRITE } from '../abi/mman.js';
-import { PTE_PRESENT, PTE_WRITE, pteMapsPage } from '../abi/pte.js';
+import { PG_dirty } from '../abi/page-flags.js';
+import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, pteMapsPage } from '../abi/pte.js';
 import {
   VM_FAULT_ERROR,
   VM_FAULT_HWPOISON,
@@ -9,6 +10,7 @@ import {
   VM_FAULT_RETRY,
 } from '../abi/vm-fault.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
 import { type Folios, FoliosToken } from './folio.js';
@@ -23,6 +25,7 @@ const TRIES_MAX = 16;
 @injectable()
 export class Populate {
   constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(MemoryToken) private readonly memory: Memory,
@@ -87,13 +90,23 @@ export class Populate {
   private page(mm: MmStruct, vpn: number, write: boolean): number {
     for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
       const bits = this.ptes.bits[this.ptes.slot(mm.id, vpn)]!;
-      if (write ? (bits & WRITABLE) === WRITABLE : pteMapsPage(bits)) return 0;
+      if (write ? (bits & WRITABLE) === WRITABLE : pteMapsPage(bits)) {
+        if (write) this.touch(mm, vpn, bits);
+        return 0;
+      }
       const result = this.memory.handleMmFault(mm, vpn, write, this.work.cpuNid);
       this.account(result);
       if (this.oom.isVictim(mm.id)) return -EINTR;
       if ((result & VM_FAULT_ERROR) !== 0) return errnoOf(result);
     }
     return -EFAULT;
+  }
+
+  /** The kernel means to store there: the folio is dirty, if no entry says so (FOLL_TOUCH). */
+  private touch(mm: MmStruct, vpn: number, bits: number): void {
+    if ((bits & PTE_DIRTY) !== 0) return;
+    const pfn = this.ptes.value[this.ptes.slot(mm.id, vpn)]!;
+    this.table.set(this.table.head(pfn), PG_dirty);
   }
 
   /** Faults of the kernel's own count for the task like any other (mm_account_fault). */

@@ -65,11 +65,11 @@ export class TaskModel {
 
   /**
    * Would a load or store be allowed, growing a stack if need be? x86 cannot forbid loads where it
-   * allows more.
+   * allows stores; execution alone allows neither.
    */
   allows(index: number, write: boolean): boolean {
     this.growStack(index);
-    return (this.flags[index]! & (write ? VM_WRITE : VM_PROT_MASK)) !== 0;
+    return (this.flags[index]! & (write ? VM_WRITE : VM_READ | VM_WRITE)) !== 0;
   }
 
   map(start: number, count: number, prot: number, extra: number): void {

@@ -6,6 +6,9 @@ import { StepError } from '../step.js';
 import { pagesIn, wordAt } from './frames.js';
 import { RANGE, type TaskOp } from './op.js';
 
+/** Reasons for a signal that the recorder has no name for. */
+const NAMELESS: ReadonlySet<string> = new Set(['PKUERR']);
+
 /** Signals that the recorder remembers. */
 const SIGNALS_MAX = 64;
 const NS_PER_MS = 1_000_000;
@@ -124,7 +127,7 @@ function loop(plan: Plan, task: GuestTask, guest: Guest, touched: Touched): void
 function signalOf(task: GuestTask): { readonly signal: string; readonly lsb: number } {
   const info = task.task.struct.lastSignal;
   if (info === null) throw new StepError('a signal without a reason');
-  return { signal: `${info.signal}/${info.code}`, lsb: info.lsb };
+  return { signal: `${info.signal}/${NAMELESS.has(info.code) ? '?' : info.code}`, lsb: info.lsb };
 }
 
 /** Signals alike of pages that follow each other, as the recorder groups them. */

@@ -4,7 +4,7 @@ import { createToken, inject, injectable } from '../../base/di.js';
 import { type Nodemask, nodeList } from '../../mem/nodemask.js';
 import { type Nodes, NodesToken } from '../../mem/nodes.js';
 import type { TaskStruct } from '../../mem/task-struct.js';
-import { lockedVm } from '../../mem/vm-totals.js';
+import { dataVm, lockedVm, stackVm, totalVm } from '../../mem/vm-totals.js';
 import { type Cpusets, CpusetsToken } from '../../mm/cpuset.js';
 
 const KIB_PER_PAGE = PAGE_SIZE / 1024;
@@ -20,6 +20,9 @@ export class ProcStatus {
   /** The text behind a field's name, or undefined if there is no such field here. */
   field(task: TaskStruct, name: string): string | undefined {
     if (name === 'VmLck') return kib(lockedVm(task.mm));
+    if (name === 'VmSize') return kib(totalVm(task.mm));
+    if (name === 'VmData') return kib(dataVm(task.mm));
+    if (name === 'VmStk') return kib(stackVm(task.mm));
     if (name === 'VmRSS') return kib(task.mm.rss);
     if (name === 'VmSwap') return kib(task.mm.swapents);
     if (name === 'Mems_allowed_list') return nodeList(this.cpusets.memsAllowed(task));

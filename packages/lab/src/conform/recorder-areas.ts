@@ -1,0 +1,51 @@
+import {
+  type Machine,
+  type MmStruct,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  VM_ACCOUNT,
+  VM_DONTEXPAND,
+  VM_GROWSDOWN,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_SHARED,
+  vmFlags,
+} from '@mm-lab/mm-core';
+
+const MAY = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+const RW = vmFlags(PROT_READ | PROT_WRITE) | MAY;
+const RO = vmFlags(PROT_READ) | MAY;
+const RX = vmFlags(PROT_READ | PROT_EXEC) | MAY;
+
+/** First page and size of what the recorder's program maps itself. */
+const TEXT = { at: 0x400, pages: 164 } as const;
+const RODATA = { at: 0x500, pages: 2 } as const;
+const DATA = { at: 0x600, pages: 162 } as const;
+const SCRATCH = { at: 0x6_0000_0000, pages: 3021 } as const;
+const STACK = { at: 0x7_ffff_ffdd, pages: 34 } as const;
+const VVAR = { at: 0x7_ffff_ff00, pages: 8 } as const;
+
+/** The memory that the recorder shares between its processes. */
+export type Scratch = NonNullable<Parameters<Machine['mmap']['mmap']>[4]>;
+
+/** Made once for each machine. */
+export function recorderScratch({ files }: Machine): Scratch {
+  return { file: files.create('shmem', 'recorder', SCRATCH.pages * PAGE_SIZE), pgoff: 0 };
+}
+
+/**
+ * Maps what the recorder's program has besides the regions of a case, as limits count it. Nothing
+ * of it is populated: no case looks at its pages.
+ */
+export function mapRecorder({ mmap }: Machine, mm: MmStruct, scratch: Scratch): void {
+  mmap.mmap(mm, TEXT.at, TEXT.pages, RX);
+  mmap.mmap(mm, RODATA.at, RODATA.pages, RO);
+  mmap.mmap(mm, DATA.at, DATA.pages, RW | VM_ACCOUNT);
+  mmap.mmap(mm, SCRATCH.at, SCRATCH.pages, RW | VM_SHARED | VM_MAYSHARE, scratch);
+  mmap.mmap(mm, VVAR.at, VVAR.pages, RO | VM_DONTEXPAND);
+  mmap.mmap(mm, STACK.at, STACK.pages, RW | VM_GROWSDOWN | VM_ACCOUNT);
+}
