@@ -140,7 +140,7 @@ export class CollapseScan {
     if (this.managed.folio_is_private_managed(this.site, folio)) return 'page null';
     if (by === 'khugepaged' && this.isLazyfree(folio, bits)) return 'page lazyfree';
     if (!this.table.has(folio, PG_anon)) return 'page anon';
-    if (this.rmapWalk.isMappedShared(folio)) {
+    if (this.rmapWalk.maybeMappedShared(folio)) {
       seen.shared++;
       if (by === 'khugepaged' && seen.shared > this.thp.khugepaged.max_ptes_shared) {
         this.vmstat.add(this.exceedShared, 1);

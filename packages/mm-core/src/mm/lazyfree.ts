@@ -9,6 +9,7 @@ import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Mms, MmsToken } from './mms.js';
+import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 
 /**
  * Anonymous folios whose contents may be dropped: those of MADV_FREE and of MAP_DROPPABLE areas
@@ -23,6 +24,7 @@ export class Lazyfree {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(RmapToken) private readonly rmap: Rmap,
     @inject(FoliosToken) private readonly folios: Folios,
+    @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(MmsToken) private readonly mms: Mms,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -40,11 +42,11 @@ export class Lazyfree {
       return false;
     }
     if (this.table.refcount[folio] !== references) return false;
-    for (const slot of slots) {
+    this.rmapWalk.eachMapping(folio, (slot) => {
       this.mapping.unmap(slot);
       this.ptes.shadow[slot] = 0;
       this.folios.put(folio);
-    }
+    });
     this.vmstat.add(this.pglazyfreed, this.table.nrPages(folio));
     return true;
   }

@@ -162,7 +162,7 @@ export class RmapWalk {
       this.mapping.toMigration(slot, this.migrationType(pfn, bits), bits & KEPT);
       this.folios.put(folio);
     };
-    this.byMapping(folio, replace, 'each');
+    this.eachMapping(folio, replace, 'each');
     for (let pfn = folio; pfn < end; pfn++) this.table.clear(pfn, PG_anon_exclusive);
     return true;
   }
@@ -173,28 +173,10 @@ export class RmapWalk {
    * 15).
    */
   removeMigrationPtes(from: number, to: number): void {
-    this.byMapping(from, (slot, pfn) => {
+    this.eachMapping(from, (slot, pfn) => {
       const bits = this.ptes.bits[slot]!;
       if (isMigrationType(pteType(bits))) this.restore(slot, pfn, to + (pfn - from), to, bits);
     });
-  }
-
-  /**
-   * Is the folio mapped by several address spaces (folio_maybe_mapped_shared)? A small one that one
-   * of them maps twice counts, too.
-   */
-  isMappedShared(folio: number): boolean {
-    const pages = this.table.nrPages(folio);
-    if (pages === 1) return this.table.mapcount[folio]! > 1;
-    let known = 0;
-    for (let pfn = folio; pfn < folio + pages; pfn++) {
-      for (const slot of this.rmap.slots(pfn)) {
-        const mmId = this.ptes.mmOf(slot);
-        if (known !== 0 && mmId !== known) return true;
-        known = mmId;
-      }
-    }
-    return false;
   }
 
   /** Leaves that map a folio by a huge entry of their PMD, migration entries included. */
@@ -213,7 +195,7 @@ export class RmapWalk {
    * Changes every entry of a folio in the same way; huge entries stay huge. Entries of base pages
    * go all together or, as a migration has it, each on its own: the folio is partly mapped then.
    */
-  private byMapping(
+  eachMapping(
     folio: number,
     change: (slot: number, pfn: number) => void,
     entries: 'together' | 'each' = 'together',
