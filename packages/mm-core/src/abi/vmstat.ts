@@ -85,6 +85,7 @@ export const VMSTAT_NAMES = [
   'thp_scan_exceed_none_pte',
   'thp_scan_exceed_swap_pte',
   'thp_scan_exceed_share_pte',
+  'thp_underused_split_page',
 ] as const;
 
 /** Name of one event counter. */

@@ -34,6 +34,7 @@ import { checkConfig, distancesById, type MachineConfig, type NodeConfig } from 
 import { IncompressibleData } from './default-data.js';
 import { Machine } from './machine.js';
 import { bindServices } from './wiring.js';
+import { registerHugeShrinkers } from './wiring-huge.js';
 import { endPfn, type PlacedZone, placeZones } from './zone-config.js';
 
 /**
@@ -52,6 +53,7 @@ export function createMachine(config: MachineConfig, plugins: readonly Plugin[])
   bindContents(services, nodes);
   const work = services.get(WorkToken);
   services.get(ClockToken).dispatch = (handler) => work.isolate(handler);
+  registerHugeShrinkers(services);
   boot(services, config);
   services.get(NumaScanToken).start();
   const machine = new Machine(services, config, plugins);

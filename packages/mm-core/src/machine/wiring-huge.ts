@@ -3,6 +3,7 @@ import { AnonFault, AnonFaultToken } from '../mm/anon-fault.js';
 import { Collapse, CollapseToken } from '../mm/collapse.js';
 import { CollapseScan, CollapseScanToken } from '../mm/collapse-scan.js';
 import { DeferredSplit, DeferredSplitToken } from '../mm/deferred-split.js';
+import { DeferredSplitScan, DeferredSplitScanToken } from '../mm/deferred-split-scan.js';
 import { HugeFault, HugeFaultToken } from '../mm/huge-fault.js';
 import { HugeMemory, HugeMemoryToken } from '../mm/huge-memory.js';
 import { HugeZero, HugeZeroToken } from '../mm/huge-zero.js';
@@ -12,13 +13,17 @@ import { HugetlbReserve, HugetlbReserveToken } from '../mm/hugetlb-reserve.js';
 import { Khugepaged, KhugepagedToken } from '../mm/khugepaged.js';
 import { MovePageTables, MovePageTablesToken } from '../mm/move-page-tables.js';
 import { Pmds, PmdsToken } from '../mm/pmd.js';
+import { ShrinkersToken } from '../mm/shrinker.js';
 import { ThpSettings, ThpSettingsToken } from '../mm/thp-settings.js';
+import { UnusedToZero, UnusedToZeroToken } from '../mm/unused-to-zero.js';
 
 /** Binds what makes, maps and splits large folios. */
 export function bindHugePages(services: Services): void {
   services.bind(PmdsToken, Pmds);
   services.bind(DeferredSplitToken, DeferredSplit);
+  services.bind(DeferredSplitScanToken, DeferredSplitScan);
   services.bind(MovePageTablesToken, MovePageTables);
+  services.bind(UnusedToZeroToken, UnusedToZero);
   services.bind(HugeMemoryToken, HugeMemory);
   services.bind(ThpSettingsToken, ThpSettings);
   services.bind(HugeZeroToken, HugeZero);
@@ -30,4 +35,11 @@ export function bindHugePages(services: Services): void {
   services.bind(HugetlbToken, Hugetlb);
   services.bind(HugetlbReserveToken, HugetlbReserve);
   services.bind(HugetlbFaultToken, HugetlbFault);
+}
+
+/** Lets reclaim ask for what large folios waste. */
+export function registerHugeShrinkers(services: Services): void {
+  const shrinkers = services.get(ShrinkersToken);
+  shrinkers.register(services.get(DeferredSplitScanToken));
+  shrinkers.register(services.get(HugeZeroToken));
 }

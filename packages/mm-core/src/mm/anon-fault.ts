@@ -10,13 +10,14 @@ import {
   PTE_WRITE,
 } from '../abi/pte.js';
 import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
-import { PMD_ORDER } from '../abi/zone.js';
+import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { isUffdWpMarker, userfaultfdMissing, withOldProtection } from '../mem/userfaultfd.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
+import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
@@ -35,6 +36,7 @@ export class AnonFault {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
+    @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -86,6 +88,7 @@ export class AnonFault {
     }
     this.mlockFolio.mapped(folio, vma);
     this.folios.addLru(folio);
+    if (pages === PTRS_PER_PTE) this.deferred.watch(folio);
   }
 
   private protectedAs(slot: number, bits: number): number {

@@ -5,9 +5,9 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 
 /**
- * Large folios that lost some of their mappings, for the shrinker to split
- * (mm/huge_memory.c:deferred_split_folio). A folio is on the queue while it has
- * PG_partially_mapped, which goes when it is freed, split or moved.
+ * Large folios for the shrinker to split (mm/huge_memory.c:deferred_split_folio): those that lost
+ * some of their mappings, which have PG_partially_mapped, and every huge page, as it may be mostly
+ * zeroes. A folio leaves the queue when it is freed, split or moved.
  *
  * Unmapping a range looks at a folio once, when the range is done, as batched unmapping does: one
  * that went whole was never partly mapped.
@@ -63,8 +63,14 @@ export class DeferredSplit {
     return this.queue.has(folio);
   }
 
+  /** A huge page is fresh: it may turn out to be mostly zeroes. */
+  watch(folio: number): void {
+    this.queue.add(folio);
+  }
+
   private isQueued(folio: number): boolean {
-    return this.table.has(folio, PG_partially_mapped) && this.table.order[folio]! > 0;
+    const inUse = this.table.refcount[folio]! > 0;
+    return inUse && this.table.order[folio]! > 1 && this.table.head(folio) === folio;
   }
 
   private consider(folio: number): void {

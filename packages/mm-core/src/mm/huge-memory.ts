@@ -16,6 +16,7 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
+import { type UnusedToZero, UnusedToZeroToken } from './unused-to-zero.js';
 
 /**
  * Splitting of large folios (mm/huge_memory.c:__folio_split). Simplified: always to base pages. The
@@ -31,6 +32,7 @@ export class HugeMemory {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
+    @inject(UnusedToZeroToken) private readonly unusedToZero: UnusedToZero,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
@@ -83,6 +85,7 @@ export class HugeMemory {
     this.table.order[folio] = 0;
     this.table.refcount[folio] = this.table.mapcount[folio]! + 1;
     this.count(this.splits, order);
+    for (let at = folio; at < folio + pages; at++) this.unusedToZero.replace(at);
     return fresh;
   }
 

@@ -1,7 +1,9 @@
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { MmStruct } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
+import type { Shrinker } from './shrinker.js';
 
 /**
  * The huge zero folio (mm/huge_memory.c:mm_get_huge_zero_folio): made at the first read fault that
@@ -9,7 +11,8 @@ import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
  * may free it. Simplified: it takes no memory of a node.
  */
 @injectable()
-export class HugeZero {
+export class HugeZero implements Shrinker {
+  readonly name = 'thp-zero';
   private readonly allocated = Vmstat.index('thp_zero_page_alloc');
   private readonly holders = new Set<MmStruct>();
   private exists = false;
@@ -33,11 +36,14 @@ export class HugeZero {
     this.holders.delete(mm);
   }
 
-  /** The shrinker's turn (shrink_huge_zero_folio_scan). @returns was it freed? */
-  shrink(): boolean {
-    if (!this.exists || this.holders.size > 0) return false;
-    this.exists = false;
-    return true;
+  countObjects(): number {
+    return this.exists && this.holders.size === 0 ? PTRS_PER_PTE : 0;
+  }
+
+  /** shrink_huge_zero_folio_scan. */
+  scanObjects(): number {
+    if (this.holders.size === 0) this.exists = false;
+    return 0;
   }
 }
 export const HugeZeroToken = createToken<HugeZero>('HugeZero');

@@ -77,13 +77,14 @@ export class Khugepaged {
     this.sleep = null;
     this.folios.lruAddDrainAll();
     let left = this.thp.khugepaged.pages_to_scan;
-    for (let heads = 0; left > 0 && heads < 2; ) {
+    for (let heads = 0; left > 0; ) {
+      if (this.at === null) heads++;
+      if (heads > 1) break;
       const mm = this.nextMm();
       if (mm === null) break;
       const scanned = this.scanMm(mm, left);
       left -= Math.max(1, scanned.pages);
       if (scanned.failed) break;
-      if (this.at === null) heads++;
     }
     this.fallAsleep(this.work.take());
   }

@@ -16,6 +16,8 @@ export interface ShrinkControl {
   readonly nrToScan: number;
   /** Who reclaims: a direct reclaimer is a task that waits. */
   readonly reclaimer: ScanControl['reclaimer'];
+  /** Group whose objects are meant, by id; null = everybody's. */
+  readonly memcg: number | null;
 }
 
 /**
@@ -26,6 +28,8 @@ export interface ShrinkControl {
  */
 export interface Shrinker {
   readonly name: string;
+  /** Its objects belong to groups, so the reclaim of a group asks it too (SHRINKER_MEMCG_AWARE). */
+  readonly isMemcgAware?: boolean;
   /** Objects that could go from the node now; 0 = none. */
   countObjects(control: ShrinkControl): number;
   /** Looks at up to `nrToScan` objects. @returns pages given back, or SHRINK_STOP */
@@ -33,8 +37,9 @@ export interface Shrinker {
 }
 
 /**
- * Registered shrinkers (mm/shrinker.c). Simplified: no memcg; pages that a shrinker gives back
- * count as reclaimed by the run, as if each called mm_account_reclaimed_pages.
+ * Registered shrinkers (mm/shrinker.c). Simplified: scan work put off is not kept by group; pages
+ * that a shrinker gives back count as reclaimed by the run, as if each called
+ * mm_account_reclaimed_pages.
  */
 @injectable()
 export class Shrinkers {
@@ -59,12 +64,24 @@ export class Shrinkers {
    * `sc.nrReclaimed`. Yields after each batch, as the LRU pass does.
    */
   *shrinkSlab(nid: number, sc: ScanControl): Generator<void, void> {
-    for (const shrinker of [...this.shrinkers]) yield* this.shrinkOne(shrinker, nid, sc);
+    for (const shrinker of [...this.shrinkers]) yield* this.shrinkOne(shrinker, nid, sc, null);
+  }
+
+  /** The same for the objects of one group (shrink_slab_memcg). */
+  *shrinkSlabMemcg(nid: number, sc: ScanControl, memcg: number): Generator<void, void> {
+    for (const shrinker of [...this.shrinkers]) {
+      if (shrinker.isMemcgAware === true) yield* this.shrinkOne(shrinker, nid, sc, memcg);
+    }
   }
 
   /** A share of the objects by priority, what was put off included (do_shrink_slab). */
-  private *shrinkOne(shrinker: Shrinker, nid: number, sc: ScanControl): Generator<void, void> {
-    const control = { nid, nrToScan: 0, reclaimer: sc.reclaimer };
+  private *shrinkOne(
+    shrinker: Shrinker,
+    nid: number,
+    sc: ScanControl,
+    memcg: number | null,
+  ): Generator<void, void> {
+    const control = { nid, nrToScan: 0, reclaimer: sc.reclaimer, memcg };
     const freeable = shrinker.countObjects(control);
     if (freeable <= 0) return;
     const deferred = this.deferred.get(shrinker)?.get(nid) ?? 0;

@@ -99,5 +99,6 @@ export class Vmscan implements ReclaimPolicy {
       yield* this.classic.shrinkLruvec(lruvec, sc, pass);
     }
     if (memcg.parent === null) yield* this.shrinkers.shrinkSlab(pgdat.nid, sc);
+    else yield* this.shrinkers.shrinkSlabMemcg(pgdat.nid, sc, memcg.id);
   }
 }

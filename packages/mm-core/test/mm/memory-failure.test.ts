@@ -62,6 +62,7 @@ test('of a large folio only the poisoned page goes, and pages mapped nowhere are
   const task = machine.createTask('t');
   task.mmap(0, 4, RW, VM_HUGEPAGE);
   task.write(0);
+  task.write(1);
   const folio = pfnOf(machine, task, 0);
   task.munmap(3, 1);
   const rc = machine.memoryFailure.memoryFailure(folio + 2, 0);
