@@ -1,0 +1,215 @@
+import { expect, test } from 'vitest';
+import {
+  errnoName,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_GUARD_INSTALL,
+  MADV_POPULATE_WRITE,
+  type Machine,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  plainCreds,
+  type Task,
+} from '../../src/index.js';
+import { machineOf } from '../machine-of.js';
+
+const RW = PROT_READ | PROT_WRITE;
+const PRIVATE_ANON = 0x22;
+const SHARED_ANON = 0x21;
+const FIXED = 0x10;
+const LOCKED = 0x2000;
+const BASE = 2 ** 40;
+
+function at(page: number): number {
+  return BASE + page * PAGE_SIZE;
+}
+
+/** A task with `pages` pages of memory at `BASE`. */
+function start(pages: number, flags = PRIVATE_ANON): { machine: Machine; task: Task } {
+  const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
+  const task = machine.createTask('t');
+  machine.work.runAs(task.struct);
+  const length = pages * PAGE_SIZE;
+  machine.sys.mmap.mmap(task.struct, { addr: BASE, length, prot: RW, flags: flags | FIXED });
+  return { machine, task };
+}
+
+/** 0, an address as `ok`, or the name of an error. */
+function said(rc: number): string {
+  if (rc < 0) return errnoName(rc);
+  return rc === 0 ? '0' : 'ok';
+}
+
+test('arguments are refused in the order of Linux', () => {
+  const { machine, task } = start(8);
+  const { sys } = machine;
+  const t = task.struct;
+  const map = (length: number, flags: number): string =>
+    said(sys.mmap.mmap(t, { addr: 0, length, prot: RW, flags, file: null }));
+  const remap = (newLength: number, flags: number, newAddr = 0): string =>
+    said(sys.mremap.mremap(t, { addr: BASE, oldLength: 4096, newLength, flags, newAddr }));
+  const answers = {
+    'mmap of nothing': map(0, PRIVATE_ANON),
+    'mmap without a file': map(4096, 0x2),
+    'mmap of a length that wraps': map(-1, PRIVATE_ANON),
+    'mmap of neither kind': map(4096, 0x20),
+    'mmap of more than there is': map(2 ** 36, PRIVATE_ANON),
+    'mprotect of nothing, unaligned': said(sys.mprotect.mprotect(t, BASE + 1, 0, RW)),
+    'mprotect of a length that wraps': said(sys.mprotect.mprotect(t, BASE, -1, 64)),
+    'mprotect with unknown bits': said(sys.mprotect.mprotect(t, BASE, 1, 64)),
+    'madvise of nothing with unknown advice': said(sys.madvise.madvise(t, BASE, 0, 9999)),
+    'madvise of nothing': said(sys.madvise.madvise(t, BASE, 0, MADV_DONTNEED)),
+    'madvise past the end': said(sys.madvise.madvise(t, BASE, 9 * 4096, MADV_DONTNEED)),
+    'mlock2 with unknown flags': said(sys.mlock.mlock2(t, BASE, 1, 2)),
+    'mlockall on fault alone': said(sys.mlock.mlockall(t, 4)),
+    'mremap to nothing': remap(0, MREMAP_MAYMOVE),
+    'mremap to a place without leave to move': remap(4096, MREMAP_FIXED, at(100)),
+    'mremap onto itself': remap(4096, MREMAP_FIXED | MREMAP_MAYMOVE, BASE),
+    'mincore unaligned': said(sys.mincore.mincore(t, BASE + 1, 1, [])),
+    'mincore into nowhere': said(sys.mincore.mincore(t, BASE, 1, null)),
+    'msync both ways': said(sys.msync.msync(t, BASE, 1, 5)),
+    'mseal with flags': said(sys.mseal.mseal(t, BASE, 1, 1)),
+    'munmap unaligned': said(sys.munmap.munmap(t, BASE + 1, 4096)),
+  };
+  expect(answers).toMatchInlineSnapshot(`
+    {
+      "madvise of nothing": "0",
+      "madvise of nothing with unknown advice": "EINVAL",
+      "madvise past the end": "ENOMEM",
+      "mincore into nowhere": "EFAULT",
+      "mincore unaligned": "EINVAL",
+      "mlock2 with unknown flags": "EINVAL",
+      "mlockall on fault alone": "EINVAL",
+      "mmap of a length that wraps": "ENOMEM",
+      "mmap of more than there is": "ENOMEM",
+      "mmap of neither kind": "EINVAL",
+      "mmap of nothing": "EINVAL",
+      "mmap without a file": "EBADF",
+      "mprotect of a length that wraps": "ENOMEM",
+      "mprotect of nothing, unaligned": "EINVAL",
+      "mprotect with unknown bits": "EINVAL",
+      "mremap onto itself": "EINVAL",
+      "mremap to a place without leave to move": "EINVAL",
+      "mremap to nothing": "EINVAL",
+      "mseal with flags": "EINVAL",
+      "msync both ways": "EINVAL",
+      "munmap unaligned": "EINVAL",
+    }
+  `);
+});
+
+test('limits bind whom no capability frees', () => {
+  const { machine, task } = start(8);
+  const { mlock, mmap, mremap } = machine.sys;
+  const t = task.struct;
+  t.creds = plainCreds(1000);
+  t.rlimits.memlock = 4 * PAGE_SIZE;
+  const grow = { addr: BASE, oldLength: 4 * PAGE_SIZE, newLength: 5 * PAGE_SIZE, flags: 1 };
+  const locked = { addr: at(100), length: 4096, prot: RW, flags: PRIVATE_ANON | LOCKED | FIXED };
+  const said4 = said(mlock.mlock(t, BASE, 4 * PAGE_SIZE));
+  expect([
+    said4,
+    said(mlock.mlock(t, at(2), 4 * PAGE_SIZE)),
+    said(mlock.mlock(t, BASE, 4 * PAGE_SIZE)),
+    said(mmap.mmap(t, locked)),
+    said(mremap.mremap(t, grow)),
+  ]).toEqual(['0', 'ENOMEM', '0', 'EAGAIN', 'EAGAIN']);
+  machine.verify();
+});
+
+test('sealed memory keeps its place, its protection and what it holds', () => {
+  const { machine, task } = start(8);
+  const { mseal, munmap, mprotect, mremap, madvise, mmap } = machine.sys;
+  const t = task.struct;
+  mprotect.mprotect(t, BASE, 4 * PAGE_SIZE, PROT_READ);
+  mseal.mseal(t, BASE, 4 * PAGE_SIZE, 0);
+  const over = { addr: at(3), length: 2 * PAGE_SIZE, prot: RW, flags: PRIVATE_ANON | FIXED };
+  const move = { addr: BASE, oldLength: 4096, newLength: 8192, flags: MREMAP_MAYMOVE };
+  const calls = [
+    munmap.munmap(t, BASE, 8 * PAGE_SIZE),
+    mprotect.mprotect(t, at(2), 4096, RW),
+    mremap.mremap(t, move),
+    madvise.madvise(t, BASE, 4096, MADV_DONTNEED),
+    mmap.mmap(t, over),
+  ];
+  expect(calls.map(said)).toEqual(['EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM']);
+  expect(task.mm.covers(at(0) / PAGE_SIZE, at(8) / PAGE_SIZE)).toBe(true);
+});
+
+test('one mremap moves several areas and keeps the holes between them', () => {
+  const { machine, task } = start(12);
+  const first = BASE / PAGE_SIZE;
+  for (let page = 0; page < 12; page++) task.write(first + page);
+  task.mprotect(first + 4, 4, PROT_READ);
+  task.munmap(first + 9, 2);
+  expect(task.mremap(first, 12, first + 100, 12)).toBe(0);
+  const shape = task.mm.vmas.map(({ start, end }) => [start - first, end - first]);
+  expect(shape).toEqual([
+    [100, 104],
+    [104, 108],
+    [108, 109],
+    [111, 112],
+  ]);
+  expect([task.read(first + 104), task.write(first + 104)]).toEqual(['ok', 'SIGSEGV']);
+  expect(machine.engine.shadow.counts.lostPages).toBe(0);
+  machine.verify();
+});
+
+test('a guard raises SIGSEGV, outlives DONTNEED and stops population', () => {
+  const { machine, task } = start(4);
+  const first = BASE / PAGE_SIZE;
+  const { madvise } = machine.sys;
+  madvise.madvise(task.struct, at(2), 4096, MADV_GUARD_INSTALL);
+  task.madvise(first, 4, MADV_DONTNEED);
+  const populated = madvise.madvise(task.struct, BASE, 4 * PAGE_SIZE, MADV_POPULATE_WRITE);
+  expect([said(populated), task.read(first + 1), task.read(first + 2)]).toEqual([
+    'EFAULT',
+    'ok',
+    'SIGSEGV',
+  ]);
+  expect(task.struct.lastSignal).toEqual({ signal: 'SIGSEGV', code: 'MAPERR', lsb: 0 });
+  machine.verify();
+});
+
+test('what nobody can reach any more is freed: shared memory with its last mapping', () => {
+  const { machine, task } = start(4, SHARED_ANON);
+  const first = BASE / PAGE_SIZE;
+  for (let page = 0; page < 4; page++) task.write(first + page);
+  const child = task.fork('c');
+  if (typeof child === 'number') throw new Error('fork failed');
+  task.munmap(first, 4);
+  const kept = [...machine.files.all()].length;
+  expect([kept, child.read(first)]).toEqual([1, 'ok']);
+  child.exit();
+  expect([...machine.files.all()]).toEqual([]);
+  machine.verify();
+});
+
+test('lazily freed pages are kept for whoever stores to them, and read as zeroes otherwise', () => {
+  const { machine, task } = start(2);
+  const first = BASE / PAGE_SIZE;
+  task.write(first);
+  task.write(first + 1);
+  task.madvise(first, 2, MADV_FREE);
+  task.write(first + 1);
+  task.madvise(first, 2, 21);
+  const shadow = machine.engine.shadow.counts;
+  expect([task.read(first), task.read(first + 1), shadow.lostPages]).toEqual(['ok', 'ok', 0]);
+  expect(machine.vmstat().pglazyfreed).toBe(1);
+  machine.verify();
+});
+
+test('memory for execution alone is closed to loads', () => {
+  const { task } = start(1);
+  const first = BASE / PAGE_SIZE;
+  task.write(first);
+  task.mprotect(first, 1, PROT_EXEC);
+  expect(task.read(first)).toBe('SIGSEGV');
+  expect(task.struct.lastSignal?.code).toBe('PKUERR');
+  task.mprotect(first, 1, RW);
+  expect(task.read(first)).toBe('ok');
+});
