@@ -527,6 +527,7 @@ export { type MmapRequest, SysMmap, SysMmapToken } from './sys/mmap.js';
 export { type MremapRequest, SysMremap, SysMremapToken } from './sys/mremap.js';
 export { SysMunmap, SysMunmapToken } from './sys/munmap.js';
 export { SysOpenFiles, SysOpenFilesToken } from './sys/open-files.js';
+export { PR_SET_MEMORY_MERGE, PR_SET_THP_DISABLE, SysPrctl, SysPrctlToken } from './sys/prctl.js';
 export { type PagemapEntry, ProcPagemap } from './sys/proc/pagemap.js';
 export { ProcSmaps, type Smaps } from './sys/proc/smaps.js';
 export { ProcStatus } from './sys/proc/status.js';

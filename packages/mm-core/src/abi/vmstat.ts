@@ -16,6 +16,7 @@ export const VMSTAT_NAMES = [
   'pgfault',
   'pgmajfault',
   'pgreuse',
+  'cow_ksm',
   'pgrefill',
   'pgsteal_kswapd',
   'pgsteal_direct',

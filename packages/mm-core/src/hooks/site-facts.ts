@@ -222,6 +222,12 @@ export const SITE_FACTS = {
     'mm/oom_kill.c:constrained_alloc',
     'zone_oom_eligible',
   ),
+  'ksm.ksm_next_page': site(
+    'skip sites',
+    8,
+    'mm/ksm.c:ksm_next_page_pmd_entry',
+    'folio_is_private_managed',
+  ),
   'mempolicy.folio_can_map_prot_numa': site(
     'NUMA balancing',
     18,

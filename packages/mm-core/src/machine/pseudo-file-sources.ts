@@ -6,6 +6,7 @@ import { CompactionFiles } from '../sys/compaction-files.js';
 import { CpusetFiles } from '../sys/cpuset-files.js';
 import { HugetlbFiles } from '../sys/hugetlb-files.js';
 import { InterleaveWeightFiles } from '../sys/interleave-weight-files.js';
+import { KsmFiles } from '../sys/ksm-files.js';
 import { MemcgFiles } from '../sys/memcg-files.js';
 import { MemoryFailureFiles } from '../sys/memory-failure-files.js';
 import { MemoryFiles } from '../sys/memory-files.js';
@@ -34,6 +35,7 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   ClearRefsFile,
   NumaBalancingFiles,
   HugetlbFiles,
+  KsmFiles,
 ];
 
 /** Makes the files of a machine whose services are bound. */

@@ -14,6 +14,7 @@ import { SysMseal, SysMsealToken } from '../sys/mseal.js';
 import { SysMsync, SysMsyncToken } from '../sys/msync.js';
 import { SysMunmap, SysMunmapToken } from '../sys/munmap.js';
 import { SysOpenFiles, SysOpenFilesToken } from '../sys/open-files.js';
+import { SysPrctl, SysPrctlToken } from '../sys/prctl.js';
 import { SysProcessMadvise, SysProcessMadviseToken } from '../sys/process-madvise.js';
 import { SysSetMempolicy, SysSetMempolicyToken } from '../sys/set-mempolicy.js';
 import {
@@ -26,6 +27,7 @@ import { SysUserfaultfd, SysUserfaultfdToken } from '../sys/userfaultfd.js';
 /** Binds the system calls; one class per call. */
 export function bindSyscalls(services: Services): void {
   services.bind(SysIoUringToken, SysIoUring);
+  services.bind(SysPrctlToken, SysPrctl);
   services.bind(SysMunmapToken, SysMunmap);
   services.bind(SysMbindToken, SysMbind);
   services.bind(SysGetMempolicyToken, SysGetMempolicy);
@@ -54,6 +56,7 @@ export function bindSyscalls(services: Services): void {
  */
 export class Syscalls {
   readonly ioUring: SysIoUring;
+  readonly prctl: SysPrctl;
   readonly munmap: SysMunmap;
   readonly mbind: SysMbind;
   readonly getMempolicy: SysGetMempolicy;
@@ -75,6 +78,7 @@ export class Syscalls {
 
   constructor(services: Services) {
     this.ioUring = services.get(SysIoUringToken);
+    this.prctl = services.get(SysPrctlToken);
     this.munmap = services.get(SysMunmapToken);
     this.mbind = services.get(SysMbindToken);
     this.getMempolicy = services.get(SysGetMempolicyToken);

@@ -13,7 +13,6 @@ import {
 } from '../abi/page-flags.js';
 import {
   isMigrationType,
-  PTE_DIRTY,
   PTE_NODE_MASK,
   PTE_NODE_SHIFT,
   PTE_SPECIAL,
@@ -121,7 +120,7 @@ function countEntry(machine: Machine, slot: number, bits: number, recount: Recou
   assert((bits & both) !== both, 'what a userfaultfd protects is not writable');
   if (pteMapsPage(bits)) {
     if ((bits & PTE_SPECIAL) !== 0) {
-      assert((bits & (PTE_WRITE | PTE_DIRTY)) === 0, 'the zero page is never writable');
+      assert((bits & PTE_WRITE) === 0, 'the zero page is never writable');
       return false;
     }
     const nid = (bits & PTE_NODE_MASK) >>> PTE_NODE_SHIFT;

@@ -15,6 +15,11 @@ import { Fork, ForkToken } from '../mm/fork.js';
 import { Gup, GupToken } from '../mm/gup.js';
 import { InjectError, InjectErrorToken } from '../mm/inject-error.js';
 import { InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
+import { Ksm, KsmToken } from '../mm/ksm.js';
+import { KsmMerge, KsmMergeToken } from '../mm/ksm-merge.js';
+import { KsmNodes, KsmNodesToken } from '../mm/ksm-nodes.js';
+import { KsmScan, KsmScanToken } from '../mm/ksm-scan.js';
+import { KsmTree, KsmTreeToken } from '../mm/ksm-tree.js';
 import { Lazyfree, LazyfreeToken } from '../mm/lazyfree.js';
 import { LookupNode, LookupNodeToken } from '../mm/lookup-node.js';
 import { MadviseCold, MadviseColdToken } from '../mm/madvise-cold.js';
@@ -128,6 +133,11 @@ export function bindServices(services: Services): void {
 
 /** Who follows, pins, or takes away single pages. */
 function bindTracking(services: Services): void {
+  services.bind(KsmNodesToken, KsmNodes);
+  services.bind(KsmTreeToken, KsmTree);
+  services.bind(KsmMergeToken, KsmMerge);
+  services.bind(KsmScanToken, KsmScan);
+  services.bind(KsmToken, Ksm);
   services.bind(NumaScanToken, NumaScan);
   services.bind(NumaPromotionToken, NumaPromotion);
   services.bind(MpolMisplacedToken, MpolMisplaced);

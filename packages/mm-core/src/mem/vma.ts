@@ -63,6 +63,10 @@ export class MmStruct {
   thpDisabled: 'completely' | 'except-advised' | null = null;
   /** Does khugepaged look at it (MMF_VM_HUGEPAGE)? */
   khugepaged = false;
+  /** Does ksmd look at it (MMF_VM_MERGEABLE)? */
+  ksmMergeable = false;
+  /** prctl(PR_SET_MEMORY_MERGE): every area that may be is mergeable (MMF_VM_MERGE_ANY). */
+  ksmMergeAny = false;
   /** Told where an area begins or ends that did not before (vma_adjust_trans_huge). */
   onEdge: (vpn: number) => void = () => undefined;
   /** Told where areas went away (free_pgtables). */

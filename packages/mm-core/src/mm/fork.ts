@@ -46,6 +46,7 @@ import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
+import { type Ksm, KsmToken } from './ksm.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -80,6 +81,7 @@ export class Fork {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(VmLimitsToken) private readonly limits: VmLimits,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
+    @inject(KsmToken) private readonly ksm: Ksm,
     @inject(PmdsToken) private readonly pmds: Pmds,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -105,6 +107,7 @@ export class Fork {
       });
       if (rc === 0) this.copyHuge(parent, child, vma);
     }
+    this.ksm.fork(parent, child);
     this.work.charge(this.cost.tlbFlushNs(parent.activeCpus));
     return rc;
   }

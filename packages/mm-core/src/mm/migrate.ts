@@ -1,20 +1,6 @@
 import { EAGAIN, ENOMEM } from '../abi/errno.js';
 import { MIGRATE_ASYNC, MR_NUMA_MISPLACED } from '../abi/migrate.js';
-import {
-  PG_active,
-  PG_anon,
-  PG_dirty,
-  PG_hugetlb,
-  PG_isolated,
-  PG_ksm,
-  PG_mlocked,
-  PG_partially_mapped,
-  PG_referenced,
-  PG_swapbacked,
-  PG_swapcache,
-  PG_unevictable,
-  PG_workingset,
-} from '../abi/page-flags.js';
+import { PG_hugetlb, PG_isolated, PG_partially_mapped, PG_swapcache } from '../abi/page-flags.js';
 import { PMD_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
@@ -26,6 +12,7 @@ import { Tracepoints } from '../hooks/tracepoints.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
+import { migrateFolioFlags } from '../mem/migrate-flags.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
@@ -33,6 +20,7 @@ import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type Hugetlb, HugetlbToken } from './hugetlb.js';
+import { type KsmNodes, KsmNodesToken } from './ksm-nodes.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -123,6 +111,7 @@ export class Migrate {
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(HugeMemoryToken) private readonly hugeMemory: HugeMemory,
     @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
+    @inject(KsmNodesToken) private readonly ksmNodes: KsmNodes,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
@@ -296,8 +285,7 @@ export class Migrate {
     const pages = this.table.nrPages(src);
     for (let at = 0; at < pages; at++) this.contents.copy(dst + at, src + at);
     this.chargeCopy(src, dst, pages);
-    this.table.flags[dst]! |= this.table.flags[src]! & CARRIED;
-    this.table.lastCpupid[dst] = this.table.lastCpupid[src]!;
+    migrateFolioFlags(this.table, src, dst);
     return true;
   }
 
@@ -333,6 +321,7 @@ export class Migrate {
     this.managed.folio_managed_migrate_notify(this.notifySite, src, dst);
     if (this.table.has(src, PG_swapcache)) this.swap.replaceFolio(src, dst);
     this.memcgs.move(src, dst);
+    this.ksmNodes.replace(src, dst);
     if (this.cache.has(src)) this.cache.replace(src, dst);
     if (this.table.has(src, PG_partially_mapped)) this.deferred.add(dst);
     this.rmapWalk.removeMigrationPtes(src, dst);
@@ -385,15 +374,3 @@ function tallyFolio(tally: Tally, order: number, rc: number): void {
     tally.thpFailed += isThp;
   }
 }
-
-/** Flags that move with the contents (mm/migrate.c:folio_migrate_flags). */
-const CARRIED =
-  PG_referenced |
-  PG_dirty |
-  PG_active |
-  PG_workingset |
-  PG_swapbacked |
-  PG_unevictable |
-  PG_mlocked |
-  PG_anon |
-  PG_ksm;

@@ -11,6 +11,7 @@ import {
 } from '../abi/mman.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { ksmVmaFlags } from '../mem/ksm-vma.js';
 import { anonymousVma, type MmStruct, type Vma } from '../mem/vma.js';
 import { type EvictInode, EvictInodeToken } from './evict-inode.js';
 import { type HugetlbReserve, HugetlbReserveToken } from './hugetlb-reserve.js';
@@ -95,7 +96,8 @@ export class Mmap {
 
   private install(mm: MmStruct, area: Vma): void {
     this.remove(mm, area.start, area.end);
-    mm.replace(area.start, area.end, [{ ...area, flags: area.flags | VM_SOFTDIRTY }]);
+    const flags = ksmVmaFlags(mm, area.flags | VM_SOFTDIRTY);
+    mm.replace(area.start, area.end, [{ ...area, flags }]);
   }
 
   private remove(mm: MmStruct, start: number, end: number): void {

@@ -5,6 +5,7 @@ import {
   PG_anon_exclusive,
   PG_batched,
   PG_dirty,
+  PG_ksm,
   PG_swapbacked,
   PG_swapcache,
 } from '../abi/page-flags.js';
@@ -13,6 +14,7 @@ import {
   PTE_MKDIRTY,
   PTE_PRESENT,
   PTE_SPECIAL,
+  PTE_TRACKING,
   PTE_UFFD_WP,
   PTE_WRITE,
 } from '../abi/pte.js';
@@ -35,6 +37,9 @@ import { type PageCache, PageCacheToken } from './page-cache.js';
 
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
+
+/** Why a page is copied: for a store, or to be its mapper's own. */
+type CopyReason = 'store' | 'unshare';
 
 /**
  * A store to a read-only entry of a private area (mm/memory.c:do_wp_page): reuse the page or copy
@@ -72,8 +77,26 @@ export class WriteFault {
       return 0;
     }
     if (!special) this.folios.get(this.table.head(old));
+    this.countKsm(vmf);
     vmf.unlock();
-    return this.copy(vmf, special ? -1 : old);
+    return this.copy(vmf, special ? -1 : old, 'store');
+  }
+
+  /**
+   * Gives the entry a copy of its own without a store: read-only, exclusive and as clean as it was
+   * (FAULT_FLAG_UNSHARE).
+   */
+  unshare(vmf: FaultContext): number {
+    const special = (vmf.bits & PTE_SPECIAL) !== 0;
+    if (!special) this.folios.get(this.table.head(vmf.value));
+    this.countKsm(vmf);
+    vmf.unlock();
+    return this.copy(vmf, special ? -1 : vmf.value, 'unshare');
+  }
+
+  private countKsm({ bits, value }: FaultContext): void {
+    const isKsm = (bits & PTE_SPECIAL) === 0 && this.table.has(value, PG_ksm);
+    if (isKsm) this.vmstat.count('cow_ksm');
   }
 
   /**
@@ -102,7 +125,7 @@ export class WriteFault {
    * copied here.
    */
   private canReuse(pfn: number): boolean {
-    if (this.table.order[pfn]! > 0) return false;
+    if (this.table.order[pfn]! > 0 || this.table.has(pfn, PG_ksm)) return false;
     let extra = this.table.has(pfn, PG_batched) ? 1 : 0;
     if (this.table.has(pfn, PG_swapcache)) extra += 1;
     if (this.table.refcount[pfn]! > 1 + extra) return false;
@@ -123,7 +146,7 @@ export class WriteFault {
    * Copies the page, or gives a fresh one for the zero page (wp_page_copy). @param old pfn held, or
    * -1
    */
-  private copy(vmf: FaultContext, old: number): number {
+  private copy(vmf: FaultContext, old: number, why: CopyReason): number {
     vmf.mm.prepareAnonVma(vmf.vma);
     this.work.charge(old < 0 ? this.cost.ns.zeroPageCow : this.cost.ns.cowFault);
     const zero = old < 0 ? __GFP_ZERO : 0;
@@ -133,13 +156,13 @@ export class WriteFault {
       return VM_FAULT_OOM;
     }
     const same = this.ptes.bits[vmf.slot] === vmf.bits && this.ptes.value[vmf.slot] === vmf.value;
-    if (same) this.install(vmf, old, pfn);
+    if (same) this.install(vmf, old, pfn, why);
     else this.folios.put(pfn);
     if (old >= 0) this.folios.put(this.table.head(old));
     return 0;
   }
 
-  private install(vmf: FaultContext, old: number, pfn: number): void {
+  private install(vmf: FaultContext, old: number, pfn: number, why: CopyReason): void {
     if (old >= 0) {
       const place = this.cache.placeOf(old);
       if (place !== null) {
@@ -156,7 +179,8 @@ export class WriteFault {
     const backed = (vmf.vma.flags & VM_DROPPABLE) === 0 ? PG_swapbacked : 0;
     this.table.set(pfn, PG_anon | PG_anon_exclusive | backed);
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    this.mapping.map(vmf.slot, pfn, PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write);
+    const bits = why === 'store' ? PTE_MKDIRTY | write : vmf.bits & PTE_TRACKING;
+    this.mapping.map(vmf.slot, pfn, PTE_PRESENT | PTE_ACCESSED | bits);
     this.mlockFolio.mapped(pfn, vmf.vma);
     this.folios.addLru(pfn);
   }

@@ -18,7 +18,6 @@ import {
   VM_DROPPABLE,
   VM_HUGEPAGE,
   VM_HUGETLB,
-  VM_MAYSHARE,
   VM_MERGEABLE,
   VM_NOHUGEPAGE,
   VM_RAND_READ,
@@ -27,9 +26,8 @@ import {
   VM_SPECIAL,
   VM_WIPEONFORK,
 } from '../abi/mman.js';
+import { isKsmCompatible } from '../mem/ksm-vma.js';
 import type { Vma } from '../mem/vma.js';
-
-const VM_NOT_MERGEABLE = VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE;
 
 /** Flags of an area after an advice; a number below 0 in `rc` refuses it. */
 export interface AdvisedFlags {
@@ -62,7 +60,7 @@ export function advisedFlags({ flags, file }: Vma, advice: number): AdvisedFlags
     case MADV_DODUMP:
       return refusedIf(mustStayUndumped(flags), flags & ~VM_DONTDUMP);
     case MADV_MERGEABLE:
-      return ok((flags & VM_NOT_MERGEABLE) !== 0 ? flags : flags | VM_MERGEABLE);
+      return ok(isKsmCompatible(flags) ? flags | VM_MERGEABLE : flags);
     case MADV_UNMERGEABLE:
       return ok(flags & ~VM_MERGEABLE);
     case MADV_HUGEPAGE:

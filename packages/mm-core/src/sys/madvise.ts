@@ -10,16 +10,19 @@ import {
   MADV_GUARD_REMOVE,
   MADV_HUGEPAGE,
   MADV_HWPOISON,
+  MADV_MERGEABLE,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   MADV_REMOVE,
   MADV_SOFT_OFFLINE,
+  MADV_UNMERGEABLE,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
   VM_HUGETLB,
   VM_LOCKED,
   VM_MAYWRITE,
+  VM_MERGEABLE,
   VM_SEALED,
   VM_SHARED,
   VM_SPECIAL,
@@ -31,6 +34,7 @@ import type { TaskStruct } from '../mem/task-struct.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
 import { type Collapse, CollapseToken } from '../mm/collapse.js';
 import { type InjectError, InjectErrorToken } from '../mm/inject-error.js';
+import { type Ksm, KsmToken } from '../mm/ksm.js';
 import { type MadviseCold, MadviseColdToken } from '../mm/madvise-cold.js';
 import { type MadviseFree, MadviseFreeToken } from '../mm/madvise-free.js';
 import { type MadviseGuard, MadviseGuardToken } from '../mm/madvise-guard.js';
@@ -55,6 +59,7 @@ export class SysMadvise {
     @inject(CollapseToken) private readonly collapse: Collapse,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(InjectErrorToken) private readonly injectError: InjectError,
+    @inject(KsmToken) private readonly ksm: Ksm,
     @inject(PopulateToken) private readonly populate: Populate,
     @inject(TruncateToken) private readonly truncate: Truncate,
     @inject(ZapToken) private readonly zap: Zap,
@@ -103,6 +108,11 @@ export class SysMadvise {
     const advised = advisedFlags(part, advice);
     if (advised === null) return this.act(mm, part, advice);
     if (advised.rc < 0) return advised.rc;
+    if (advice === MADV_UNMERGEABLE) {
+      const rc = this.ksm.unmerge(mm, part);
+      if (rc < 0) return rc === -ENOMEM ? -EAGAIN : rc;
+    }
+    if (advice === MADV_MERGEABLE && (advised.flags & VM_MERGEABLE) !== 0) this.ksm.enter(mm);
     if (advice === MADV_HUGEPAGE) this.thp.onScannable(mm, { ...part, flags: advised.flags });
     const rc = this.edit.modifyFlags(mm, part, advised.flags);
     return rc === -ENOMEM ? -EAGAIN : rc;

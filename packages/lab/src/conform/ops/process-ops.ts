@@ -1,4 +1,4 @@
-import { EPERM, plainCreds } from '@mm-lab/mm-core';
+import { EPERM, PR_SET_THP_DISABLE, plainCreds } from '@mm-lab/mm-core';
 import { returned } from '../result.js';
 import type { Step } from '../step.js';
 import type { TaskOp } from './op.js';
@@ -12,6 +12,17 @@ export const dropCapsOp: TaskOp = {
   run: (_step, task) => {
     task.task.struct.creds = plainCreds(PLAIN_UID);
     return { ret: 0 };
+  },
+};
+
+/** prctl(PR_SET_THP_DISABLE). */
+export const prctlThpDisableOp: TaskOp = {
+  acts: 'task',
+  fields: ['on'],
+  run: (step, task, guest) => {
+    const args = [step.int('on', 1), 0, 0, 0];
+    const { prctl } = guest.machine.sys;
+    return returned(prctl.prctl(task.task.struct, PR_SET_THP_DISABLE, args));
   },
 };
 

@@ -13,7 +13,7 @@ import {
   migratePagesOp,
   setMempolicyOp,
 } from './policy-ops.js';
-import { dropCapsOp, pinCpuOp, procWriteOp, rlimitOp } from './process-ops.js';
+import { dropCapsOp, pinCpuOp, prctlThpDisableOp, procWriteOp, rlimitOp } from './process-ops.js';
 import {
   madviseOp,
   mincoreOp,
@@ -78,6 +78,7 @@ export const OPS: Readonly<Record<string, Op>> = {
   pagemap: pagemapOp,
   pin_cpu: pinCpuOp,
   process_madvise: processMadviseOp,
+  prctl_thp_disable: prctlThpDisableOp,
   proc_write: procWriteOp,
   rlimit: rlimitOp,
   set_mempolicy: setMempolicyOp,

@@ -1,5 +1,13 @@
 import { PAGE_SIZE, type TaskStruct } from '@mm-lab/mm-core';
-import { isArray, isObject, type Json, type JsonObject, numberAt, textAt } from '../json.js';
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  listAt,
+  numberAt,
+  textAt,
+} from '../json.js';
 import { nameOrNumber, protOf } from '../names.js';
 import { addressOf, type Call, type Caller, lengthOf, pidOf } from './call.js';
 import {
@@ -48,6 +56,13 @@ export const RANGE_CALLS: Readonly<Record<string, Call>> = {
     args: ['flags'],
     run: (args, { world, self }) =>
       replyOf(world.machine.sys.mlock.mlockall(self, bitsOf(MLOCKALL_FLAG_NAMES, args.flags))),
+  },
+  prctl: {
+    args: ['raw'],
+    run: (args, { world, self }) => {
+      const raw = listAt(args, 'raw').map(Number);
+      return replyOf(world.machine.sys.prctl.prctl(self, raw[0] ?? 0, raw.slice(1)));
+    },
   },
   munlockall: {
     args: [],

@@ -1,5 +1,5 @@
 import { VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from '../../abi/mman.js';
-import { PG_anon, PG_dirty, PG_swapbacked } from '../../abi/page-flags.js';
+import { PG_anon, PG_dirty, PG_ksm, PG_swapbacked } from '../../abi/page-flags.js';
 import {
   isMigrationType,
   PTE_ACCESSED,
@@ -87,6 +87,7 @@ export class ProcSmaps {
     const anon = table.has(folio, PG_anon);
     const dirty = (bits & PTE_DIRTY) !== 0 || table.has(folio, PG_dirty);
     if (anon) smaps.anonymous += 1;
+    if (table.has(pfn, PG_ksm)) smaps.ksm += 1;
     if (anon && !table.has(folio, PG_swapbacked) && !dirty) smaps.lazyFree += 1;
     if ((bits & PTE_ACCESSED) !== 0) smaps.referenced += 1;
     if (anon && this.ptes.isHuge(slot)) smaps.anonHugePages += 1;

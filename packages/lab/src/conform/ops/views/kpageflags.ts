@@ -5,6 +5,7 @@ import {
   PG_dirty,
   PG_head,
   PG_hwpoison,
+  PG_ksm,
   PG_locked,
   PG_lru,
   PG_referenced,
@@ -27,6 +28,7 @@ const FLAGS: readonly (readonly [string, number])[] = [
   ['COMPOUND_TAIL', PG_tail],
   ['UNEVICTABLE', PG_unevictable],
   ['HWPOISON', PG_hwpoison],
+  ['KSM', PG_ksm],
 ];
 
 /** Names of /proc/kpageflags that are set on a page. */
