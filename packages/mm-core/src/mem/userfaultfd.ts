@@ -7,12 +7,12 @@ import type { MmStruct, Vma } from './vma.js';
 export class UserfaultfdCtx {
   /** Descriptors that name it. */
   users = 1;
+  /** UFFD_FEATURE_* that its user asked for; null before UFFDIO_API, without which nothing goes. */
+  features: number | null = null;
 
   constructor(
     /** The address space that it was made in; another process with the descriptor acts on it. */
     readonly mm: MmStruct,
-    /** UFFD_FEATURE_* that its user asked for. */
-    readonly features: number,
   ) {}
 }
 
@@ -40,7 +40,7 @@ export function userfaultfdPteWp(vma: Vma, bits: number): boolean {
 
 /** Does the kernel lift the protection itself (userfaultfd_wp_async)? */
 export function userfaultfdWpAsync({ uffd }: Vma): boolean {
-  return uffd !== null && (uffd.features & UFFD_FEATURE_WP_ASYNC) !== 0;
+  return ((uffd?.features ?? 0) & UFFD_FEATURE_WP_ASYNC) !== 0;
 }
 
 /** Do holes get markers when they are protected (userfaultfd_wp_use_markers)? */
@@ -48,7 +48,7 @@ export function userfaultfdUsesMarkers(vma: Vma): boolean {
   if (!userfaultfdWp(vma)) return false;
   if (vma.file !== null) return true;
   const wanted = UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_WP_ASYNC;
-  return vma.uffd !== null && (vma.uffd.features & wanted) !== 0;
+  return ((vma.uffd?.features ?? 0) & wanted) !== 0;
 }
 
 /** Is the entry a hole that is write-protected (pte_marker_uffd_wp)? */

@@ -84,8 +84,11 @@ export class HugeFault {
     const { mm, vma, vpn } = vmf;
     if (this.thp.allowableOrders(mm, vma, 'pagefault', 1 << PMD_ORDER) === 0) return FALLBACK;
     if (!isSuitable(vma, vpn, PMD_ORDER)) return FALLBACK;
-    if (userfaultfdMissing(vma)) return FALLBACK;
     this.thp.onScannable(mm, mm.prepareAnonVma(vma));
+    if (userfaultfdMissing(vma)) {
+      if (!vmf.write && this.thp.use_zero_page) this.hugeZero.get(mm);
+      return FALLBACK;
+    }
     if (vmf.write || !this.thp.use_zero_page) return this.mapFresh(vmf);
     this.mapZero(vmf);
     vmf.unlock();

@@ -1,7 +1,14 @@
 import { MPOL_PREFERRED_MANY } from '../abi/mempolicy.js';
 import { VM_SHARED, VM_WRITE } from '../abi/mman.js';
 import { PG_anon, PG_anon_exclusive } from '../abi/page-flags.js';
-import { PTE_ACCESSED, PTE_MKDIRTY, PTE_PRESENT, PTE_WRITE, pteMapsPage } from '../abi/pte.js';
+import {
+  PTE_ACCESSED,
+  PTE_MKDIRTY,
+  PTE_PRESENT,
+  PTE_UFFD_WP,
+  PTE_WRITE,
+  pteMapsPage,
+} from '../abi/pte.js';
 import { VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -11,6 +18,14 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
+import {
+  isUffdWpMarker,
+  userfaultfdMinor,
+  userfaultfdMissing,
+  userfaultfdPteWp,
+  userfaultfdWpAsync,
+  withOldProtection,
+} from '../mem/userfaultfd.js';
 import { pageIndex } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
@@ -51,12 +66,25 @@ export class HugetlbFault {
   handle(vmf: FaultContext): number {
     vmf.unlock();
     this.work.charge(this.cost.ns.hugeFault);
-    if (vmf.bits === 0) return this.noPage(vmf);
+    const isHole = vmf.bits === 0 || isUffdWpMarker(vmf.bits, vmf.value);
+    if (isHole && this.isUsersBusiness(vmf)) return VM_FAULT_SIGBUS;
+    if (isHole) return this.noPage(vmf);
     if (!pteMapsPage(vmf.bits)) return VM_FAULT_SIGBUS;
-    if (vmf.write && (vmf.bits & PTE_WRITE) === 0) return this.wp(vmf);
+    if (vmf.write && (vmf.bits & PTE_WRITE) === 0) {
+      if (!userfaultfdPteWp(vmf.vma, vmf.bits)) return this.wp(vmf);
+      if (!userfaultfdWpAsync(vmf.vma)) return VM_FAULT_SIGBUS;
+      this.changeLeaf(vmf.slot >> LEAF_SHIFT, 0, PTE_UFFD_WP);
+      return this.wp(vmf.again(this.ptes.bits[vmf.slot]!, vmf.value));
+    }
     const used = PTE_PRESENT | PTE_ACCESSED | (vmf.write ? PTE_MKDIRTY : 0);
     this.changeLeaf(vmf.slot >> LEAF_SHIFT, used, 0);
     return 0;
+  }
+
+  private isUsersBusiness(vmf: FaultContext): boolean {
+    const isShared = (vmf.vma.flags & VM_SHARED) !== 0;
+    if (isShared && this.sharedPage(vmf) >= 0) return userfaultfdMinor(vmf.vma);
+    return userfaultfdMissing(vmf.vma);
   }
 
   /** The file is gone: its pages go back to the pool. */
@@ -178,9 +206,11 @@ export class HugetlbFault {
   /** Maps the folio whole; takes over one reference and adds those of the other entries. */
   private map(vmf: FaultContext, folio: number, bits: number): void {
     const leaf = vmf.slot >> LEAF_SHIFT;
+    const wasMarker = isUffdWpMarker(this.ptes.bits[vmf.slot]!, this.ptes.value[vmf.slot]!);
+    const wanted = withOldProtection(PTE_PRESENT | PTE_ACCESSED | bits, PTE_WRITE, wasMarker);
     this.table.refcount[folio]! += PTRS_PER_PTE - 1;
     for (let at = 0; at < PTRS_PER_PTE; at++) {
-      this.mapping.map((leaf << LEAF_SHIFT) | at, folio + at, PTE_PRESENT | PTE_ACCESSED | bits);
+      this.mapping.map((leaf << LEAF_SHIFT) | at, folio + at, wanted);
     }
     this.mapping.setPmd(leaf);
   }

@@ -93,7 +93,8 @@ export class Mprotect {
     const pfn = this.ptes.value[slot]!;
     const place = this.cache.placeOf(pfn);
     if (place !== null) {
-      return (vma.flags & VM_SHARED) !== 0 && (pageProtWrites(vma) || (bits & PTE_DIRTY) !== 0);
+      if ((vma.flags & VM_SHARED) === 0) return false;
+      return pageProtWrites(vma) || (place.file.needsWriteback && (bits & PTE_DIRTY) !== 0);
     }
     if (!this.table.has(pfn, PG_anon_exclusive)) return false;
     return !this.managed.folio_managed_wrprotect(this.site, this.table.head(pfn));

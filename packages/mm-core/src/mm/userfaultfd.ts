@@ -1,6 +1,6 @@
 import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_SHARED, VM_WRITE } from '../abi/mman.js';
+import { VM_HUGETLB, VM_SHARED, VM_WRITE } from '../abi/mman.js';
 import { PG_anon, PG_anon_exclusive, PG_dirty, PG_swapbacked } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
@@ -17,6 +17,7 @@ import {
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -56,7 +57,8 @@ export type Filling = 'data' | 'zeroes';
 
 /**
  * What a userfaultfd does to areas and their pages (mm/userfaultfd.c). Simplified: nobody reads
- * events, so that a fault for its user is always SIGBUS, as UFFD_FEATURE_SIGBUS has it.
+ * events, so that a fault for its user is always SIGBUS, as UFFD_FEATURE_SIGBUS has it; pages of
+ * hugetlb are not filled.
  */
 @injectable()
 export class Userfaultfd {
@@ -106,6 +108,7 @@ export class Userfaultfd {
     let rc = -ENOENT;
     for (const part of parts) {
       if (!userfaultfdWp(part)) return -ENOENT;
+      if (cutsHuge(part)) return -EINVAL;
       this.wpRange(mm, part, to);
       rc = 0;
     }
@@ -125,6 +128,7 @@ export class Userfaultfd {
     const vma = mm.find(start);
     if (vma === null || vma.uffd === null || start + pages > vma.end) return -ENOENT;
     if (isProtected && !userfaultfdWp(vma)) return -EINVAL;
+    if ((vma.flags & VM_HUGETLB) !== 0) return -EINVAL;
     let done = 0;
     for (; done < pages; done++) {
       const rc = this.fillPage(mm, start + done, filling, isProtected);
@@ -214,9 +218,11 @@ export class Userfaultfd {
     this.work.charge(mprotectPage + this.cost.tlbFlushNs(mm.activeCpus) - this.cost.tlbFlushNs(1));
   }
 
+  /** Only private pages become writable at once (vma_wants_manual_pte_write_upgrade). */
   private free(slot: number, vma: Vma): void {
     const bits = this.ptes.bits[slot]! & ~PTE_UFFD_WP;
-    const isWritable = this.mprotect.canChangeWritable(slot, bits, vma);
+    const isByHand = (vma.flags & (VM_SHARED | VM_HUGETLB)) === 0;
+    const isWritable = isByHand && this.mprotect.canChangeWritable(slot, bits, vma);
     this.mapping.change(slot, isWritable ? PTE_WRITE : 0, PTE_UFFD_WP | PTE_WRITE);
   }
 
@@ -253,6 +259,12 @@ export const UserfaultfdToken = createToken<Userfaultfd>('Userfaultfd');
 
 /** The low bits of a non-present entry that are flags. */
 const ENTRY_FLAGS = 0xfff;
+
+/** Does an edge of a part lie inside a page of a hugetlb area? */
+function cutsHuge({ flags, start, end }: Vma): boolean {
+  if ((flags & VM_HUGETLB) === 0) return false;
+  return start % PTRS_PER_PTE !== 0 || end % PTRS_PER_PTE !== 0;
+}
 
 function isBehindFile(vma: Vma, vpn: number): boolean {
   return vma.file !== null && pageIndex(vma, vpn) >= vma.file.sizePages;

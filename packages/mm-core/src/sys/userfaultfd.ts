@@ -1,4 +1,4 @@
-import { EBUSY, EINVAL, ENOMEM, EPERM } from '../abi/errno.js';
+import { EBUSY, EINVAL, EPERM } from '../abi/errno.js';
 import {
   VM_DROPPABLE,
   VM_HUGETLB,
@@ -40,12 +40,18 @@ const MMAP_MIN_ADDR = 65_536;
 export class SysUserfaultfd {
   constructor(@inject(UserfaultfdToken) private readonly userfaultfd: Userfaultfd) {}
 
-  /** userfaultfd and UFFDIO_API. @returns the context, -EPERM, or -EINVAL */
-  open(task: TaskStruct, features: number): UserfaultfdCtx | number {
-    if (!task.creds.capSysPtrace) return -EPERM;
+  /** userfaultfd. @returns the context or -EPERM (vm.unprivileged_userfaultfd is 0) */
+  open(task: TaskStruct): UserfaultfdCtx | number {
+    return task.creds.capSysPtrace ? new UserfaultfdCtx(task.mm) : -EPERM;
+  }
+
+  /** UFFDIO_API, once. @param features UFFD_FEATURE_* */
+  api(task: TaskStruct, ctx: UserfaultfdCtx, features: number): number {
     if ((features & ~UFFD_API_FEATURES) !== 0) return -EINVAL;
     if ((features & UFFD_FEATURE_EVENT_FORK) !== 0 && !task.creds.capSysPtrace) return -EPERM;
-    return new UserfaultfdCtx(task.mm, features);
+    if (ctx.features !== null) return -EINVAL;
+    ctx.features = features;
+    return 0;
   }
 
   /** Another descriptor names it (fork, dup). */
@@ -62,14 +68,14 @@ export class SysUserfaultfd {
     this.userfaultfd.unregister(ctx.mm, ours);
   }
 
-  /** UFFDIO_REGISTER. @param mode UFFDIO_REGISTER_MODE_* */
+  /** UFFDIO_REGISTER; write protection stays where it is. @param mode UFFDIO_REGISTER_MODE_* */
   register(ctx: UserfaultfdCtx, { addr, length }: ByteRange, mode: number): number {
     const all = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP | UFFDIO_REGISTER_MODE_MINOR;
     if (mode === 0 || (mode & ~all) !== 0) return -EINVAL;
-    const range = validRange(addr, length);
+    const range = validRange(ctx, addr, length);
     if (range === null) return -EINVAL;
     const parts = ctx.mm.within(range.start, range.end);
-    if (parts.length === 0) return -ENOMEM;
+    if (parts.length === 0) return -EINVAL;
     const modes = vmFlagsOf(mode);
     if (cutsHuge(parts[0], range.start)) return -EINVAL;
     for (const part of parts) {
@@ -77,16 +83,17 @@ export class SysUserfaultfd {
       if ((part.flags & VM_MAYWRITE) === 0) return -EPERM;
       if (part.end === range.end && cutsHuge(part, range.end)) return -EINVAL;
       if (part.uffd !== null && part.uffd !== ctx) return -EBUSY;
+      if ((part.flags & VM_UFFD_WP & ~modes) !== 0) return -EBUSY;
     }
     return this.userfaultfd.registerRange(ctx, parts, modes);
   }
 
   /** UFFDIO_UNREGISTER. */
   unregister(ctx: UserfaultfdCtx, { addr, length }: ByteRange): number {
-    const range = validRange(addr, length);
+    const range = validRange(ctx, addr, length);
     if (range === null) return -EINVAL;
     const parts = ctx.mm.within(range.start, range.end);
-    if (parts.length === 0) return -ENOMEM;
+    if (parts.length === 0) return -EINVAL;
     if (cutsHuge(parts[0], range.start)) return -EINVAL;
     for (const part of parts) {
       if (part.uffd !== null && part.uffd !== ctx) return -EINVAL;
@@ -97,7 +104,7 @@ export class SysUserfaultfd {
 
   /** UFFDIO_WRITEPROTECT. @param mode UFFDIO_WRITEPROTECT_MODE_* */
   writeProtect(ctx: UserfaultfdCtx, { addr, length }: ByteRange, mode: number): number {
-    const range = validRange(addr, length);
+    const range = validRange(ctx, addr, length);
     if (range === null) return -EINVAL;
     const both = UFFDIO_WRITEPROTECT_MODE_WP | UFFDIO_WRITEPROTECT_MODE_DONTWAKE;
     if ((mode & ~both) !== 0 || (mode & both) === both) return -EINVAL;
@@ -107,7 +114,7 @@ export class SysUserfaultfd {
 
   /** UFFDIO_COPY of pages that hold what the program would store now. */
   copy(ctx: UserfaultfdCtx, { addr, length }: ByteRange, mode: number): number {
-    const range = validRange(addr, length);
+    const range = validRange(ctx, addr, length);
     if (range === null) return -EINVAL;
     if ((mode & ~(UFFDIO_COPY_MODE_DONTWAKE | UFFDIO_COPY_MODE_WP)) !== 0) return -EINVAL;
     const isProtected = (mode & UFFDIO_COPY_MODE_WP) !== 0;
@@ -116,15 +123,16 @@ export class SysUserfaultfd {
 
   /** UFFDIO_ZEROPAGE. */
   zeropage(ctx: UserfaultfdCtx, { addr, length }: ByteRange, mode: number): number {
-    const range = validRange(addr, length);
+    const range = validRange(ctx, addr, length);
     if (range === null || (mode & ~UFFDIO_ZEROPAGE_MODE_DONTWAKE) !== 0) return -EINVAL;
     return filledOr(this.userfaultfd.fill(ctx, range, 'zeroes', false), range.pages);
   }
 }
 export const SysUserfaultfdToken = createToken<SysUserfaultfd>('SysUserfaultfd');
 
-/** validate_range; null is -EINVAL. */
-function validRange(addr: number, length: number): PageRange | null {
+/** validate_range, and UFFDIO_API must have gone before; null is -EINVAL. */
+function validRange(ctx: UserfaultfdCtx, addr: number, length: number): PageRange | null {
+  if (ctx.features === null) return null;
   const bytes = sizeOf(length);
   if (!isPageAligned(addr) || bytes % PAGE_SIZE !== 0 || bytes === 0) return null;
   if (addr < MMAP_MIN_ADDR || addr >= TASK_SIZE || bytes > TASK_SIZE - addr) return null;

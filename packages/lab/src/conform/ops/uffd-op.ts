@@ -30,9 +30,12 @@ export const uffdOp: TaskOp = {
     }
     const wanted = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_WP_UNPOPULATED;
     const features = step.int('features', wanted);
-    const opened = task.uffd ?? userfaultfd.open(task.task.struct, features);
+    const { struct } = task.task;
+    const opened = task.uffd ?? userfaultfd.open(struct);
     if (typeof opened === 'number') return returned(opened);
+    const rc = task.uffd === null ? userfaultfd.api(struct, opened, features) : 0;
     task.uffd = opened;
+    if (rc < 0) return returned(rc);
     guest.words.word = step.int('value', 1);
     const ioctl = COMMANDS[cmd];
     if (ioctl === undefined) return {};
