@@ -121,7 +121,8 @@ export class Folios {
     this.get(folio);
     const batch = this.lazyfree;
     batch.push(folio);
-    if (batch.length >= PAGEVEC_SIZE) this.drainLazyfree();
+    const large = this.table.order[folio]! > 0;
+    if (large || batch.length >= PAGEVEC_SIZE) this.drainLazyfree();
   }
 
   /** A page that a fault brings in was used once; one of the working set is active. */
