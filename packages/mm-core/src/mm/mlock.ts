@@ -60,18 +60,32 @@ export class Mlock {
   /** The pages that are mapped now (mlock_vma_pages_range); others follow when they fault. */
   private pages(mm: MmStruct, part: Vma, lock: boolean): void {
     this.folios.lruAddDrain();
-    this.ptes.walk(mm.id, part.start, part.end, (slot) => {
+    this.ptes.walk(mm.id, part.start, part.end, (slot, vpn) => {
       const folio = this.folioAt(slot);
       if (folio < 0) return;
-      if (lock) this.lockFolio(folio);
+      if (lock) this.lockFolio(folio, slot, vpn, part);
       else this.mlockFolio.unlock(folio);
     });
   }
 
   /** Managed folios are passed by; the call succeeds all the same (patch 06). */
-  private lockFolio(folio: number): void {
+  private lockFolio(folio: number, slot: number, vpn: number, part: Vma): void {
     if (this.managed.folio_is_private_managed(this.site, folio)) return;
-    if (this.table.order[folio]! === 0) this.mlockFolio.lock(folio);
+    if (this.isWhole(folio, slot, vpn, part)) this.mlockFolio.lock(folio);
+  }
+
+  /** A large folio is locked only if all of it is mapped in the range (allow_mlock_munlock). */
+  private isWhole(folio: number, slot: number, vpn: number, { start, end }: Vma): boolean {
+    const pages = this.table.nrPages(folio);
+    const before = this.ptes.value[slot]! - folio;
+    if (vpn - before < start || vpn - before + pages > end) return false;
+    for (let at = 0; at < pages; at++) {
+      const other = slot - before + at;
+      if (!pteMapsPage(this.ptes.bits[other]!) || this.ptes.value[other] !== folio + at) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private folioAt(slot: number): number {

@@ -13,6 +13,7 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type Lazyfree, LazyfreeToken } from './lazyfree.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
@@ -42,6 +43,7 @@ export class Pageout {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(LazyfreeToken) private readonly lazyfree: Lazyfree,
+    @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
@@ -116,10 +118,12 @@ export class Pageout {
       if (slots !== null) {
         if (isPmd) this.vmstat.add(this.swpout, 1);
         this.rmapWalk.splitPmds(folio);
+        this.deferred.begin();
         for (const [at, slot] of slots.entries()) {
           this.rmapWalk.unmapToSwap(folio + at, slot);
           this.table.clear(folio + at, PG_anon_exclusive);
         }
+        this.deferred.end();
         return 'written';
       }
     }
