@@ -14,6 +14,7 @@ import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { clipVma, type MmStruct, type Vma } from '../mem/vma.js';
+import { type Ksm, KsmToken } from '../mm/ksm.js';
 import { type Mmap, MmapToken } from '../mm/mmap.js';
 import { type Mremap, MremapToken } from '../mm/mremap.js';
 import { type Populate, PopulateToken } from '../mm/populate.js';
@@ -62,6 +63,7 @@ export class SysMremap {
     @inject(MmapToken) private readonly mmap: Mmap,
     @inject(MremapToken) private readonly mover: Mremap,
     @inject(PopulateToken) private readonly populate: Populate,
+    @inject(KsmToken) private readonly ksm: Ksm,
     @inject(VmaEditToken) private readonly edit: VmaEdit,
     @inject(VmLimitsToken) private readonly limits: VmLimits,
     @inject(SyscallShadowToken) private readonly shadow: SyscallShadow,
@@ -191,7 +193,7 @@ export class SysMremap {
     return addressOf(start);
   }
 
-  /** move_vma. */
+  /** move_vma; merged pages do not come along as such (prep_move_vma). */
   private move(remap: Remap): number {
     const { mm, vma, start, oldPages, newPages, flags, task } = remap;
     const isFixed = (flags & MREMAP_FIXED) !== 0;
@@ -204,7 +206,10 @@ export class SysMremap {
           stackBytes: stack,
           mayAlign: vma.file === null,
         });
-    if (to < 0 || !this.edit.mayAdd(mm, 4) || !this.mayCharge(remap)) return -ENOMEM;
+    if (to < 0 || !this.edit.mayAdd(mm, 4)) return -ENOMEM;
+    const rc = this.ksm.unmerge(mm, clipVma(vma, start, start + oldPages));
+    if (rc < 0) return rc;
+    if (!this.mayCharge(remap)) return -ENOMEM;
     const saved = this.shadow.read(mm.id, start, oldPages);
     this.shadow.clear(mm.id, start, oldPages);
     this.shadow.clear(mm.id, to, newPages);
