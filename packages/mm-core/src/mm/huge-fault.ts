@@ -3,6 +3,7 @@ import {
   PTE_ACCESSED,
   PTE_MKDIRTY,
   PTE_PROTNONE,
+  PTE_SOFT_DIRTY,
   PTE_SPECIAL,
   PTE_WRITE,
   pteMapsPage,
@@ -170,7 +171,7 @@ export class HugeFault {
       for (let at = 0; at < PTRS_PER_PTE; at++) {
         this.table.set(folio + at, PG_anon_exclusive);
         const used = ((leaf << LEAF_SHIFT) | at) === vmf.slot ? PTE_ACCESSED | PTE_MKDIRTY : 0;
-        this.mapping.change((leaf << LEAF_SHIFT) | at, PTE_WRITE | used, 0);
+        this.mapping.change((leaf << LEAF_SHIFT) | at, PTE_WRITE | PTE_SOFT_DIRTY | used, 0);
       }
     });
     this.table.set(folio, PG_dirty);

@@ -17,7 +17,10 @@ export const KSM_RUN_MERGE = 1;
 export const KSM_RUN_UNMERGE = 2;
 
 const NS_PER_MS = 1_000_000;
-/** A sleep lasts whole ticks, and the one that runs (HZ is 250). */
+/**
+ * A sleep lasts whole ticks and the one that runs (HZ is 250); to drain the batches of every CPU
+ * before a scan takes about one more.
+ */
 const TICK_NS = 4 * NS_PER_MS;
 
 /**
@@ -142,7 +145,7 @@ export class Ksm {
     this.scanner.scan(this.pagesToScan);
     const ns = this.work.take();
     this.isScheduled = true;
-    const ticks = Math.ceil((this.sleepMs * NS_PER_MS) / TICK_NS) + 1;
+    const ticks = Math.ceil((this.sleepMs * NS_PER_MS) / TICK_NS) + 2;
     this.clock.after(ns + ticks * TICK_NS, () => this.step());
   }
 }

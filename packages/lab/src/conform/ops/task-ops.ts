@@ -12,6 +12,9 @@ export const taskOp: MachineOp = {
   },
 };
 
+/** How long the recorder's two tasks take to touch all of their own memory. */
+const FORK_MS = 50;
+
 export const forkOp: TaskOp = {
   acts: 'task',
   fields: ['child'],
@@ -23,6 +26,7 @@ export const forkOp: TaskOp = {
     child.struct.rssElsewhere = RECORDER_CHILD_PAGES;
     made.inheritDescriptors(guest.machine, parent);
     guest.add(made);
+    guest.sleep(FORK_MS);
     return { ret: 0 };
   },
 };
