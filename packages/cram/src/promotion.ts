@@ -51,18 +51,20 @@ export class CramPromotion {
     }
     vmf.unlock();
     const list = [folio];
-    const order = this.table.order[folio] ?? 0;
     const gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL;
     this.migrate.migratePages(list, {
       mode: MIGRATE_SYNC,
       reason: MR_NUMA_MISPLACED,
-      newFolio: () => this.pageAlloc.alloc({ gfp, order, nid: vmf.nid, nodemask: null }),
+      newFolio: (src) => {
+        const order = this.table.order[src] ?? 0;
+        return this.pageAlloc.alloc({ gfp, order, nid: vmf.nid, nodemask: null });
+      },
     });
     if (list.length === 0) {
       node.promotions++;
       return 0;
     }
-    this.folios.putbackLru(folio);
+    for (const left of list) this.folios.putbackLru(left);
     this.folios.lruAddDrain();
     return VM_FAULT_RETRY;
   }
