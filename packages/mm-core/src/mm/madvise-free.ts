@@ -67,6 +67,8 @@ export class MadviseFree {
     if (!this.table.has(whole, PG_anon)) return;
     if (!this.large.fits(whole, vpn - (pfn - whole), range)) return;
     const folio = this.table.head(pfn);
+    const isShared = this.table.folioMapcount(folio) > this.table.nrPages(folio);
+    if (this.table.order[folio]! > 0 && isShared) return;
     if (!freed.has(folio) && !this.makeClean(folio)) return;
     freed.add(folio);
     this.mapping.change(slot, 0, PTE_ACCESSED | PTE_DIRTY);

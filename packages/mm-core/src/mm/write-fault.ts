@@ -35,6 +35,7 @@ import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 
 import { type PageCache, PageCacheToken } from './page-cache.js';
 
+import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -57,6 +58,7 @@ export class WriteFault {
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(ContentsToken) private readonly contents: Contents,
+    @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -125,13 +127,21 @@ export class WriteFault {
    * copied here.
    */
   private canReuse(pfn: number): boolean {
-    if (this.table.order[pfn]! > 0 || this.table.has(pfn, PG_ksm)) return false;
+    if (this.table.order[pfn]! > 0) return this.canReuseLarge(this.table.head(pfn));
+    if (this.table.has(pfn, PG_ksm)) return false;
     let extra = this.table.has(pfn, PG_batched) ? 1 : 0;
     if (this.table.has(pfn, PG_swapcache)) extra += 1;
     if (this.table.refcount[pfn]! > 1 + extra) return false;
     this.folios.lruAddDrain();
     if (this.table.has(pfn, PG_swapcache) && !this.swap.freeSwap(pfn)) return false;
     return this.table.refcount[pfn] === 1;
+  }
+
+  /** Nobody else maps or holds any page of it (__wp_can_reuse_large_anon_folio). */
+  private canReuseLarge(folio: number): boolean {
+    if (this.table.has(folio, PG_swapcache) || this.rmapWalk.maybeMappedShared(folio)) return false;
+    const mapped = this.table.folioMapcount(folio);
+    return mapped > 1 && this.table.refcount[folio] === mapped;
   }
 
   private reuse(vmf: FaultContext): void {
