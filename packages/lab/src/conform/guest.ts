@@ -10,7 +10,7 @@ import {
   type UserfaultfdCtx,
 } from '@mm-lab/mm-core';
 import type { JsonObject } from './json.js';
-import { mapRecorder, recorderScratch, type Scratch } from './recorder-areas.js';
+import { mapRecorder, recorderScratch, type Scratch, warmUp } from './recorder-areas.js';
 import { type Step, StepError } from './step.js';
 import type { WordData } from './word-data.js';
 
@@ -115,11 +115,11 @@ export class GuestTask {
 }
 
 /**
- * Pages that the recorder's own program has in a fresh task, and in a child, which has not touched
- * what it shares with the others.
+ * Pages of files and shared memory that the recorder's own program has in a fresh task, and in a
+ * child, which has not touched what it shares with the others.
  */
-const RECORDER_PAGES = 3375;
-export const RECORDER_CHILD_PAGES = 414;
+const RECORDER_PAGES = 3179;
+export const RECORDER_CHILD_PAGES = 218;
 
 /** Nanoseconds in a millisecond. */
 const MS = 1_000_000;
@@ -158,6 +158,7 @@ export class Guest {
     made.task.struct.rssElsewhere = RECORDER_PAGES;
     this.recorder ??= recorderScratch(this.machine);
     mapRecorder(this.machine, made.task.mm, this.recorder);
+    warmUp(made.task);
     this.tasks.push(made);
     return made;
   }

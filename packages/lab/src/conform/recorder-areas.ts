@@ -5,6 +5,7 @@ import {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
+  type Task,
   VM_ACCOUNT,
   VM_DONTEXPAND,
   VM_GROWSDOWN,
@@ -38,8 +39,8 @@ export function recorderScratch({ files }: Machine): Scratch {
 }
 
 /**
- * Maps what the recorder's program has besides the regions of a case, as limits count it. Nothing
- * of it is populated: no case looks at its pages.
+ * Maps what the recorder's program has besides the regions of a case, as limits count it. Only what
+ * it has for itself alone is populated, by `warmUp`: that is what groups are charged for.
  */
 export function mapRecorder({ mmap }: Machine, mm: MmStruct, scratch: Scratch): void {
   mmap.mmap(mm, TEXT.at, TEXT.pages, RX);
@@ -48,4 +49,11 @@ export function mapRecorder({ mmap }: Machine, mm: MmStruct, scratch: Scratch): 
   mmap.mmap(mm, SCRATCH.at, SCRATCH.pages, RW | VM_SHARED | VM_MAYSHARE, scratch);
   mmap.mmap(mm, VVAR.at, VVAR.pages, RO | VM_DONTEXPAND);
   mmap.mmap(mm, STACK.at, STACK.pages, RW | VM_GROWSDOWN | VM_ACCOUNT);
+}
+
+/** Stores to what a program has for itself alone, as the recorder does when a task begins. */
+export function warmUp(task: Task): void {
+  for (const { at, pages } of [DATA, STACK]) {
+    for (let vpn = at; vpn < at + pages; vpn++) task.write(vpn);
+  }
 }

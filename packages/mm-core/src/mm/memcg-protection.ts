@@ -23,9 +23,8 @@ export function protectionOf(target: MemCgroup | null, memcg: MemCgroup): Protec
   let effective: Protection = NONE;
   path.forEach((group, depth) => {
     const { memory, parent } = group;
-    const top = depth === 0 && (target === null || target.parent === null);
-    if (top) effective = { min: memory.min, low: memory.low };
-    else if (parent !== null) effective = share(group, parent, depth === 0 ? NONE : effective);
+    if (depth === 0) effective = { min: memory.min, low: memory.low };
+    else if (parent !== null) effective = share(group, parent, effective);
   });
   return effective;
 }

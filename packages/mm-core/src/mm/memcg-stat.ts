@@ -9,12 +9,13 @@ import {
   PG_unevictable,
 } from '../abi/page-flags.js';
 import type { VmstatName } from '../abi/vmstat.js';
-import { PAGE_SIZE, PMD_ORDER } from '../abi/zone.js';
+import { PAGE_SIZE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 
 /** Gauges of memory.stat and memory.numa_stat that are counted by node, in the kernel's order. */
 const NODE_GAUGES = [
@@ -69,6 +70,7 @@ export class MemcgStat {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(LruListsToken) private readonly lru: LruLists,
+    @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
   ) {}
 
@@ -135,7 +137,7 @@ export class MemcgStat {
     for (let at = folio; at < folio + pages; at++) if (table.mapcount[at]! > 0) mapped++;
     if (has(PG_anon)) {
       gauges.anon += mapped;
-      if (table.order[folio] === PMD_ORDER && mapped > 0) gauges.anon_thp += pages;
+      if (this.rmapWalk.isPmdMapped(folio)) gauges.anon_thp += pages;
     } else {
       gauges.file += pages;
       gauges.file_mapped += mapped;

@@ -15,6 +15,7 @@ import { ksmVmaFlags } from '../mem/ksm-vma.js';
 import { anonymousVma, type MmStruct, type Vma } from '../mem/vma.js';
 import { type EvictInode, EvictInodeToken } from './evict-inode.js';
 import { type HugetlbReserve, HugetlbReserveToken } from './hugetlb-reserve.js';
+import { type Memcontrol, MemcontrolToken } from './memcontrol.js';
 import { supportsMlock } from './mlock.js';
 import { TASK_SIZE_PAGES } from './unmapped-area.js';
 import { type VmLimits, VmLimitsToken } from './vm-limits.js';
@@ -29,6 +30,7 @@ export class Mmap {
     @inject(EvictInodeToken) private readonly evict: EvictInode,
     @inject(VmaEditToken) private readonly edit: VmaEdit,
     @inject(VmLimitsToken) private readonly limits: VmLimits,
+    @inject(MemcontrolToken) private readonly memcontrol: Memcontrol,
     @inject(HugetlbReserveToken) private readonly hugetlb: HugetlbReserve,
   ) {}
 
@@ -66,6 +68,7 @@ export class Mmap {
       const more = pages - pagesOf(known);
       if (more > 0 && !this.limits.enoughMemory(mm, more)) return -ENOMEM;
     }
+    this.memcontrol.chargeObjects(mm);
     const locks = supportsMlock(area.flags) ? 0 : VM_LOCKED_MASK;
     const flags = (area.flags & ~locks) | (isCharged ? VM_ACCOUNT : 0);
     this.install(mm, { ...area, flags });

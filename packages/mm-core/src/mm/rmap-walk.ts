@@ -191,6 +191,11 @@ export class RmapWalk {
     for (const leaf of this.hugeLeaves(folio)) this.pmds.split(leaf);
   }
 
+  /** Does an entry of a PMD map the whole folio (folio_entire_mapcount)? */
+  isPmdMapped(folio: number): boolean {
+    return this.hugeLeaves(folio).length > 0;
+  }
+
   /**
    * Changes every entry of a folio in the same way; huge entries stay huge. Entries of base pages
    * go all together or, as a migration has it, each on its own: the folio is partly mapped then.

@@ -75,6 +75,7 @@ export class Truncate {
   }
 
   private drop(file: AddressSpace, first: number, end: number): void {
+    this.folios.lruAddDrain();
     const inside = (index: number): boolean => index >= first && index < end;
     for (const [index, pfn] of [...file.pages]) if (inside(index)) this.cache.remove(pfn);
     for (const [index, entry] of [...file.swapped]) {

@@ -52,6 +52,7 @@ export class Zap {
    */
   range(mm: MmStruct, start: number, end: number, markersKept = 0): void {
     let unmapped = 0;
+    this.folios.lruAddDrain();
     this.mapping.range(mm.id, start, end, (slot) => {
       const bits = this.ptes.bits[slot]!;
       if (isMarker(bits, this.ptes.value[slot]!, markersKept)) return;

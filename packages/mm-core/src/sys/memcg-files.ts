@@ -38,8 +38,10 @@ export class MemcgFiles implements PseudoFileSource {
     files.addFolder(CGROUP_FOLDER, cgroupFiles(this.tree, 'memory', makers));
   }
 
+  /** What a file cannot do says -EINVAL (cgroup_file_write, cgroup_seqfile_show). */
   private file(make: (memcg: MemCgroup) => PseudoFile): CgroupFileMaker {
-    return (group: Cgroup) => make(this.memcgs.ofGroup(group));
+    const neither = { read: () => -EINVAL, write: () => -EINVAL };
+    return (group: Cgroup) => ({ ...neither, ...make(this.memcgs.ofGroup(group)) });
   }
 
   private gauges(): Record<string, CgroupFileMaker> {

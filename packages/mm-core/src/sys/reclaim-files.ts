@@ -1,4 +1,4 @@
-import { EINVAL } from '../abi/errno.js';
+import { EACCES, EINVAL } from '../abi/errno.js';
 import { inject, injectable } from '../base/di.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
@@ -10,6 +10,7 @@ import { type Writer, WriterToken } from './writer.js';
 
 /** Capabilities of the multi-generational LRU that the file may show (NR_LRU_GEN_CAPS). */
 const LRU_GEN_CAPS = 7;
+const OOM_SCORE_ADJ_MAX = 1000;
 
 /** Tunables of reclaim and of the OOM killer (mm/vmscan.c, mm/oom_kill.c). */
 @injectable()
@@ -46,6 +47,7 @@ export class ReclaimFiles implements PseudoFileSource {
         },
       }),
     );
+    files.add('/proc/self/oom_score_adj', oomScoreAdjFile);
     for (const { nid } of this.nodes.all()) {
       files.add(`/sys/devices/system/node/node${nid}/reclaim`, {
         write: (text, task) => this.writer.run(task, () => this.userReclaim.ofNode(nid, text)),
@@ -68,6 +70,19 @@ export class ReclaimFiles implements PseudoFileSource {
     };
   }
 }
+
+/** -1000..1000; lower than it was takes a capability (fs/proc/base.c:__set_oom_adj). */
+const oomScoreAdjFile: PseudoFile = {
+  read: (task) => String(task?.oomScoreAdj ?? 0),
+  write: (text, task) => {
+    const value = parseNumber(text);
+    if (value === null || Math.abs(value) > OOM_SCORE_ADJ_MAX) return -EINVAL;
+    if (task === null) return 0;
+    if (value < task.oomScoreAdj && task.creds.uid !== 0) return -EACCES;
+    task.oomScoreAdj = value;
+    return 0;
+  },
+};
 
 function parseCaps(text: string): number | null {
   const first = text.charAt(0).toLowerCase();

@@ -1,4 +1,5 @@
 import { deathOf, GuestTask, RECORDER_CHILD_PAGES } from '../guest.js';
+import { warmUp } from '../recorder-areas.js';
 import { returned } from '../result.js';
 import type { MachineOp, TaskOp } from './op.js';
 
@@ -27,6 +28,8 @@ export const forkOp: TaskOp = {
     made.inheritDescriptors(guest.machine, parent);
     guest.add(made);
     guest.sleep(FORK_MS);
+    warmUp(child);
+    warmUp(parent.task);
     return { ret: 0 };
   },
 };
