@@ -66,12 +66,12 @@ export class MigrateCollect {
   private collect(args: MigrateVmaArgs, slot: number, bits: number): number {
     if (bits === 0) return MIGRATE_PFN_MIGRATE;
     if (!pteHoldsPage(bits)) return 0;
-    if ((bits & PTE_SPECIAL) !== 0) {
-      return (args.flags & MIGRATE_VMA_SELECT_SYSTEM) !== 0 ? MIGRATE_PFN_MIGRATE : 0;
-    }
+    if ((bits & PTE_SPECIAL) !== 0) return zeroPage(args);
     const page = this.ptes.value[slot]!;
     if (!this.selects(args, page, bits)) return 0;
     if (this.table.order[page]! > 0 && !this.split(this.table.head(page))) return 0;
+    // A split gives up pages of zeroes and maps the zero page in their place.
+    if ((this.ptes.bits[slot]! & PTE_SPECIAL) !== 0) return zeroPage(args);
     if (!this.grab(page, args.faultPage)) return 0;
     const write = (bits & PTE_WRITE) !== 0 ? MIGRATE_PFN_WRITE : 0;
     return migratePfn(page) + MIGRATE_PFN_MIGRATE + write;
@@ -112,4 +112,9 @@ export class MigrateCollect {
     return fresh !== null;
   }
 }
+/** The zero page is system memory like any hole: a fresh page takes its place. */
+function zeroPage({ flags }: MigrateVmaArgs): number {
+  return (flags & MIGRATE_VMA_SELECT_SYSTEM) !== 0 ? MIGRATE_PFN_MIGRATE : 0;
+}
+
 export const MigrateCollectToken = createToken<MigrateCollect>('MigrateCollect');

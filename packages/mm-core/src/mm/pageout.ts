@@ -111,7 +111,8 @@ export class Pageout {
     const mapped = this.table.folioMapcount(folio);
     if (this.table.refcount[folio] !== mapped + 1) return 'activate';
     if (!sc.maySwap) return 'keep';
-    const whole = mapped === pages && !this.table.has(folio, PG_partially_mapped);
+    const isPartly = this.table.has(folio, PG_partially_mapped) || this.hasUnmapped(folio);
+    const whole = mapped === pages && !isPartly;
     const isPmd = this.table.order[folio] === PMD_ORDER;
     if (whole) {
       const slots = this.swap.writeLarge(folio);
@@ -132,6 +133,13 @@ export class Pageout {
     if (whole && isPmd) this.vmstat.add(this.swpoutFallback, 1);
     queue.push(...[folio, ...fresh].reverse());
     return 'split';
+  }
+
+  /** A page that a fork's mappings make up for in the sum would leave its slot to nobody. */
+  private hasUnmapped(folio: number): boolean {
+    const end = folio + this.table.nrPages(folio);
+    for (let pfn = folio; pfn < end; pfn++) if (this.table.mapcount[pfn] === 0) return true;
+    return false;
   }
 }
 export const PageoutToken = createToken<Pageout>('Pageout');

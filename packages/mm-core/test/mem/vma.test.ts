@@ -129,7 +129,7 @@ test('a load is allowed where anything is, a store only where stores are', () =>
         true,
       ],
       [
-        true,
+        false,
         false,
       ],
     ]
