@@ -3,6 +3,7 @@ import {
   isMigrationType,
   type Machine,
   MmError,
+  PG_hwpoison,
   type Prng,
   PTE_SPECIAL,
   PTE_TYPE_SWAP,
@@ -208,9 +209,11 @@ export class FuzzWorld {
     model.content[index] = found;
   }
 
+  /** A pin holds a page where it is mapped; poison takes the mapping away all the same. */
   private checkPins(model: TaskModel): void {
-    const { ptes } = this.machine;
+    const { ptes, table } = this.machine;
     for (const [index, pfn] of model.pinned) {
+      if (table.has(pfn, PG_hwpoison)) continue;
       const slot = ptes.find(model.task.mm.id, model.vpn(index));
       const same = slot >= 0 && pteMapsPage(ptes.bits[slot]!) && ptes.value[slot] === pfn;
       this.expect(same, () => `pinned page ${model.vpn(index)} is still on frame ${pfn}`);
