@@ -1,7 +1,8 @@
 // Fuzzes the model for long: `node scripts/fuzz.mjs --steps 1000000 --seed 1`. Each seed is one
 // machine that takes `--run` steps; every step is verified. Runs built code (`pnpm build`).
 // `--only SEED` replays one seed. Ends at the first finding, which names its seed and step, or
-// with `--keep-going` counts them. `--driver cram` puts a driver on the machines.
+// with `--keep-going` counts them. `--driver cram` puts a driver on the machines. `--more` also
+// tunes the running machines and maps shared and huge memory beside the window.
 
 import { parseArgs } from 'node:util';
 
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     run: { type: 'string', default: '400' },
     only: { type: 'string' },
     driver: { type: 'string', default: 'none' },
+    more: { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
   },
 });
@@ -48,7 +50,7 @@ process.exitCode = total.findings === 0 ? 0 : 1;
 
 function one(seed) {
   try {
-    const report = fuzzMachine({ seed, steps: stepsPerRun, ...optionsOf(seed) });
+    const report = fuzzMachine({ seed, steps: stepsPerRun, more: values.more, ...optionsOf(seed) });
     total.checks += report.checks;
     for (const [name, count] of Object.entries(report.operations)) add(operations, name, count);
     for (const [name, count] of Object.entries(report.stats)) {
@@ -60,7 +62,8 @@ function one(seed) {
     console.log(failure.message);
     if (!values['keep-going']) {
       console.log(failure.cause?.stack);
-      const replay = `--only ${seed} --run ${failure.step + 1} --driver ${values.driver}`;
+      const more = values.more ? ' --more' : '';
+      const replay = `--only ${seed} --run ${failure.step + 1} --driver ${values.driver}${more}`;
       console.log(`replay: node scripts/fuzz.mjs ${replay}`);
       process.exit(1);
     }

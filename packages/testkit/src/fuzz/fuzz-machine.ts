@@ -10,7 +10,9 @@ import { auditMachine } from './invariants.js';
 import { MEMORY_OPERATIONS } from './memory-operations.js';
 import type { FuzzOperation } from './operation.js';
 import { randomConfig, randomNodes, randomSwap } from './random-machine.js';
+import { SIDE_OPERATIONS } from './side-operations.js';
 import { Swarm } from './swarm.js';
+import { TUNING_OPERATIONS } from './tuning-operations.js';
 import { FuzzWorld } from './world.js';
 
 /** Operations in the log of a failure. */
@@ -30,6 +32,8 @@ export interface FuzzOptions {
   readonly sysctl?: MachineConfig['sysctl'];
   /** Further operations, such as what the driver's users can ask of it. */
   readonly operations?: readonly FuzzOperation[];
+  /** Also tunes the running machine and uses memory beside the window? Default no. */
+  readonly more?: boolean;
   /** Names of built-in operations to leave out. */
   readonly without?: readonly string[];
   /** May the driver lose contents? Default no; stale and leaked contents never. */
@@ -78,7 +82,9 @@ export function fuzzMachine(options: FuzzOptions): FuzzReport {
   const random = new Prng(options.seed);
   const world = buildWorld(options, random);
   const without = new Set(options.without ?? []);
-  const known = [...ADDRESS_SPACE_OPERATIONS, ...MEMORY_OPERATIONS, ...(options.operations ?? [])];
+  const more = options.more === true ? [...TUNING_OPERATIONS, ...SIDE_OPERATIONS] : [];
+  const given = options.operations ?? [];
+  const known = [...ADDRESS_SPACE_OPERATIONS, ...MEMORY_OPERATIONS, ...more, ...given];
   const swarm = new Swarm(
     random,
     known.filter(({ name }) => !without.has(name)),

@@ -1,0 +1,52 @@
+import type { FuzzOperation } from './operation.js';
+
+const THP = '/sys/kernel/mm/transparent_hugepage';
+const KSM = '/sys/kernel/mm/ksm';
+
+/** Files that tune a running machine, and what is written to them. */
+const WRITES: Readonly<Record<string, readonly string[]>> = {
+  [`${THP}/enabled`]: ['always', 'madvise', 'never'],
+  [`${THP}/defrag`]: ['always', 'defer', 'madvise', 'never'],
+  [`${THP}/hugepages-64kB/enabled`]: ['always', 'inherit', 'madvise', 'never'],
+  [`${THP}/khugepaged/defrag`]: ['0', '1'],
+  [`${THP}/khugepaged/pages_to_scan`]: ['1', '512', '4096'],
+  [`${THP}/khugepaged/scan_sleep_millisecs`]: ['0', '1', '10000'],
+  [`${KSM}/run`]: ['0', '1', '2'],
+  '/sys/kernel/mm/lru_gen/enabled': ['0', '1', '7', 'y', 'n'],
+  '/sys/kernel/mm/numa/demotion_enabled': ['0', '1'],
+  '/proc/sys/kernel/numa_balancing': ['0', '1', '2', '3'],
+  '/proc/sys/vm/compact_memory': ['1'],
+  '/proc/sys/vm/drop_caches': ['1', '3'],
+  '/proc/sys/vm/nr_hugepages': ['0', '1', '2'],
+  '/proc/sys/vm/nr_overcommit_hugepages': ['0', '2'],
+  '/proc/sys/vm/swappiness': ['0', '1', '60', '200'],
+  '/proc/sys/vm/watermark_scale_factor': ['1', '10', '500'],
+  '/proc/self/clear_refs': ['1', '4'],
+};
+const PATHS = Object.keys(WRITES);
+
+const tune: FuzzOperation = {
+  name: 'tune',
+  run(world, { task }) {
+    const path = world.random.pick(PATHS);
+    const text = world.random.pick(WRITES[path] ?? ['']);
+    const rc = world.machine.pseudoFiles.write(path, text, task.struct);
+    world.machine.spend();
+    return `echo ${text} > ${path} = ${rc}`;
+  },
+};
+
+const swapping: FuzzOperation = {
+  name: 'swapping',
+  weight: 0.5,
+  run(world) {
+    const { machine } = world;
+    const turnsOn = world.random.chance(0.6);
+    const rc = turnsOn ? machine.swap.swapon() : machine.swapoff.swapoff();
+    machine.spend();
+    return `${turnsOn ? 'swapon' : 'swapoff'}() = ${rc}`;
+  },
+};
+
+/** What an administrator does to a running machine; programs may notice none of it. */
+export const TUNING_OPERATIONS: readonly FuzzOperation[] = [tune, swapping];
