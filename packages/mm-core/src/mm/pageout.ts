@@ -8,6 +8,7 @@ import {
 } from '../abi/page-flags.js';
 import { PTE_DIRTY, pteMapsPage } from '../abi/pte.js';
 import { PMD_ORDER } from '../abi/zone.js';
+import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
@@ -97,12 +98,23 @@ export class Pageout {
       if (!sc.maySwap) return 'keep';
       if (this.swap.allocSlot(folio) < 0) return 'activate';
     }
+    if (this.isHeld(folio)) return 'keep';
     if (!this.rmapWalk.tryToUnmap(folio)) return 'activate';
-    if (this.table.refcount[folio] !== 2) return 'activate';
+    assert(this.table.refcount[folio] === 2, `folio ${folio} of the swap cache is only isolated`);
     const isDirty = this.table.has(folio, PG_dirty);
     if (isDirty && this.swap.writeout(folio) < 0) return 'activate';
     this.swap.deleteFromCache(folio);
     return isDirty ? 'written' : 'free';
+  }
+
+  /**
+   * Has a folio of the swap cache a reference beside it, its mappings and the isolation?
+   * Simplified: the kernel unmaps it all the same, keeps it (is_page_cache_freeable), and faults
+   * map it again. Here every fault that copies it would find it unmapped by its own reclaim, for
+   * ever: no other CPU ever ends that.
+   */
+  private isHeld(folio: number): boolean {
+    return this.table.refcount[folio] !== this.table.folioMapcount(folio) + 2;
   }
 
   /** A large folio goes whole if there is room for it, else page by page. */

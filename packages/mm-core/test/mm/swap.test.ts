@@ -157,3 +157,18 @@ test('without a free slot pages stay', () => {
   expect([machine.swap.used(), machine.usedPages(0)]).toEqual([0, 0]);
   machine.verify();
 });
+
+test('a page that somebody holds stays mapped, or its own copier would unmap it for ever', () => {
+  const machine = machineOf({ plugins: [diskSwap({ pages: 64 })] });
+  const task = machine.createTask('t');
+  task.mmap(0, 1);
+  task.write(0);
+  const pfn = pfnOf(machine, task, 0);
+  machine.folios.get(pfn);
+  task.madvise(0, 1, MADV_PAGEOUT);
+  expect(entryOf(machine, task, 0)).toBe('rw dirty exclusive @0');
+  machine.folios.put(pfn);
+  task.madvise(0, 1, MADV_PAGEOUT);
+  expect(entryOf(machine, task, 0)).toBe('swap exclusive');
+  machine.verify();
+});
