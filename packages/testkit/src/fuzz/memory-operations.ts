@@ -102,12 +102,14 @@ const poison: FuzzOperation = {
     const { machine } = world;
     const pfn = victimFrame(world);
     const hit = world.mappersOf(pfn);
+    const wasCached = machine.table.has(pfn, PG_swapcache);
     const rc = machine.memoryFailure.memoryFailure(pfn, 0);
     machine.spend();
     if (rc !== 0) return `memoryFailure(${pfn}) = ${rc}`;
     world.poisonings++;
     // A slot whose only good copy was in the frame is lost to those that swapped it out, too.
     const cached = machine.table.has(pfn, PG_swapcache);
+    if (wasCached && !cached) return `memoryFailure(${pfn}) of a copy`;
     if (cached) hit.push(...world.swappedTo(machine.swap.slotOf(pfn)));
     for (const { model, index } of hit) model.poisoned[index] = 1;
     return `memoryFailure(${pfn})`;

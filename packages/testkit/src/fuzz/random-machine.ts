@@ -57,6 +57,8 @@ function randomDistances(random: Prng, nodes: number): number[][] {
 
 function randomSysctl(random: Prng): Partial<Sysctl> {
   return {
+    // The model of a program knows no limit of commitments.
+    overcommit_memory: 1,
     swappiness: random.pick([0, 1, 60, 100, 200]),
     min_free_kbytes: random.pick([0, 64, 256]),
     watermark_scale_factor: random.pick([1, 10, 100, 500]),

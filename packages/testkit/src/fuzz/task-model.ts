@@ -39,8 +39,9 @@ export class TaskModel {
   /** Frame of each page that is pinned: it may not change under the program. */
   readonly pinned = new Map<number, number>();
   /**
-   * A fork cleared VM_LOCKED and left areas side by side that differ in nothing any more, or
-   * memory was moved and kept its page offset: what looks like one area may be several.
+   * What looks like one area may be several: areas that a fork copied merge with no new ones
+   * (their anon_vma has a parent) or differed by VM_LOCKED only, and memory that was moved kept
+   * its page offset.
    */
   unmerged = false;
   private readonly flags = new Int32Array(WINDOW_PAGES);
@@ -150,7 +151,7 @@ export class TaskModel {
   /** What a child has at the fork. */
   fork(child: Task): TaskModel {
     const model = new TaskModel(child, this.base);
-    model.unmerged = this.unmerged || this.flags.some((flags) => (flags & VM_LOCKED) !== 0);
+    model.unmerged = true;
     for (let at = 0; at < WINDOW_PAGES; at++) {
       if ((this.flags[at]! & VM_DONTCOPY) !== 0) continue;
       model.flags[at] = this.flags[at]! & ~VM_LOCKED;
