@@ -20,6 +20,8 @@ import {
   NP_OPS_PROTECT_WRITE,
   NP_OPS_RECLAIM,
   Tracepoints,
+  type Warnings,
+  WarningsToken,
   type ZoneAlloc,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
@@ -58,6 +60,7 @@ export class Cram {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
+    @inject(WarningsToken) private readonly warnings: Warnings,
   ) {}
 
   /**
@@ -93,11 +96,21 @@ export class Cram {
     if (known === undefined) return -ENODEV;
     this.cram_clear_pressure(nid);
     this.kswapd.stop(nid);
-    this.nodePrivate.node_private_clear_ops(nid, known.ops);
+    const rc = this.nodePrivate.node_private_clear_ops(nid, known.ops);
+    if (rc < 0) this.warnings.warn('cram_unregister_private_node');
     this.byNode.delete(nid);
     this.tiers.refresh();
     this.folios.lruAddDrainAll();
     return 0;
+  }
+
+  /**
+   * Takes back the mark of a node that is being torn down. Nothing in the posted series sets it.
+   * @returns 0; -EINVAL no such node; -ENODEV not registered
+   */
+  cram_unpurge(nid: number): number {
+    if (!this.nodes.exists(nid)) return -EINVAL;
+    return this.byNode.has(nid) ? 0 : -ENODEV;
   }
 
   /**

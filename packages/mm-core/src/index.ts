@@ -317,6 +317,7 @@ export {
   Tracepoints,
 } from './hooks/tracepoints.js';
 export type { VmFault } from './hooks/vm-fault.js';
+export { Warnings, WarningsToken } from './hooks/warnings.js';
 export {
   type AccessCounts,
   AccessEngine,
@@ -382,13 +383,14 @@ export {
 export { type Nodemask, nodeList, nodemask, parseNodeList } from './mem/nodemask.js';
 export { Nodes, NodesToken } from './mem/nodes.js';
 export type { OpenFile } from './mem/open-file.js';
+export type { PfnRange } from './mem/page-isolation.js';
 export {
   type AccessCoordinate,
   type KswapdState,
   Pgdat,
 } from './mem/pgdat.js';
 export { type Policy, policyText } from './mem/policy.js';
-export { LEAF_SHIFT, Ptes, PtesToken } from './mem/ptes.js';
+export { LEAF_SHIFT, PMD_HUGE, Ptes, PtesToken } from './mem/ptes.js';
 export { Rmap, RmapToken } from './mem/rmap.js';
 export {
   type Creds,

@@ -6,4 +6,9 @@ export {
   NodePrivateToken,
 } from './node-private.js';
 export { type NodePrivateOptions, nodePrivate } from './plugin.js';
-export { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';
+export {
+  type OnlineType,
+  PrivateHotplug,
+  PrivateHotplugToken,
+  type PrivateRange,
+} from './private-hotplug.js';

@@ -8,6 +8,9 @@ import {
   injectable,
   type Managed,
   ManagedToken,
+  type Migrate,
+  MigrateToken,
+  MmError,
   N_MEMORY,
   N_MEMORY_PRIVATE,
   N_POSSIBLE,
@@ -29,7 +32,7 @@ export interface NodePrivateOps extends Partial<HookOps> {
  * object itself.
  */
 export interface NodePrivateInfo {
-  /** Whose node it is, for messages. */
+  /** Whose node it is, for messages (`owner`). */
   readonly name: string;
 }
 
@@ -37,6 +40,8 @@ interface Registration {
   readonly np: NodePrivateInfo;
   readonly owner: Owner;
   ops: NodePrivateOps | null;
+  /** 1 registered; each `migrate_to` under way holds one more (np->refcount). */
+  refs: number;
 }
 
 /**
@@ -45,8 +50,10 @@ interface Registration {
  * set_ops overwrites what is there).
  *
  * none --register--> registered --online--> N_MEMORY_PRIVATE --set_ops--> serving, and back by
- * clear_ops, offline, unregister. A callback needs no temporary reference here: nothing runs
- * between its call and its return.
+ * clear_ops, offline, unregister.
+ *
+ * `migrate_to` may sleep, so it holds a temporary reference until all that it began is done: a
+ * background batch goes on after its call has returned. Unregistering waits for those.
  */
 @injectable()
 export class NodePrivate {
@@ -56,47 +63,57 @@ export class NodePrivate {
   constructor(
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(ManagedToken) private readonly managed: Managed,
+    @inject(MigrateToken) private readonly migrate: Migrate,
   ) {}
 
   /**
-   * @returns 0; -EINVAL not a possible node; -EBUSY node has ordinary memory, or another driver's
+   * @returns 0; -EINVAL no np or not a possible node; -EBUSY node has ordinary memory, or another
+   *   driver's
    */
-  node_private_register(nid: number, np: NodePrivateInfo): number {
-    if (!this.isPossible(nid)) return -EINVAL;
+  node_private_register(nid: number, np: NodePrivateInfo | null): number {
+    if (np === null || !this.isPossible(nid)) return -EINVAL;
     if (this.nodes.hasState(nid, N_MEMORY)) return -EBUSY;
     const known = this.byNode.get(nid);
     if (known !== undefined) return known.np === np ? 0 : -EBUSY;
     const owner = this.ownerOf(nid, np.name);
     owner.clear();
     owner.migrationBlocked = false;
-    this.byNode.set(nid, { np, owner, ops: null });
+    this.byNode.set(nid, { np, owner, ops: null, refs: 1 });
     this.managed.setNodeOwner(nid, owner);
     this.nodes.pgdat(nid).private = true;
     return 0;
   }
 
-  /** @returns 0; -EBUSY while the node has memory online; 0 too if there is nothing to undo */
+  /**
+   * Waits until no callback of the np is under way; afterwards none can run.
+   * @returns 0; -EBUSY while the node has memory online; 0 too if there is nothing to undo
+   * @throws MmError NODE_BUSY from inside a callback of this np, where the kernel waits for ever
+   */
   node_private_unregister(nid: number): number {
-    if (!this.byNode.has(nid)) return 0;
+    const known = this.byNode.get(nid);
+    if (known === undefined) return 0;
     if (this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EBUSY;
     this.byNode.delete(nid);
     this.managed.setNodeOwner(nid, null);
     this.nodes.pgdat(nid).private = false;
-    return 0;
+    known.refs--;
+    this.migrate.waitForBatches();
+    if (known.refs === 0) return 0;
+    throw new MmError('NODE_BUSY', { plugin: known.np.name, hook: 'migrate_to' });
   }
 
   /**
-   * Opts in. @returns 0; -EINVAL bad node or flags without what they oblige; -ENODEV nothing
-   * registered
+   * Opts in. @returns 0; -EINVAL no ops, bad node, or flags without what they oblige; -ENODEV
+   * nothing registered
    */
-  node_private_set_ops(nid: number, ops: NodePrivateOps): number {
-    if (!this.isPossible(nid)) return -EINVAL;
+  node_private_set_ops(nid: number, ops: NodePrivateOps | null): number {
+    if (ops === null || !this.isPossible(nid)) return -EINVAL;
     const rc = checkFlags(ops);
     if (rc < 0) return rc;
     const known = this.byNode.get(nid);
     if (known === undefined) return -ENODEV;
     known.ops = ops;
-    known.owner.seal(ops, ops.flags);
+    known.owner.seal(this.withReference(known, ops), ops.flags);
     return 0;
   }
 
@@ -114,6 +131,16 @@ export class NodePrivate {
     return 0;
   }
 
+  /** References to what is registered for a node; -1 if nothing is. */
+  refsOf(nid: number): number {
+    return this.byNode.get(nid)?.refs ?? -1;
+  }
+
+  /** The ops that a node has now, or null. */
+  opsOf(nid: number): NodePrivateOps | null {
+    return this.byNode.get(nid)?.ops ?? null;
+  }
+
   /** The owner of a registered node: its flags and whether migration into it is blocked. */
   ownerOfNode(nid: number): Owner | null {
     return this.byNode.get(nid)?.owner ?? null;
@@ -122,6 +149,23 @@ export class NodePrivate {
   /** Registered nodes, ascending (sysfs has_private_memory lists those that are online). */
   registered(): number[] {
     return [...this.byNode.keys()].sort((a, b) => a - b);
+  }
+
+  /** Takes the temporary reference around `migrate_to` (node_private_migrate_to). */
+  private withReference(known: Registration, ops: NodePrivateOps): NodePrivateOps {
+    if (ops.migrate_to === undefined) return ops;
+    const migrateTo = ops.migrate_to.bind(ops);
+    const wrapped: NodePrivateOps = Object.create(ops);
+    return Object.assign(wrapped, {
+      migrate_to: (folios: number[], nid: number, mode: number, reason: number) => {
+        known.refs++;
+        try {
+          return migrateTo(folios, nid, mode, reason);
+        } finally {
+          this.migrate.afterCompletion(() => known.refs--);
+        }
+      },
+    });
   }
 
   private isPossible(nid: number): boolean {

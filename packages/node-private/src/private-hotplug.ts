@@ -1,52 +1,80 @@
 import {
   createToken,
   EBUSY,
+  EINVAL,
   inject,
   injectable,
-  type Managed,
-  ManagedToken,
+  type MemoryBlocks,
+  MemoryBlocksToken,
   type MemoryDevice,
   type MemoryHotplug,
   MemoryHotplugToken,
   type Nodes,
   NodesToken,
+  type PfnRange,
 } from '@mm-lab/mm-core';
 import { type NodePrivate, type NodePrivateInfo, NodePrivateToken } from './node-private.js';
 
+/** How an added range comes online: the words of a memory block's state file, or not at all. */
+export type OnlineType = 'offline' | 'online' | 'online_kernel' | 'online_movable';
+
+/** A range that a driver adds to a node. */
+export interface PrivateRange extends PfnRange {
+  readonly onlineType: OnlineType;
+}
+
 /**
- * Hotplug of private memory (RFC v4 patch 22, mm/memory_hotplug.c). Simplified: a node has one
- * range, plugged and online in one step.
+ * Hotplug of private memory (RFC v4 patch 22, mm/memory_hotplug.c): memory block by memory block,
+ * any number of ranges per node; or all that a node can have at once, which may be smaller than a
+ * block and may be backed by a device. Simplified: one device backs a node, and only as a whole.
  */
 @injectable()
 export class PrivateHotplug {
   constructor(
     @inject(NodesToken) private readonly nodes: Nodes,
-    @inject(ManagedToken) private readonly managed: Managed,
     @inject(MemoryHotplugToken) private readonly hotplug: MemoryHotplug,
+    @inject(MemoryBlocksToken) private readonly blocks: MemoryBlocks,
     @inject(NodePrivateToken) private readonly nodePrivate: NodePrivate,
   ) {}
 
   /**
-   * Registers, then brings the range online as N_MEMORY_PRIVATE; unregisters again if that fails.
-   * @param device what backs the range, or null
+   * Registers, then brings all that the node can have online as N_MEMORY_PRIVATE; unregisters again
+   * if that fails.
+   * @param device what backs the node, or null
    * @returns 0 or -errno of the step that failed
    */
   add_private_memory_driver_managed(
     nid: number,
-    np: NodePrivateInfo,
+    np: NodePrivateInfo | null,
     device: MemoryDevice | null,
   ): number {
-    const registered = this.nodePrivate.node_private_register(nid, np);
+    const registered = this.register(nid, np);
     if (registered < 0) return registered;
-    const pgdat = this.nodes.pgdat(nid);
-    if (pgdat.managedPages() > 0) return -EBUSY;
-    const owner = this.nodePrivate.ownerOfNode(nid);
-    this.managed.claim(owner, pgdat.base, pgdat.spannedPages);
+    if (this.nodes.pgdat(nid).managedPages() > 0) return -EBUSY;
     const rc = this.hotplug.onlinePages(nid, device);
-    if (rc === 0) return 0;
-    this.managed.claim(null, pgdat.base, pgdat.spannedPages);
-    this.nodePrivate.node_private_unregister(nid);
+    if (rc < 0) this.nodePrivate.node_private_unregister(nid);
     return rc;
+  }
+
+  /**
+   * The same for one range. If it fails the node is unregistered again, which other ranges of it
+   * prevent.
+   * @returns 0; -EINVAL no np, no such node, or a part of a block; -EBUSY ordinary memory or
+   *   another driver's node; -EEXIST memory is there already
+   */
+  add_private_range(nid: number, np: NodePrivateInfo | null, range: PrivateRange): number {
+    const registered = this.register(nid, np);
+    if (registered < 0) return registered;
+    const rc = this.blocks.add(nid, range);
+    if (rc < 0) {
+      this.nodePrivate.node_private_unregister(nid);
+      return rc;
+    }
+    if (range.onlineType === 'offline') return 0;
+    for (const block of this.blocks.within(nid, range)) {
+      this.blocks.setState(block, range.onlineType);
+    }
+    return 0;
   }
 
   /**
@@ -55,10 +83,38 @@ export class PrivateHotplug {
    */
   offline_and_remove_private_memory(nid: number): number {
     const rc = this.hotplug.offlinePages(nid);
-    if (rc < 0) return rc;
-    const pgdat = this.nodes.pgdat(nid);
-    this.managed.claim(null, pgdat.base, pgdat.spannedPages);
-    return this.nodePrivate.node_private_unregister(nid);
+    return rc < 0 ? rc : this.nodePrivate.node_private_unregister(nid);
+  }
+
+  /**
+   * The same for one range.
+   * @returns 0; the error of the block that stays, and the node stays registered; -EBUSY: the range
+   *   is gone, but others keep the node registered
+   */
+  offline_and_remove_private_range(nid: number, range: PfnRange): number {
+    const rc = this.offlineAndRemove(nid, range);
+    return rc < 0 ? rc : this.nodePrivate.node_private_unregister(nid);
+  }
+
+  /** Blocks that went offline come back online if one of them can't (offline_and_remove_memory). */
+  private offlineAndRemove(nid: number, range: PfnRange): number {
+    if (!this.nodes.exists(nid)) return -EINVAL;
+    const undo: (() => void)[] = [];
+    for (const block of this.blocks.within(nid, range)) {
+      if (!block.online) continue;
+      const word = block.zone?.name === 'Movable' ? 'online_movable' : 'online_kernel';
+      const rc = this.blocks.setState(block, 'offline');
+      if (rc < 0) {
+        for (const back of undo.reverse()) back();
+        return rc;
+      }
+      undo.push(() => this.blocks.setState(block, word));
+    }
+    return this.blocks.remove(nid, range);
+  }
+
+  private register(nid: number, np: NodePrivateInfo | null): number {
+    return np === null ? -EINVAL : this.nodePrivate.node_private_register(nid, np);
   }
 }
 export const PrivateHotplugToken = createToken<PrivateHotplug>('PrivateHotplug');

@@ -28,8 +28,10 @@ const DEPTH_MAX = 4;
 /** Families whose machines have memory that the core alone does not have. */
 const NEEDS_BACKEND: Readonly<Record<string, string>> = {
   hmm: 'needs backend hmm (the HMM test device)',
-  private: 'needs backend private (private nodes of the RFC)',
 };
+
+/** Families that only one kernel was recorded doing, whatever the others are judged by. */
+const KERNEL_OF_FAMILY: Readonly<Record<string, string>> = { private: 'rfc-v4' };
 
 /**
  * The cases at some paths, each once, in the order of files and of cases in them.
@@ -82,6 +84,10 @@ class CaseFinder {
       });
     }
     for (const file of jsonFiles(records)) this.addFile(file);
+    for (const [family, kernel] of Object.entries(KERNEL_OF_FAMILY)) {
+      const own = join(folder, 'records', kernel, `${family}.json`);
+      if (existsSync(own)) this.addFile(own);
+    }
     const casesFolder = this.options.casesFolder ?? join(folder, 'cases');
     for (const file of jsonFiles(casesFolder)) {
       for (const kase of this.entries(file)) {
@@ -154,7 +160,8 @@ class CaseFinder {
 
   /** A file of cases: judged by the records of the same family beside it, or only run. */
   private addCasesAlone(path: string): void {
-    const folder = join(dirname(path), '..', 'records', this.options.kernel);
+    const kernel = KERNEL_OF_FAMILY[basename(path, '.json')] ?? this.options.kernel;
+    const folder = join(dirname(path), '..', 'records', kernel);
     const records = existsSync(folder) ? jsonFiles(folder) : [];
     const byId = new Map<string, Json>();
     for (const file of records) {
@@ -257,9 +264,7 @@ function isRecord(entry: Json | undefined): boolean {
 function needsBackend(kase: Json): string | undefined {
   const byFamily = NEEDS_BACKEND[textAt(kase, 'family')];
   if (byFamily !== undefined) return byFamily;
-  const machine = textAt(kase, 'machine');
-  if (machine === 'hmmc') return NEEDS_BACKEND.hmm;
-  return machine.startsWith('priv') ? NEEDS_BACKEND.private : undefined;
+  return textAt(kase, 'machine') === 'hmmc' ? NEEDS_BACKEND.hmm : undefined;
 }
 
 function skipped(kase: Json, reason: string): SkippedCase {

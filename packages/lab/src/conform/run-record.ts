@@ -1,14 +1,11 @@
-import { createMachine, zramSwap } from '@mm-lab/mm-core';
-import { replayBootHistory } from './boot-history.js';
+import { bootGuest } from './booted.js';
 import type { RecordCase } from './conform-case.js';
-import { deathOf, Guest } from './guest.js';
+import { deathOf, type Guest } from './guest.js';
 import { isObject, type Json, type JsonObject, listAt } from './json.js';
 import { ANY_STEP, type Op, RANGE } from './ops/op.js';
 import { OPS } from './ops/registry.js';
 import type { StepAnswer } from './outcome.js';
-import { recordMachine } from './record-machine.js';
 import { Step, StepError } from './step.js';
-import { WordData } from './word-data.js';
 
 /** What became of a case's steps. */
 export interface RecordRun {
@@ -17,19 +14,13 @@ export interface RecordRun {
   readonly stopped?: { readonly step: number; readonly op: string; readonly message: string };
 }
 
-/** /dev/zram0: 192 MiB less the page of its header, swapped on by a step. */
-const ZRAM = { pages: 192 * 256 - 1, codec: 'lzo-rle' };
-
 /** What a step takes on the guest: enough for background work to catch up. */
 const STEP_MS = 2;
 
 /** Runs the steps of a recorded case on a fresh machine. */
-export function runRecordCase({ kase, topology }: RecordCase): RecordRun {
-  const words = new WordData();
-  const config = recordMachine(topology);
-  const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words);
-  guest.machine.swap.stopAllocating();
-  replayBootHistory(guest.machine, config, kase);
+export function runRecordCase(found: RecordCase): RecordRun {
+  const { kase } = found;
+  const guest = bootGuest(found);
   guest.spawn('p0');
   const steps: StepAnswer[] = [];
   for (const [at, fields] of listAt(kase, 'steps').entries()) {

@@ -57,6 +57,10 @@ export const ERRORS = {
     what: 'the node could not be registered or brought online',
     hint: 'use a node that is possible, not N_MEMORY and not registered by another driver',
   },
+  NODE_BUSY: {
+    what: 'a node was unregistered from inside a callback of its own',
+    hint: 'return from migrate_to first: unregistering waits until no callback is under way',
+  },
   DEVICE_BAD_OPTION: {
     what: 'a device option is out of range',
     hint: 'see the options of the device for the range of each',

@@ -53,6 +53,11 @@ export class Managed {
     this.column.fill(owner === null ? 0 : owner.id, base, base + pages);
   }
 
+  /** Pages came online on a node, or are about to leave it: they are its owner's, or nobody's. */
+  claimForNode(nid: number, base: number, pages: number): void {
+    this.claim(this.nodeOwner(nid), base, pages);
+  }
+
   /** Makes the owner that of a whole node (`pgdat->node_private`); null clears it. */
   setNodeOwner(nid: number, owner: Owner | null): void {
     this.ownerOfNode[nid] = owner;

@@ -11,6 +11,7 @@ import { PageData } from '../hooks/page-data.js';
 import type { Plugin } from '../hooks/plugin.js';
 import { Sites, SitesToken } from '../hooks/sites.js';
 import { createTracepoints, Tracepoints } from '../hooks/tracepoints.js';
+import { Warnings, WarningsToken } from '../hooks/warnings.js';
 import { Contents, ContentsToken } from '../mem/contents.js';
 import { FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { LruLists, LruListsToken } from '../mem/lru.js';
@@ -76,6 +77,7 @@ function bindMemory(services: Services, config: MachineConfig): Nodes {
   services.bindValue(ClockToken, clock);
   services.bindValue(PrngToken, new Prng(config.seed));
   services.bindValue(SitesToken, sites);
+  services.bindValue(WarningsToken, new Warnings());
   services.bindValue(ManagedToken, new Managed(table.owner, sites));
   services.bindValue(
     Tracepoints,
@@ -112,9 +114,10 @@ function addNode(
   const pgdat = new Pgdat(node.id, base, end - base, cpus, distances, lineNs, bytesPerNs);
   pgdat.perf = node.perf ?? null;
   pgdat.adistance = node.adistance ?? null;
-  pgdat.hotpluggedOnly = zones.every((zone) => zone.hotplugged);
+  const isOnline = node.online !== false;
+  pgdat.hotpluggedOnly = isOnline && zones.every((zone) => zone.hotplugged);
   nodes.pgdats[node.id] = pgdat;
-  for (const placed of zones) addZone(nodes, placed);
+  for (const placed of zones) if (isOnline || !placed.hotplugged) addZone(nodes, placed);
   nodes.setState(node.id, N_POSSIBLE);
   if (cpus > 0) nodes.setState(node.id, N_CPU);
 }

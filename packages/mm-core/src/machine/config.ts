@@ -15,7 +15,10 @@ export interface NodeConfig {
   readonly zones?: readonly ZoneConfig[];
   /** CPUs on it; default 0. */
   readonly cpus?: number;
-  /** False: the node is possible but has no memory before somebody plugs it. Default true. */
+  /**
+   * False: the node is possible but has no memory before somebody plugs it: all of it at once, or,
+   * if its zone is `hotplugged`, memory block by memory block. Default true.
+   */
   readonly online?: boolean;
   /** Its memory is ZONE_MOVABLE instead of ZONE_NORMAL. Default false. */
   readonly movable?: boolean;

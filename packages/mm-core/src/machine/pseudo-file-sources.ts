@@ -15,6 +15,7 @@ import { NodeStatFiles } from '../sys/node-stat-files.js';
 import { NumaBalancingFiles } from '../sys/numa-balancing-files.js';
 import { type PseudoFileSource, PseudoFiles, PseudoFilesToken } from '../sys/pseudo-files.js';
 import { ReclaimFiles } from '../sys/reclaim-files.js';
+import { TaintedFile } from '../sys/tainted-file.js';
 import { ThpFiles } from '../sys/thp-files.js';
 import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
 
@@ -36,6 +37,7 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   NumaBalancingFiles,
   HugetlbFiles,
   KsmFiles,
+  TaintedFile,
 ];
 
 /** Makes the files of a machine whose services are bound. */

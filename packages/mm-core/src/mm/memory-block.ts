@@ -1,11 +1,14 @@
-import { EBUSY, EHWPOISON, EINTR, EINVAL } from '../abi/errno.js';
+import { EBUSY, EEXIST, EHWPOISON, EINTR, EINVAL } from '../abi/errno.js';
+import { N_CPU, N_ONLINE } from '../abi/node-states.js';
 import { PG_hwpoison, PG_lru, PG_tail } from '../abi/page-flags.js';
 import { ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { addFreeRange } from '../mem/buddy.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
-import { endIsolation, isolateRange, undoIsolation } from '../mem/page-isolation.js';
+import { endIsolation, isolateRange, type PfnRange, undoIsolation } from '../mem/page-isolation.js';
 import type { Zone } from '../mem/zone.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type MemoryFailure, MemoryFailureToken } from './memory-failure.js';
@@ -52,6 +55,7 @@ interface BootZone {
  */
 @injectable()
 export class MemoryBlocks {
+  private readonly onlineSite = Sites.index('memory_hotplug.online_pages');
   private readonly byNode = new Map<number, readonly MemoryBlock[]>();
   private readonly bootZones: BootZone[] = [];
   /** Poisoned pages that left with their block. */
@@ -65,6 +69,7 @@ export class MemoryBlocks {
     @inject(MigrateRangeToken) private readonly migrateRange: MigrateRange,
     @inject(MemoryHotplugToken) private readonly hotplug: MemoryHotplug,
     @inject(MemoryFailureToken) private readonly memoryFailure: MemoryFailure,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /** Blocks of a node by number (/sys/devices/system/node/nodeN/memoryM). */
@@ -75,9 +80,56 @@ export class MemoryBlocks {
     for (const boot of this.bootZones) {
       if (boot.zone.nid === nid) addBlocks(blocks, boot);
     }
-    const made = [...blocks.values()].sort((a, b) => a.id - b.id);
+    const made = [...blocks.values()].sort(byId);
     this.byNode.set(nid, made);
     return made;
+  }
+
+  /**
+   * Plugs a range into a node as offline blocks; the node is online from now on
+   * (add_memory_resource).
+   * @returns 0; -EINVAL for a part of a block; -EEXIST if there is memory already
+   */
+  add(nid: number, { base, pages }: PfnRange): number {
+    const known = this.of(nid);
+    const whole = base % MEMORY_BLOCK_PAGES === 0 && pages % MEMORY_BLOCK_PAGES === 0;
+    if (!whole || pages === 0) return -EINVAL;
+    if (base + pages > this.table.pages) return -EINVAL;
+    if (this.isTaken({ base, pages })) return -EEXIST;
+    const made: MemoryBlock[] = [];
+    for (let at = base; at < base + pages; at += MEMORY_BLOCK_PAGES) {
+      const place = { id: at / MEMORY_BLOCK_PAGES, nid, base: at, pages: MEMORY_BLOCK_PAGES };
+      made.push({ ...place, zone: null, online: false, holdsKernel: false });
+    }
+    this.byNode.set(nid, [...known, ...made].sort(byId));
+    this.nodes.setState(nid, N_ONLINE);
+    return 0;
+  }
+
+  /**
+   * Takes offline blocks of a range away; a node without blocks and CPUs goes offline
+   * (try_remove_memory, try_offline_node).
+   * @returns 0, or -EBUSY if one is online
+   */
+  remove(nid: number, range: PfnRange): number {
+    const gone = this.within(nid, range);
+    if (gone.some((block) => block.online)) return -EBUSY;
+    const left = this.of(nid).filter((block) => !gone.includes(block));
+    this.byNode.set(nid, left);
+    if (left.length === 0 && !this.nodes.hasState(nid, N_CPU)) this.nodes.clearState(nid, N_ONLINE);
+    return 0;
+  }
+
+  /** Blocks of a node in a range. */
+  within(nid: number, { base, pages }: PfnRange): readonly MemoryBlock[] {
+    return this.of(nid).filter((block) => block.base >= base && block.base < base + pages);
+  }
+
+  private isTaken({ base, pages }: PfnRange): boolean {
+    for (const { nid } of this.nodes.all()) {
+      if (this.within(nid, { base, pages }).length > 0) return true;
+    }
+    return this.nodes.zones.some((zone) => intersects(zone, { base, pages }));
   }
 
   /** What a zone spans when the boot is over: its blocks are made when they are asked for. */
@@ -119,10 +171,13 @@ export class MemoryBlocks {
   private onlineTo(block: MemoryBlock, zone: Zone): number {
     if (this.poisonedIn(block) > 0) return -EHWPOISON;
     const { nid, base, pages } = block;
-    block.holdsKernel = zone.type !== ZONE_MOVABLE && !this.nodes.hasNormalMemory(nid);
+    const forKernel =
+      zone.type !== ZONE_MOVABLE && !this.managed.node_is_private(this.onlineSite, nid);
+    block.holdsKernel = forKernel && !this.nodes.hasNormalMemory(nid);
     block.zone = zone;
     block.online = true;
     this.table.unreserve(base, pages);
+    this.managed.claimForNode(nid, base, pages);
     this.nodes.growZone(zone, base, pages);
     zone.presentPages += pages;
     addFreeRange(this.table, zone, base, pages);
@@ -155,6 +210,7 @@ export class MemoryBlocks {
     endIsolation(zone);
     this.pagesGone += this.poisonedIn(block);
     this.table.reserve(base, pages);
+    this.managed.claim(null, base, pages);
     zone.managedPages -= pages;
     zone.presentPages -= pages;
     this.nodes.shrinkZone(zone, base, pages);
@@ -214,7 +270,11 @@ function addBlocks(blocks: Map<number, MemoryBlock>, boot: BootZone): void {
   }
 }
 
-function intersects(zone: Zone, { base, pages }: MemoryBlock): boolean {
+function byId(a: MemoryBlock, b: MemoryBlock): number {
+  return a.id - b.id;
+}
+
+function intersects(zone: Zone, { base, pages }: PfnRange): boolean {
   if (zone.spannedPages === 0) return false;
   return base < zone.base + zone.spannedPages && base + pages > zone.base;
 }

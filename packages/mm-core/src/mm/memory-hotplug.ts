@@ -67,6 +67,7 @@ export class MemoryHotplug {
     if (device !== null) pgdat.setSpeed(device);
     for (const zone of pgdat.zones) this.freeBootMemory(zone);
     const isPrivate = this.managed.node_is_private(this.onlineSite, nid);
+    if (isPrivate) this.managed.claimForNode(nid, pgdat.base, pgdat.spannedPages);
     this.nodes.setState(nid, N_ONLINE);
     this.nodes.setState(nid, isPrivate ? N_MEMORY_PRIVATE : N_MEMORY);
     this.rebuild();
@@ -83,17 +84,21 @@ export class MemoryHotplug {
   /**
    * The pages of an online node changed: enters or leaves N_MEMORY with its first or last page, and
    * all that follows (node_states_set_node, node_states_clear_node, try_offline of its daemons).
+   * A node that is registered as private enters N_MEMORY_PRIVATE, whoever plugged it, and gets no
+   * daemons; a kswapd that its service started ends with the last page.
    */
   memoryChanged(nid: number): void {
+    const isPrivate = this.managed.node_is_private(this.onlineSite, nid);
+    const state = isPrivate ? N_MEMORY_PRIVATE : N_MEMORY;
     const has = this.nodes.pgdat(nid).managedPages() > 0;
-    const had = this.nodes.hasState(nid, N_MEMORY);
-    if (has) this.nodes.setState(nid, N_MEMORY);
-    else this.nodes.clearState(nid, N_MEMORY);
+    const had = this.nodes.hasState(nid, state);
+    if (has) this.nodes.setState(nid, state);
+    else this.nodes.clearState(nid, state);
     this.rebuild();
     if (has === had) return;
-    if (has) this.kswapd.start(nid);
-    else this.kswapd.stop(nid);
-    this.tell(nid, has);
+    if (!has) this.kswapd.stop(nid);
+    else if (!isPrivate) this.kswapd.start(nid);
+    if (!isPrivate) this.tell(nid, has);
   }
 
   private tell(nid: number, present: boolean): void {
@@ -126,6 +131,7 @@ export class MemoryHotplug {
       return -EBUSY;
     }
     for (const zone of pgdat.zones) removeAllFree(this.table, zone);
+    if (isPrivate) this.managed.claim(null, pgdat.base, pgdat.spannedPages);
     this.kswapd.stop(nid);
     pgdat.device?.detach();
     pgdat.device = null;

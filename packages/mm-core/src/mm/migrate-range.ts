@@ -13,6 +13,7 @@ import { ZONE_MOVABLE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
+import { type Warnings, WarningsToken } from '../hooks/warnings.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import type { PfnRange } from '../mem/page-isolation.js';
@@ -35,14 +36,18 @@ export class MigrateRange {
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(ManagedToken) private readonly managed: Managed,
+    @inject(WarningsToken) private readonly warnings: Warnings,
   ) {}
 
-  /** One pass; a folio whose owner forbids it is skipped (the kernel warns once). */
+  /** One pass; a folio whose owner forbids it is skipped, with one warning. */
   run(nid: number, range: PfnRange): void {
     const list: number[] = [];
     for (let pfn = range.base; pfn < range.base + range.pages; pfn++) {
       if (!this.table.has(pfn, PG_lru) || this.table.has(pfn, NOT_MOVABLE)) continue;
-      if (!this.managed.folio_managed_allows_migrate(this.rangeSite, pfn)) continue;
+      if (!this.managed.folio_managed_allows_migrate(this.rangeSite, pfn)) {
+        this.warnings.warnOnce('do_migrate_range');
+        continue;
+      }
       if (this.folios.isolateLru(pfn)) list.push(pfn);
     }
     const nodemask = this.targets(nid);

@@ -1,0 +1,44 @@
+import { cram } from '@mm-lab/cram';
+import { createMachine, type Plugin, type Services, zramSwap } from '@mm-lab/mm-core';
+import { nodePrivate } from '@mm-lab/node-private';
+import { replayBootHistory } from './boot-history.js';
+import type { RecordCase } from './conform-case.js';
+import { describedMachine } from './described-machine.js';
+import { Guest } from './guest.js';
+import { Privtest } from './privtest/privtest.js';
+import { recordMachine } from './record-machine.js';
+import { StepError } from './step.js';
+import { WordData } from './word-data.js';
+
+/** /dev/zram0: 192 MiB less the page of its header, swapped on by a step. */
+const ZRAM = { pages: 192 * 256 - 1, codec: 'lzo-rle' };
+
+/** The machine of a case, booted: as a kernel described it, or as the emulator was told to be. */
+export function bootGuest({ kase, topology, description, family }: RecordCase): Guest {
+  if (family === 'private') return bootPrivate(description);
+  const words = new WordData();
+  const config = recordMachine(topology);
+  const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words);
+  guest.machine.swap.stopAllocating();
+  replayBootHistory(guest.machine, config, kase);
+  return guest;
+}
+
+/** A machine of the kernel with private nodes, CRAM and the recorder's test driver for them. */
+function bootPrivate(description: RecordCase['description']): Guest {
+  const words = new WordData();
+  const found: { services?: Services } = {};
+  const take: Plugin = {
+    name: 'privtest',
+    probe: (services) => {
+      found.services = services;
+    },
+  };
+  const { config, leftoversNid } = describedMachine(description);
+  const plugins = [words.plugin(), zramSwap(ZRAM), nodePrivate(), cram(), take];
+  const machine = createMachine(config, plugins);
+  if (found.services === undefined) throw new StepError('the test driver was not probed');
+  new Privtest(found.services, machine, leftoversNid).addFiles();
+  machine.swap.stopAllocating();
+  return new Guest(machine, words);
+}
