@@ -7,16 +7,19 @@ import {
   ENOSPC,
   FoliosToken,
   FolioTableToken,
-  GFP_PRIVATE,
   MemoryTiersToken,
   MigrateToken,
   MmError,
-  NP_OPS_DEMOTION,
-  NP_OPS_MIGRATION,
   type Plugin,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
-import { NodePrivateToken, PrivateHotplugToken } from '@mm-lab/node-private';
+import {
+  GFP_PRIVATE,
+  NodePrivateToken,
+  NP_OPS_DEMOTION,
+  NP_OPS_MIGRATION,
+  PrivateHotplugToken,
+} from '@mm-lab/node-private';
 
 export interface EnduranceOptions {
   /** A node of the machine with `online: false`. */

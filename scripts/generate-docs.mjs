@@ -5,11 +5,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as lab from '@mm-lab/lab';
 import * as core from '@mm-lab/mm-core';
+import * as nodePrivate from '@mm-lab/node-private';
 import * as workloads from '@mm-lab/workloads';
 import { generatedPages } from './docs/pages.mjs';
 import { root } from './lib/run.mjs';
 
-for (const [path, text] of Object.entries(generatedPages({ core, workloads, lab }))) {
+for (const [path, text] of Object.entries(generatedPages({ core, workloads, nodePrivate, lab }))) {
   writeFileSync(join(root, path), text);
   process.stdout.write(`${path}\n`);
 }

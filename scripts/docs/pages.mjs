@@ -3,13 +3,13 @@
 import { errorsPage } from './errors-page.mjs';
 import { hooksPage } from './hooks-page.mjs';
 
-/** @param packages what `@mm-lab/mm-core`, `@mm-lab/workloads` and `@mm-lab/lab` export */
-export function generatedPages({ core, workloads, lab }) {
+/** @param packages what the packages of these names export */
+export function generatedPages({ core, workloads, nodePrivate, lab }) {
   const { ERRORS } = core;
   const { TRACE_ERRORS } = workloads;
   const { LAB_ERRORS } = lab;
   return {
-    'docs/hooks.md': hooksPage(core, lab.hookMap()),
+    'docs/hooks.md': hooksPage(core, nodePrivate, lab.hookMap()),
     'docs/errors.md': errorsPage({ ERRORS, TRACE_ERRORS, LAB_ERRORS }),
   };
 }

@@ -14,7 +14,6 @@ import {
   type FolioTable,
   FolioTableToken,
   GFP_HIGHUSER_MOVABLE,
-  GFP_PRIVATE,
   inject,
   injectable,
   type MemoryDevice,
@@ -26,7 +25,6 @@ import {
   N_MEMORY,
   type Nodes,
   NodesToken,
-  NP_OPS_MIGRATION,
   type PageAlloc,
   PageAllocToken,
   PG_tail,
@@ -36,8 +34,10 @@ import {
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
 import {
+  GFP_PRIVATE,
   type NodePrivate,
   NodePrivateToken,
+  NP_OPS_MIGRATION,
   type PrivateHotplug,
   PrivateHotplugToken,
 } from '@mm-lab/node-private';

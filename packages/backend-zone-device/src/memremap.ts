@@ -7,14 +7,14 @@ import {
   ENXIO,
   type FolioTable,
   FolioTableToken,
+  GRANT_MIGRATION,
+  GRANT_WRITE,
   inject,
   injectable,
   type Managed,
   ManagedToken,
   type Nodes,
   NodesToken,
-  OWNER_KERNEL_MIGRATE,
-  OWNER_NO_LRU,
   PG_locked,
 } from '@mm-lab/mm-core';
 import { DevPagemap, type DevPagemapRequest } from './dev-pagemap.js';
@@ -57,7 +57,7 @@ export class Memremap {
     this.managed.claim(owner, pgmap.base, pgmap.pages);
     owner.seal(
       { free_folio: (folio) => this.freeZoneDeviceFolio(pgmap, folio) },
-      OWNER_KERNEL_MIGRATE | OWNER_NO_LRU,
+      GRANT_MIGRATION | GRANT_WRITE,
     );
     pgdat.device = request.device;
     pgdat.pagesOutside = () => pgmap.allocated;

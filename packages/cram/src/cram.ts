@@ -14,18 +14,22 @@ import {
   N_MEMORY_PRIVATE,
   type Nodes,
   NodesToken,
-  NP_OPS_DEMOTION,
-  NP_OPS_MIGRATION,
-  NP_OPS_NUMA_BALANCING,
-  NP_OPS_PROTECT_WRITE,
-  NP_OPS_RECLAIM,
   Tracepoints,
   type Warnings,
   WarningsToken,
   type ZoneAlloc,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
-import { type NodePrivate, type NodePrivateOps, NodePrivateToken } from '@mm-lab/node-private';
+import {
+  type NodePrivate,
+  type NodePrivateOps,
+  NodePrivateToken,
+  NP_OPS_DEMOTION,
+  NP_OPS_MIGRATION,
+  NP_OPS_NUMA_BALANCING,
+  NP_OPS_PROTECT_WRITE,
+  NP_OPS_RECLAIM,
+} from '@mm-lab/node-private';
 import { type CramEntry, CramEntryToken } from './entry.js';
 import { type CramFree, CramFreeToken, type FlushCallback } from './free.js';
 import { CRAM_PRESSURE_MAX, type CramNode } from './node.js';

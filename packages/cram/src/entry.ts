@@ -13,7 +13,6 @@ import {
   FoliosToken,
   type FolioTable,
   FolioTableToken,
-  GFP_PRIVATE,
   inject,
   injectable,
   type Migrate,
@@ -21,7 +20,7 @@ import {
   type ZoneAlloc,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
-import { type NodePrivate, NodePrivateToken } from '@mm-lab/node-private';
+import { GFP_PRIVATE, type NodePrivate, NodePrivateToken } from '@mm-lab/node-private';
 import { CRAM_PRESSURE_MAX, type CramNode } from './node.js';
 
 /** Where and why folios come in. */

@@ -32,7 +32,6 @@ export {
   __GFP_NOMEMALLOC,
   __GFP_NORETRY,
   __GFP_NOWARN,
-  __GFP_PRIVATE,
   __GFP_RECLAIM,
   __GFP_RECLAIMABLE,
   __GFP_RETRY_MAYFAIL,
@@ -43,7 +42,6 @@ export {
   GFP_HIGHUSER_MOVABLE,
   GFP_KERNEL,
   GFP_NOWAIT,
-  GFP_PRIVATE,
   GFP_TRANSHUGE,
   GFP_TRANSHUGE_LIGHT,
   GFP_USER,
@@ -170,19 +168,6 @@ export {
   NR_NODE_STATES,
 } from './abi/node-states.js';
 export {
-  NP_FLAG_FACTS,
-  NP_OPS_COMPACTION,
-  NP_OPS_DEMOTION,
-  NP_OPS_LONGTERM_PIN,
-  NP_OPS_MEMPOLICY,
-  NP_OPS_MIGRATION,
-  NP_OPS_NUMA_BALANCING,
-  NP_OPS_OOM_ELIGIBLE,
-  NP_OPS_PROTECT_WRITE,
-  NP_OPS_RECLAIM,
-  type NpFlagFact,
-} from './abi/np-ops.js';
-export {
   PG_active,
   PG_anon,
   PG_anon_exclusive,
@@ -292,8 +277,35 @@ export {
   ServerQueue,
   type ServerQueueStats,
 } from './base/server-queue.js';
+export { Callbacks, CallbacksToken, type MoveTo } from './hooks/callbacks.js';
 export type { HookName, HookOps, NodeReclaimPolicy } from './hooks/contracts.js';
 export { ERRORS, type ErrorCode, type ErrorDetails, MmError } from './hooks/errors.js';
+export {
+  GRANT_COLLAPSE,
+  GRANT_COMPACTION,
+  GRANT_DEMOTION,
+  GRANT_KSM,
+  GRANT_LONGTERM_PIN,
+  GRANT_LRU,
+  GRANT_MADVISE,
+  GRANT_MEMPOLICY,
+  GRANT_MIGRATION,
+  GRANT_MLOCK,
+  GRANT_NAMES,
+  GRANT_NUMA_BALANCING,
+  GRANT_OOM,
+  GRANT_RECLAIM,
+  GRANT_USER_MIGRATION,
+  GRANT_WRITE,
+  GRANTS_APART,
+} from './hooks/grants.js';
+export {
+  type ApartLists,
+  type Isolation,
+  IsolationToken,
+  NoIsolation,
+  type ZonelistName,
+} from './hooks/isolation.js';
 export { Managed, ManagedToken, OwnerColumn } from './hooks/managed.js';
 export {
   type CompressingDevice,
@@ -302,7 +314,7 @@ export {
   type MemoryDevice,
   type ThresholdKind,
 } from './hooks/memory-device.js';
-export { OWNER_KERNEL_MIGRATE, OWNER_NO_LRU, Owner, type OwnerKind } from './hooks/owner.js';
+export { Owner, type OwnerKind } from './hooks/owner.js';
 export { PageData } from './hooks/page-data.js';
 export type { Plugin } from './hooks/plugin.js';
 export { SITE_FACTS, type SiteFact, type SiteName, type SiteService } from './hooks/site-facts.js';

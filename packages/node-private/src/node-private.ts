@@ -18,7 +18,8 @@ import {
   NodesToken,
   type Owner,
 } from '@mm-lab/mm-core';
-import { checkFlags } from './flags.js';
+import { callbacksOf } from './callbacks.js';
+import { checkFlags, grantsOf, opsMistakes } from './opt-ins.js';
 
 /** Callbacks and opt-in flags of a private node (RFC v4, struct node_private_ops). */
 export interface NodePrivateOps extends Partial<HookOps> {
@@ -113,7 +114,8 @@ export class NodePrivate {
     const known = this.byNode.get(nid);
     if (known === undefined) return -ENODEV;
     known.ops = ops;
-    known.owner.seal(this.withReference(known, ops), ops.flags);
+    const callbacks = callbacksOf(this.withReference(known, ops));
+    known.owner.seal(callbacks, grantsOf(ops.flags), opsMistakes(ops));
     return 0;
   }
 
@@ -141,7 +143,12 @@ export class NodePrivate {
     return this.byNode.get(nid)?.ops ?? null;
   }
 
-  /** The owner of a registered node: its flags and whether migration into it is blocked. */
+  /** NP_OPS_* bits of a node; 0 without ops (node_private_flags). */
+  node_private_flags(nid: number): number {
+    return this.byNode.get(nid)?.ops?.flags ?? 0;
+  }
+
+  /** The owner of a registered node: what it lets mm do, whether migration into it is blocked. */
   ownerOfNode(nid: number): Owner | null {
     return this.byNode.get(nid)?.owner ?? null;
   }

@@ -1,4 +1,5 @@
-import { ManagedToken, type Plugin } from '@mm-lab/mm-core';
+import { IsolationToken, ManagedToken, type Plugin } from '@mm-lab/mm-core';
+import { GATES, type GateName } from './isolation/gates.js';
 import { NodePrivate, NodePrivateToken } from './node-private.js';
 import { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';
 
@@ -16,6 +17,8 @@ export interface NodePrivateOptions {
    * do_swap_page is no site of the series (found by fuzzing this model). `mended`: it does.
    */
   readonly swapIn?: 'v4' | 'mended';
+  /** What keeps allocations away that did not ask; default that of RFC v4, `gfp-private`. */
+  readonly gate?: GateName;
 }
 
 /**
@@ -26,6 +29,7 @@ export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
   return {
     name: 'node-private',
     register(services) {
+      services.bind(IsolationToken, GATES[options.gate ?? 'gfp-private']);
       services.bind(NodePrivateToken, NodePrivate);
       services.bind(PrivateHotplugToken, PrivateHotplug);
     },

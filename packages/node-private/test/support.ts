@@ -1,6 +1,7 @@
 import { createMachine, type Machine, type Plugin } from '@mm-lab/mm-core';
 import {
   type NodePrivate,
+  type NodePrivateOptions,
   NodePrivateToken,
   nodePrivate,
   type PrivateHotplug,
@@ -15,7 +16,7 @@ export interface PrivateMachine {
 }
 
 /** The level's helper: builds the machine and hands out its private-node services. */
-export function machineOf(seed = 1): PrivateMachine {
+export function machineOf(seed = 1, options: NodePrivateOptions = {}): PrivateMachine {
   const found: { nodes?: NodePrivate; hotplug?: PrivateHotplug } = {};
   const peek: Plugin = {
     name: 'peek',
@@ -41,7 +42,7 @@ export function machineOf(seed = 1): PrivateMachine {
       ],
       sysctl: { demotion_enabled: true },
     },
-    [nodePrivate(), peek],
+    [nodePrivate(options), peek],
   );
   const { nodes, hotplug } = found;
   if (nodes === undefined || hotplug === undefined) throw new Error('the plugin bound no services');

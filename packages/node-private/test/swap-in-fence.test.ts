@@ -2,19 +2,23 @@ import {
   createMachine,
   diskSwap,
   FolioTableToken,
-  GFP_PRIVATE,
   MADV_PAGEOUT,
   MemoryTiersToken,
   MIGRATE_ASYNC,
   MigrateToken,
-  NP_OPS_MIGRATION,
-  NP_OPS_PROTECT_WRITE,
   type Plugin,
   PTE_WRITE,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
-import { NodePrivateToken, nodePrivate, PrivateHotplugToken } from '../src/index.js';
+import {
+  GFP_PRIVATE,
+  NodePrivateToken,
+  NP_OPS_MIGRATION,
+  NP_OPS_PROTECT_WRITE,
+  nodePrivate,
+  PrivateHotplugToken,
+} from '../src/index.js';
 
 /** A write-protected private node that takes what move_pages gives it. */
 const fenced: Plugin = {

@@ -1,4 +1,4 @@
-import { NP_FLAG_FACTS } from '@mm-lab/mm-core';
+import { NP_FLAG_FACTS } from '@mm-lab/node-private';
 import type { Command } from 'commander';
 import { type HookMap, hookMap } from '../hooks/hook-map.js';
 import { count } from '../progress/count.js';

@@ -1,6 +1,6 @@
 /**
  * Allocation flags. The names are the kernel's (include/linux/gfp_types.h); the bit positions are
- * ours, except that `__GFP_PRIVATE` has the bit 0x200 that RFC v4 patch 02 gives it.
+ * ours. 0x200 is free for plugins, as it was before RFC v4.
  */
 export const __GFP_HIGHMEM = 0x02;
 export const __GFP_MOVABLE = 0x08;
@@ -9,8 +9,6 @@ export const __GFP_HIGH = 0x20;
 export const __GFP_IO = 0x40;
 export const __GFP_FS = 0x80;
 export const __GFP_ZERO = 0x100;
-/** The request may land on an N_MEMORY_PRIVATE node (RFC v4 patch 02). */
-export const __GFP_PRIVATE = 0x200;
 export const __GFP_DIRECT_RECLAIM = 0x400;
 export const __GFP_KSWAPD_RECLAIM = 0x800;
 export const __GFP_NOWARN = 0x2000;
@@ -31,5 +29,3 @@ export const GFP_HIGHUSER_MOVABLE = GFP_HIGHUSER | __GFP_MOVABLE;
 export const GFP_TRANSHUGE_LIGHT =
   (GFP_HIGHUSER_MOVABLE | __GFP_COMP | __GFP_NOMEMALLOC | __GFP_NOWARN) & ~__GFP_RECLAIM;
 export const GFP_TRANSHUGE = GFP_TRANSHUGE_LIGHT | __GFP_DIRECT_RECLAIM;
-/** Only this node, and it may be private (RFC v4 patch 02). */
-export const GFP_PRIVATE = __GFP_PRIVATE | __GFP_THISNODE;

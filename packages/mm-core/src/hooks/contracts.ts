@@ -45,7 +45,7 @@ export interface HookOps {
   /**
    * Called by: move_pages, migrate_pages, demotion, when the target node belongs to this owner.
    * Holding:   the folios are isolated; a temporary reference keeps the owner registered.
-   * May:       sleep, allocate with `__GFP_PRIVATE`, call `Migrate.migratePages`; unmoved folios
+   * May:       sleep, ask for its own memory, call `Migrate.migratePages`; unmoved folios
    *            stay in the list.
    * Returns:   0 all moved, >0 number of folios not moved, <0 -errno (as migrate_pages does).
    * Linux:     RFC v4 patch 12, `node_private_ops.migrate_to`; absent means -ENODEV.

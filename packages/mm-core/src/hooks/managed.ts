@@ -1,19 +1,21 @@
-import { ENODEV } from '../abi/errno.js';
-import { __GFP_PRIVATE } from '../abi/gfp.js';
-import {
-  NP_OPS_LONGTERM_PIN,
-  NP_OPS_MIGRATION,
-  NP_OPS_NUMA_BALANCING,
-  NP_OPS_OOM_ELIGIBLE,
-  NP_OPS_PROTECT_WRITE,
-  NP_OPS_RECLAIM,
-} from '../abi/np-ops.js';
 import { MAX_NUMNODES } from '../abi/zone.js';
-import { createToken } from '../base/di.js';
+import { createToken, inject, injectable } from '../base/di.js';
+import { type Callbacks, CallbacksToken } from './callbacks.js';
 import type { HookName, NodeReclaimPolicy } from './contracts.js';
 import { MmError } from './errors.js';
-import { OWNER_NO_LRU, Owner, type OwnerKind } from './owner.js';
-import type { Sites } from './sites.js';
+import {
+  GRANT_LONGTERM_PIN,
+  GRANT_LRU,
+  GRANT_MIGRATION,
+  GRANT_NUMA_BALANCING,
+  GRANT_OOM,
+  GRANT_RECLAIM,
+  GRANT_USER_MIGRATION,
+  GRANT_WRITE,
+} from './grants.js';
+import { type Isolation, IsolationToken } from './isolation.js';
+import { Owner, type OwnerKind } from './owner.js';
+import { type Sites, SitesToken } from './sites.js';
 import type { VmFault } from './vm-fault.js';
 
 /** The owner column of the folio table: one byte per page, 0 for ordinary memory. */
@@ -24,8 +26,11 @@ export const OwnerColumn = createToken<OwnerColumn>('OwnerColumn');
  * Every question the core may ask about special memory, and every dispatch to an owner: the helpers
  * that the RFC puts in mm/internal.h and include/linux/node_private.h, one each, with the absent
  * case decided here. Nothing else reads the owner column. The first argument of a question is the
- * site that asks.
+ * site that asks. What the answers are is decided by three modules: who may allocate where
+ * (`Isolation`), which services an owner lets work on its memory (its `grants`), and whom to call
+ * (`Callbacks`).
  */
+@injectable()
 export class Managed {
   /** Mends RFC v4: frees made by reclaim reach `free_folio` too. */
   reclaimFreesHooked = false;
@@ -33,11 +38,12 @@ export class Managed {
   swapInFenced = false;
   private readonly owners: Owner[] = [];
   private readonly ownerOfNode: (Owner | null)[] = new Array<Owner | null>(MAX_NUMNODES).fill(null);
-  private readonly callsByHook = new Map<HookName, number>();
 
   constructor(
-    private readonly column: OwnerColumn,
-    private readonly sites: Sites,
+    @inject(OwnerColumn) private readonly column: OwnerColumn,
+    @inject(SitesToken) private readonly sites: Sites,
+    @inject(IsolationToken) readonly isolation: Isolation,
+    @inject(CallbacksToken) private readonly callbacks: Callbacks,
   ) {}
 
   /** Makes a new owner; its pages are marked by `claim`. */
@@ -79,7 +85,7 @@ export class Managed {
 
   /** Calls per hook so far. */
   hookCalls(): ReadonlyMap<HookName, number> {
-    return this.callsByHook;
+    return this.callbacks.counts();
   }
 
   // Questions about folios
@@ -89,22 +95,25 @@ export class Managed {
     return this.sites.count(site, this.column[pfn] !== 0);
   }
 
+  /** Does the folio's owner let this service work on it? Ordinary folios: yes. */
+  folio_managed_allows(site: number, pfn: number, grant: number): boolean {
+    const owner = this.askFolio(site, pfn);
+    return owner === null || (owner.grants & grant) !== 0;
+  }
+
   /** Ordinary folios: yes; others by opt-in (patch 12). */
   folio_managed_allows_migrate(site: number, pfn: number): boolean {
-    const owner = this.askFolio(site, pfn);
-    return owner === null || owner.allowsKernelMigrate();
+    return this.folio_managed_allows(site, pfn, GRANT_MIGRATION);
   }
 
   /** May move_pages and its like tell or change where the folio is (patch 12)? */
   folio_managed_allows_user_migrate(site: number, pfn: number): boolean {
-    const owner = this.askFolio(site, pfn);
-    return owner === null || (owner.flags & NP_OPS_MIGRATION) !== 0;
+    return this.folio_managed_allows(site, pfn, GRANT_USER_MIGRATION);
   }
 
   /** Must a mapping of the folio stay read-only (patch 15)? */
   folio_managed_wrprotect(site: number, pfn: number): boolean {
-    const owner = this.askFolio(site, pfn);
-    return owner !== null && (owner.flags & NP_OPS_PROTECT_WRITE) !== 0;
+    return !this.folio_managed_allows(site, pfn, GRANT_WRITE);
   }
 
   /**
@@ -118,8 +127,7 @@ export class Managed {
 
   /** May the folio be on an LRU list? Not if its page map says so (folio_is_zone_device). */
   folio_may_be_lru(site: number, pfn: number): boolean {
-    const owner = this.askFolio(site, pfn);
-    return owner === null || (owner.flags & OWNER_NO_LRU) === 0;
+    return this.folio_managed_allows(site, pfn, GRANT_LRU);
   }
 
   /**
@@ -128,21 +136,20 @@ export class Managed {
    */
   folio_managed_allows_longterm_pin(site: number, pfn: number): boolean | null {
     const owner = this.askFolio(site, pfn);
-    return owner === null ? null : (owner.flags & NP_OPS_LONGTERM_PIN) !== 0;
+    return owner === null ? null : owner.allows(GRANT_LONGTERM_PIN);
   }
 
   /** Does NUMA balancing look at the folio (patch 18)? */
   folio_managed_allows_numa(site: number, pfn: number): boolean {
-    const owner = this.askFolio(site, pfn);
-    return owner === null || (owner.flags & NP_OPS_NUMA_BALANCING) !== 0;
+    return this.folio_managed_allows(site, pfn, GRANT_NUMA_BALANCING);
   }
 
   // Questions about nodes
 
-  /** The gate (patch 03): a private node only for requests that say so. */
+  /** The gate (patch 03): a node set apart only for requests that may. */
   numa_zone_alloc_allowed(site: number, nid: number, gfp: number): boolean {
-    const managed = this.sites.count(site, this.ownerOfNode[nid] !== null);
-    return !managed || (gfp & __GFP_PRIVATE) !== 0;
+    const apart = this.sites.count(site, this.ownerOfNode[nid] !== null);
+    return !apart || this.isolation.admits(nid, gfp);
   }
 
   /** Is the node an N_MEMORY_PRIVATE one? */
@@ -156,11 +163,11 @@ export class Managed {
     return owner === null || owner === this.ownerOfNode[nid];
   }
 
-  /** Has the node's owner opted in to all of `flags`? Ordinary nodes: true. */
-  node_private_has_flag(site: number, nid: number, flags: number): boolean {
+  /** Does the node's owner let all of these services work on it? Ordinary nodes: yes. */
+  node_allows(site: number, nid: number, grants: number): boolean {
     const owner = this.ownerOfNode[nid] ?? null;
     this.sites.count(site, owner !== null);
-    return owner === null || (owner.flags & flags) === flags;
+    return owner === null || owner.allows(grants);
   }
 
   /** Does the node refuse entry by migration for now (patch 14)? */
@@ -172,21 +179,19 @@ export class Managed {
 
   /** Private zones by flag, others yes (patch 16; the cpuset part is the caller's). */
   zone_reclaim_allowed(site: number, nid: number): boolean {
-    return this.node_private_has_flag(site, nid, NP_OPS_RECLAIM);
+    return this.node_allows(site, nid, GRANT_RECLAIM);
   }
 
   /** Does the node count when memory is looked for before a kill (patch 17)? */
   node_oom_eligible(site: number, nid: number): boolean {
-    return this.node_private_has_flag(site, nid, NP_OPS_OOM_ELIGIBLE);
+    return this.node_allows(site, nid, GRANT_OOM);
   }
 
   // Dispatch
 
   /** True if the owner took care of the folio (patch 10). */
   folio_managed_on_free(site: number, folio: number): boolean {
-    const owner = this.askFolio(site, folio);
-    if (owner === null || !owner.has('free_folio')) return false;
-    return this.call(owner, 'free_folio', () => owner.ops.free_folio(folio));
+    return this.callbacks.free_folio(this.askFolio(site, folio), folio);
   }
 
   /**
@@ -199,71 +204,40 @@ export class Managed {
 
   /** Tells the owner of a split: `fresh` is a new folio, or -1 for the original (patch 11). */
   folio_managed_split_cb(site: number, orig: number, fresh: number): void {
-    const owner = this.askFolio(site, orig);
-    if (owner === null || !owner.has('folio_split')) return;
-    this.call(owner, 'folio_split', () => owner.ops.folio_split(orig, fresh));
+    this.callbacks.folio_split(this.askFolio(site, orig), orig, fresh);
   }
 
   /** Hands folios to the node's owner: 0, the number not moved, or -errno (patch 12). */
   node_private_migrate_to(folios: number[], nid: number, mode: number, reason: number): number {
-    const owner = this.ownerOfNode[nid];
-    if (!owner?.has('migrate_to')) return -ENODEV;
-    return this.call(owner, 'migrate_to', () => owner.ops.migrate_to(folios, nid, mode, reason));
+    return this.callbacks.migrate_to(this.nodeOwner(nid), folios, { nid, mode, reason });
   }
 
   /** Tells the source's owner that the folio leaves or moves (patch 12). */
   folio_managed_migrate_notify(site: number, src: number, dst: number): void {
-    const owner = this.askFolio(site, src);
-    if (owner === null || !owner.has('folio_migrate')) return;
-    this.call(owner, 'folio_migrate', () => owner.ops.folio_migrate(src, dst));
+    this.callbacks.folio_migrate(this.askFolio(site, src), src, dst);
   }
 
   /** Gives a fault to the owner: VM_FAULT_* bits, or -1 if nobody takes it (patch 15). */
   folio_managed_handle_fault(site: number, folio: number, vmf: VmFault, level: number): number {
-    const owner = this.askFolio(site, folio);
-    if (owner === null || !owner.has('handle_fault')) return -1;
-    return this.call(owner, 'handle_fault', () => owner.ops.handle_fault(folio, vmf, level));
+    return this.callbacks.handle_fault(this.askFolio(site, folio), folio, vmf, level);
   }
 
   /** Asks the node's owner for its reclaim policy (patch 16). */
   node_private_reclaim_policy(site: number, nid: number): NodeReclaimPolicy {
-    const policy = {
-      active: false,
-      may_swap: false,
-      may_writepage: false,
-      managed_watermarks: false,
-    };
-    const owner = this.ownerOfNode[nid] ?? null;
+    const owner = this.nodeOwner(nid);
     this.sites.count(site, owner !== null);
-    if (owner?.has('reclaim_policy')) {
-      this.call(owner, 'reclaim_policy', () => owner.ops.reclaim_policy(nid, policy));
-      policy.active = true;
-    }
-    return policy;
+    return this.callbacks.reclaim_policy(owner, nid);
   }
 
   /** Notifies the owner of poison (patch 21). */
   folio_managed_memory_failure(site: number, folio: number, pfn: number, flags: number): void {
-    const owner = this.askFolio(site, folio);
-    if (owner === null || !owner.has('memory_failure')) return;
-    this.call(owner, 'memory_failure', () => owner.ops.memory_failure(folio, pfn, flags));
+    this.callbacks.memory_failure(this.askFolio(site, folio), folio, pfn, flags);
   }
 
   private askFolio(site: number, pfn: number): Owner | null {
     const id = this.column[pfn] ?? 0;
     this.sites.count(site, id !== 0);
     return id === 0 ? null : (this.owners[id - 1] ?? null);
-  }
-
-  private call<T>(owner: Owner, hook: HookName, run: () => T): T {
-    this.callsByHook.set(hook, (this.callsByHook.get(hook) ?? 0) + 1);
-    try {
-      return run();
-    } catch (cause) {
-      if (cause instanceof MmError) throw cause;
-      const detail = cause instanceof Error ? cause.message : String(cause);
-      throw new MmError('PLUGIN_THREW', { plugin: owner.name, hook, detail, cause });
-    }
   }
 }
 export const ManagedToken = createToken<Managed>('Managed');

@@ -1,5 +1,4 @@
 import { ENODEV } from '../abi/errno.js';
-import { NP_OPS_MIGRATION } from '../abi/np-ops.js';
 import type { HookName, HookOps } from './contracts.js';
 
 /** How a hook relates to the decision at hand. */
@@ -9,8 +8,6 @@ export type HookKind = 'decide' | 'act' | 'notify' | 'configure';
 export interface HookFact {
   readonly name: HookName;
   readonly kind: HookKind;
-  /** The NP_OPS_* flag that obliges the callback, or 0. */
-  readonly obligedBy: number;
   /** What happens when the owner has no such callback, in words. */
   readonly absent: string;
   /** Patch of RFC v4 that adds it. */
@@ -24,7 +21,6 @@ export const HOOKS: { readonly [Name in HookName]: HookFact & { readonly name: N
   free_folio: {
     name: 'free_folio',
     kind: 'decide',
-    obligedBy: 0,
     absent: 'the ordinary free',
     patch: 10,
     context: 'folio-referenced',
@@ -32,7 +28,6 @@ export const HOOKS: { readonly [Name in HookName]: HookFact & { readonly name: N
   folio_split: {
     name: 'folio_split',
     kind: 'notify',
-    obligedBy: 0,
     absent: 'nothing',
     patch: 11,
     context: 'folio-referenced',
@@ -40,7 +35,6 @@ export const HOOKS: { readonly [Name in HookName]: HookFact & { readonly name: N
   migrate_to: {
     name: 'migrate_to',
     kind: 'act',
-    obligedBy: NP_OPS_MIGRATION,
     absent: '-ENODEV',
     patch: 12,
     context: 'refcounted',
@@ -48,7 +42,6 @@ export const HOOKS: { readonly [Name in HookName]: HookFact & { readonly name: N
   folio_migrate: {
     name: 'folio_migrate',
     kind: 'notify',
-    obligedBy: NP_OPS_MIGRATION,
     absent: 'nothing',
     patch: 12,
     context: 'folio-referenced',
@@ -56,7 +49,6 @@ export const HOOKS: { readonly [Name in HookName]: HookFact & { readonly name: N
   handle_fault: {
     name: 'handle_fault',
     kind: 'act',
-    obligedBy: 0,
     absent: 'ordinary fault handling',
     patch: 15,
     context: 'folio-referenced',
@@ -64,7 +56,6 @@ export const HOOKS: { readonly [Name in HookName]: HookFact & { readonly name: N
   reclaim_policy: {
     name: 'reclaim_policy',
     kind: 'configure',
-    obligedBy: 0,
     absent: 'ordinary boost rules',
     patch: 16,
     context: 'non-folio',
@@ -72,7 +63,6 @@ export const HOOKS: { readonly [Name in HookName]: HookFact & { readonly name: N
   memory_failure: {
     name: 'memory_failure',
     kind: 'notify',
-    obligedBy: 0,
     absent: 'nothing',
     patch: 21,
     context: 'folio-referenced',

@@ -5,8 +5,10 @@ import { ClockToken } from '../base/clock-token.js';
 import { createServices, type Services } from '../base/di.js';
 import { Prng } from '../base/prng.js';
 import { PrngToken } from '../base/prng-token.js';
+import { Callbacks, CallbacksToken } from '../hooks/callbacks.js';
 import { MmError } from '../hooks/errors.js';
-import { Managed, ManagedToken } from '../hooks/managed.js';
+import { IsolationToken, NoIsolation } from '../hooks/isolation.js';
+import { Managed, ManagedToken, OwnerColumn } from '../hooks/managed.js';
 import { PageData } from '../hooks/page-data.js';
 import type { Plugin } from '../hooks/plugin.js';
 import { Sites, SitesToken } from '../hooks/sites.js';
@@ -78,7 +80,10 @@ function bindMemory(services: Services, config: MachineConfig): Nodes {
   services.bindValue(PrngToken, new Prng(config.seed));
   services.bindValue(SitesToken, sites);
   services.bindValue(WarningsToken, new Warnings());
-  services.bindValue(ManagedToken, new Managed(table.owner, sites));
+  services.bindValue(OwnerColumn, table.owner);
+  services.bind(IsolationToken, NoIsolation);
+  services.bind(CallbacksToken, Callbacks);
+  services.bind(ManagedToken, Managed);
   services.bindValue(
     Tracepoints,
     createTracepoints(() => clock.now),

@@ -41,6 +41,9 @@ export class Pgdat {
   /** ZONELIST_FALLBACK and ZONELIST_NOFALLBACK: zones in the order they are tried. */
   fallback: readonly Zone[] = [];
   nofallback: readonly Zone[] = [];
+  /** A third list of an isolation, with the nodes that it keeps out of the others, and its own. */
+  apart: readonly Zone[] = [];
+  apartOnly: readonly Zone[] = [];
   /** Registered as private (`pgdat->private`, RFC v4 patch 01). */
   private = false;
   /** What backs the node, if it is not plain DRAM. */

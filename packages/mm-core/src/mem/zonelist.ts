@@ -10,18 +10,22 @@ const PENALTY_FOR_NODE_WITH_CPUS = 1;
 
 /**
  * Rebuilds every node's zonelists, in node order so that ties rotate
- * (mm/page_alloc.c:build_zonelists). A private node stands in its own lists only: FALLBACK =
- * itself, then every N_MEMORY node nearest first (RFC v4 patch 04).
+ * (mm/page_alloc.c:build_zonelists). A private node stands in those lists that the isolation says:
+ * for RFC v4 in its own only, FALLBACK = itself, then every N_MEMORY node nearest first (patch 04).
  */
 export function buildAllZonelists(nodes: Nodes, managed: Managed): void {
   const site = Sites.index('page_alloc.build_zonelists');
+  const { lists } = managed.isolation;
   const load = new Array<number>(MAX_NUMNODES).fill(0);
   for (const pgdat of nodes.all()) {
     const isPrivate = managed.node_is_private(site, pgdat.nid);
     const order = nodeOrder(nodes, pgdat, load);
-    const own = isPrivate && nodes.hasState(pgdat.nid, N_MEMORY_PRIVATE) ? [pgdat.nid] : [];
+    const apart = isPrivate && nodes.hasState(pgdat.nid, N_MEMORY_PRIVATE);
+    const own = apart && lists.ownFallback ? [pgdat.nid] : [];
     pgdat.fallback = [...own, ...order].flatMap((nid) => zonesHighestFirst(nodes.pgdat(nid)));
-    pgdat.nofallback = zonesHighestFirst(pgdat);
+    pgdat.nofallback = isPrivate && !lists.ownNofallback ? [] : zonesHighestFirst(pgdat);
+    pgdat.apart = lists.third ? thirdList(nodes, pgdat) : [];
+    pgdat.apartOnly = lists.third ? zonesHighestFirst(pgdat) : [];
   }
 }
 
@@ -62,6 +66,13 @@ export function nextBestNode(
     }
   }
   return best;
+}
+
+/** Ordinary nodes and those set apart together, nearest first (ZONELIST_PRIVATE of version 5). */
+function thirdList(nodes: Nodes, local: Pgdat): Zone[] {
+  const members = [...nodes.inState(N_MEMORY), ...nodes.inState(N_MEMORY_PRIVATE)];
+  members.sort((a, b) => nodes.distance(local.nid, a) - nodes.distance(local.nid, b) || a - b);
+  return members.flatMap((nid) => zonesHighestFirst(nodes.pgdat(nid)));
 }
 
 function zonesHighestFirst(pgdat: Pgdat): Zone[] {

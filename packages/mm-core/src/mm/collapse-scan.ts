@@ -19,6 +19,7 @@ import {
 } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_COLLAPSE } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -137,7 +138,7 @@ export class CollapseScan {
   private page(pfn: number, bits: number, by: Collapser, seen: Seen): ScanResult | null {
     const folio = this.table.head(pfn);
     if ((bits & PTE_UFFD_WP) !== 0) return 'pte uffd wp';
-    if (this.managed.folio_is_private_managed(this.site, folio)) return 'page null';
+    if (!this.managed.folio_managed_allows(this.site, folio, GRANT_COLLAPSE)) return 'page null';
     if (by === 'khugepaged' && this.isLazyfree(folio, bits)) return 'page lazyfree';
     if (!this.table.has(folio, PG_anon)) return 'page anon';
     if (this.rmapWalk.maybeMappedShared(folio)) {

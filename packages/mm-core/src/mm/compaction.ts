@@ -1,9 +1,9 @@
 import { MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT } from '../abi/migrate.js';
-import { NP_OPS_COMPACTION } from '../abi/np-ops.js';
 import { MAX_PAGE_ORDER, WMARK_LOW, WMARK_MIN } from '../abi/zone.js';
 import type { Clock } from '../base/clock.js';
 import { ClockToken } from '../base/clock-token.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_COMPACTION } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { buddyinfo } from '../mem/buddy.js';
@@ -57,7 +57,7 @@ export class Compaction {
 
   /** A write to a node's compact file: every zone, whole, whatever was skipped before. */
   compactNode(nid: number): void {
-    if (!this.managed.node_private_has_flag(this.nodeSite, nid, NP_OPS_COMPACTION)) return;
+    if (!this.managed.node_allows(this.nodeSite, nid, GRANT_COMPACTION)) return;
     for (const zone of this.nodes.pgdat(nid).zones) {
       if (zone.managedPages > 0) this.compactZone.run(zone, WHOLE_ZONE, MIGRATE_SYNC);
     }
@@ -146,7 +146,7 @@ export class Compaction {
     const { nodemask } = request;
     return this.zoneAlloc.zonelist(request).filter((zone) => {
       if (zone.type > highest || (nodemask !== null && !nodemask.has(zone.nid))) return false;
-      return this.managed.node_private_has_flag(site, zone.nid, NP_OPS_COMPACTION);
+      return this.managed.node_allows(site, zone.nid, GRANT_COMPACTION);
     });
   }
 

@@ -2,6 +2,7 @@ import { VM_MERGEABLE } from '../abi/mman.js';
 import { PG_ksm } from '../abi/page-flags.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_KSM } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -156,7 +157,7 @@ export class KsmScan {
       }
       const pfn = this.merge.pageAt(slot.mm, vpn);
       this.vpn = ++vpn;
-      if (pfn < 0 || this.managed.folio_is_private_managed(this.site, pfn)) continue;
+      if (pfn < 0 || !this.managed.folio_managed_allows(this.site, pfn, GRANT_KSM)) continue;
       const item = this.itemOf(slot, vpn - 1);
       if (!this.shouldSkip(item, pfn)) return { item, pfn };
     }

@@ -2,6 +2,7 @@ import { MADV_COLD } from '../abi/mman.js';
 import { PG_active, PG_referenced } from '../abi/page-flags.js';
 import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_MADVISE } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -47,7 +48,7 @@ export class MadviseCold {
       const whole = this.table.head(pfn);
       if (!this.large.fits(whole, vpn - (pfn - whole), range)) return;
       const folio = this.table.head(pfn);
-      if (this.managed.folio_is_private_managed(this.site, folio)) return;
+      if (!this.managed.folio_managed_allows(this.site, folio, GRANT_MADVISE)) return;
       if (this.table.folioMapcount(folio) !== this.table.nrPages(folio)) return;
       this.mapping.testAndClearYoung(slot);
       if (!this.folios.isolateLru(folio)) return;

@@ -1,6 +1,6 @@
 import { N_CPU, N_MEMORY, N_MEMORY_PRIVATE } from '../abi/node-states.js';
-import { NP_OPS_DEMOTION } from '../abi/np-ops.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_DEMOTION } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
@@ -134,7 +134,7 @@ export class MemoryTiers {
     this.preferredByNode = new Map();
     this.lowerByNode = new Map();
     const candidates = [...this.tierByNode.keys()].filter((nid) =>
-      this.managed.node_private_has_flag(this.targetSite, nid, NP_OPS_DEMOTION),
+      this.managed.node_allows(this.targetSite, nid, GRANT_DEMOTION),
     );
     for (const nid of this.nodes.inState(N_MEMORY)) {
       const own = this.tierOf(nid);

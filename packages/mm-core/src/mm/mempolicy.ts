@@ -7,7 +7,7 @@ export interface PolicyChoice {
   readonly nid: number;
   /** Nodes that may be used; null = any. */
   readonly nodemask: ReadonlySet<number> | null;
-  /** Flags to add, such as `__GFP_PRIVATE`. */
+  /** Flags to add (`Isolation.asking`). */
   readonly gfp: number;
   /** Mode of the policy (MPOL_*), which says how the nodes are tried; absent: all in one walk. */
   readonly mode?: number;

@@ -2,6 +2,7 @@ import { ENOMEM } from '../abi/errno.js';
 import { VM_DROPPABLE, VM_HUGETLB, VM_LOCKED, VM_LOCKED_MASK, VM_SPECIAL } from '../abi/mman.js';
 import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_MLOCK } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -70,7 +71,7 @@ export class Mlock {
 
   /** Managed folios are passed by; the call succeeds all the same (patch 06). */
   private lockFolio(folio: number, slot: number, vpn: number, part: Vma): void {
-    if (this.managed.folio_is_private_managed(this.site, folio)) return;
+    if (!this.managed.folio_managed_allows(this.site, folio, GRANT_MLOCK)) return;
     if (this.isWhole(folio, slot, vpn, part)) this.mlockFolio.lock(folio);
   }
 

@@ -53,7 +53,14 @@ export class PageAlloc {
    * Without `__GFP_DIRECT_RECLAIM` in the request's gfp it never waits.
    */
   alloc(asked: AllocRequest): number {
-    const request = this.inContext(asked);
+    const { isolation } = this.managed;
+    if (!isolation.enter(asked.gfp)) return this.allocPages(this.inContext(asked));
+    const pfn = this.allocPages(this.inContext(asked));
+    isolation.leave();
+    return pfn;
+  }
+
+  private allocPages(request: AllocRequest): number {
     const fast = this.zoneAlloc.alloc(request);
     if (fast >= 0) return fast;
     if ((request.gfp & __GFP_DIRECT_RECLAIM) === 0 || this.work.inMemalloc()) return -1;

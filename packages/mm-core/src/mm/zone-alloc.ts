@@ -6,8 +6,6 @@ import {
   __GFP_KSWAPD_RECLAIM,
   __GFP_MOVABLE,
   __GFP_NOMEMALLOC,
-  __GFP_PRIVATE,
-  __GFP_THISNODE,
   __GFP_ZERO,
 } from '../abi/gfp.js';
 import { N_MEMORY_PRIVATE, N_ONLINE } from '../abi/node-states.js';
@@ -61,8 +59,8 @@ export class ZoneAlloc {
   private readonly pgfree = Vmstat.index('pgfree');
   private readonly pgallocDma = Vmstat.index('pgalloc_dma');
   /**
-   * Pages on private nodes given to requests without `__GFP_PRIVATE`: the gate's promise is that it
-   * stays 0.
+   * Pages on private nodes given to requests that did not ask for them (`Isolation.mark`): the
+   * gate's promise is that it stays 0.
    */
   leakedAllocations = 0;
   /** Did the last walk pass a node over because its kswapd is awake? */
@@ -83,6 +81,14 @@ export class ZoneAlloc {
    * pfn or -1
    */
   alloc(request: AllocRequest): number {
+    const { isolation } = this.managed;
+    if (!isolation.enter(request.gfp)) return this.allocPages(request);
+    const pfn = this.allocPages(request);
+    isolation.leave();
+    return pfn;
+  }
+
+  private allocPages(request: AllocRequest): number {
     const first = this.getPageFromFreelist(request, WMARK_LOW);
     if (first >= 0) return first;
     if ((request.gfp & __GFP_KSWAPD_RECLAIM) !== 0) this.wakeAllKswapds(request);
@@ -154,7 +160,7 @@ export class ZoneAlloc {
   /** Zones of the request in the order they are tried. */
   zonelist(request: AllocRequest): readonly Zone[] {
     const pgdat = this.nodes.pgdat(request.nid);
-    return (request.gfp & __GFP_THISNODE) !== 0 ? pgdat.nofallback : pgdat.fallback;
+    return pgdat[this.managed.isolation.zonelist(request.gfp)];
   }
 
   /** Wakes the kswapd of every node of the zonelist (wake_all_kswapds). */
@@ -207,7 +213,7 @@ export class ZoneAlloc {
     this.table.prepareFolio(pfn, request.order);
     this.vmstat.add(this.pgallocDma + zone.type, pages);
     this.countNuma(zone.nid, this.preferredNid(request));
-    const asked = (request.gfp & __GFP_PRIVATE) !== 0;
+    const asked = (request.gfp & this.managed.isolation.mark) !== 0;
     if (!asked && this.nodes.hasState(zone.nid, N_MEMORY_PRIVATE)) this.leakedAllocations += pages;
     if ((request.gfp & __GFP_ZERO) !== 0) {
       for (let at = pfn; at < pfn + pages; at++) this.contents.zero(at);

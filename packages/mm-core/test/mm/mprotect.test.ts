@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
   ENOMEM,
+  GRANT_LRU,
   type Machine,
-  NP_OPS_PROTECT_WRITE,
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
@@ -57,7 +57,7 @@ describe('X12: from read-only to writable again', () => {
           return 0;
         },
       },
-      NP_OPS_PROTECT_WRITE,
+      GRANT_LRU,
     );
     machine.managed.claim(owner, pfnOf(machine, task, 0), 1);
     task.mprotect(0, 1, PROT_READ);

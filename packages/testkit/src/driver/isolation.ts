@@ -6,7 +6,6 @@ import {
   __GFP_MOVABLE,
   __GFP_NOMEMALLOC,
   __GFP_NORETRY,
-  __GFP_PRIVATE,
   __GFP_RETRY_MAYFAIL,
   __GFP_THISNODE,
   type AllocRequest,
@@ -15,7 +14,7 @@ import {
   Prng,
 } from '@mm-lab/mm-core';
 
-/** Flags that a request may carry in any combination; `__GFP_PRIVATE` is not among them. */
+/** Flags that a request may carry in any combination. None asks for memory set apart. */
 const FLAGS = [
   __GFP_DIRECT_RECLAIM,
   __GFP_HIGH,
@@ -45,8 +44,8 @@ export interface Leak extends AllocRequest {
 }
 
 /**
- * X10: over generated flags, orders, nodes, masks, pressure and hotplug, no allocation without
- * `__GFP_PRIVATE` lands on a private node.
+ * X10: over generated flags, orders, nodes, masks, pressure and hotplug, no allocation that did
+ * not ask for memory set apart lands on a private node.
  * @returns the first that does, or null
  */
 export function leakSearch(build: () => Machine, { rounds, requests }: LeakSearch): Leak | null {
@@ -71,7 +70,8 @@ function searchOne(machine: Machine, random: Prng, requests: number): Leak | nul
       held.push(pfn);
       const landedOn = machine.nodes.nidOf(pfn);
       const isPrivate = machine.nodes.hasState(landedOn, N_MEMORY_PRIVATE);
-      if (isPrivate && (request.gfp & __GFP_PRIVATE) === 0) return { ...request, pfn, landedOn };
+      if (isPrivate && (request.gfp & machine.managed.isolation.mark) === 0)
+        return { ...request, pfn, landedOn };
     } else if (++failures % FULL_PAUSE === 0) {
       for (const page of held.splice(0)) machine.folios.put(page);
     }
@@ -91,7 +91,7 @@ function randomRequest(machine: Machine, random: Prng): AllocRequest {
   const gfp = FLAGS.reduce((sum, flag) => (random.chance(0.4) ? sum | flag : sum), 0);
   const mask = new Set(nodes.filter(() => random.chance(0.5)));
   return {
-    gfp: gfp | (random.chance(0.2) ? __GFP_PRIVATE : 0),
+    gfp: gfp | (random.chance(0.2) ? machine.managed.isolation.asking : 0),
     order: random.chance(0.7) ? 0 : random.below(11),
     nid: random.pick(nodes),
     nodemask: random.chance(0.4) ? mask : null,

@@ -1,10 +1,10 @@
 import {
   assert,
+  GRANT_LRU,
+  GRANT_WRITE,
   isMigrationType,
   type Machine,
   type MmStruct,
-  NP_OPS_PROTECT_WRITE,
-  OWNER_NO_LRU,
   PG_anon,
   PG_anon_exclusive,
   PG_batched,
@@ -73,10 +73,10 @@ function auditMapping(machine: Machine, slot: number, bits: number): void {
   assert(!exclusive || rmap.count(pfn) === 1, `exclusive page ${pfn} has one mapping`);
   assert(!writable || exclusive || !anon, `writable page ${pfn} is exclusive`);
   const owner = managed.ownerOf(folio);
-  const fenced = owner !== null && (owner.flags & NP_OPS_PROTECT_WRITE) !== 0;
+  const fenced = owner !== null && !owner.allows(GRANT_WRITE);
   assert(!fenced || !writable, `fenced page ${pfn} is not writable`);
   const onLru = inPool || table.has(folio, PG_lru | PG_batched | PG_isolated);
-  const noLru = owner !== null && (owner.flags & OWNER_NO_LRU) !== 0;
+  const noLru = owner !== null && !owner.allows(GRANT_LRU);
   assert(onLru || noLru, `mapped folio ${folio} is on an LRU list or on its way`);
   const locked = table.has(folio, PG_locked);
   assert(!locked || machine.migrate.completionOf(folio) >= 0, `folio ${folio} is unlocked again`);

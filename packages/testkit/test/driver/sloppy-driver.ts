@@ -2,18 +2,22 @@ import {
   ContentsToken,
   FoliosToken,
   FolioTableToken,
-  GFP_PRIVATE,
   ManagedToken,
   MemoryTiersToken,
   MigrateToken,
   MmError,
-  NP_OPS_DEMOTION,
-  NP_OPS_MIGRATION,
   type Plugin,
   type Services,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
-import { NodePrivateToken, nodePrivate, PrivateHotplugToken } from '@mm-lab/node-private';
+import {
+  GFP_PRIVATE,
+  NodePrivateToken,
+  NP_OPS_DEMOTION,
+  NP_OPS_MIGRATION,
+  nodePrivate,
+  PrivateHotplugToken,
+} from '@mm-lab/node-private';
 import type { DriverUnderTest } from '../../src/index.js';
 
 /** What the driver does wrong. */

@@ -5,7 +5,6 @@ import {
   type FolioTable,
   FolioTableToken,
   GFP_HIGHUSER_MOVABLE,
-  GFP_PRIVATE,
   type HookOps,
   type Migrate,
   MigrateToken,
@@ -14,7 +13,7 @@ import {
   type Services,
   VM_FAULT_SIGBUS,
 } from '@mm-lab/mm-core';
-import type { NodePrivateOps } from '@mm-lab/node-private';
+import { GFP_PRIVATE, type NodePrivateOps } from '@mm-lab/node-private';
 import { Counters } from './counters.js';
 
 /** Which callbacks a command asks for. */

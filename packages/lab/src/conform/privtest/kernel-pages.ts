@@ -1,13 +1,13 @@
 import {
   __GFP_NORETRY,
   __GFP_NOWARN,
-  __GFP_PRIVATE,
   __GFP_THISNODE,
   GFP_ATOMIC,
   GFP_HIGHUSER_MOVABLE,
   GFP_KERNEL,
   type Machine,
 } from '@mm-lab/mm-core';
+import { __GFP_PRIVATE } from '@mm-lab/node-private';
 
 /** What is allocated by a command `alloc`. */
 export interface KernelRequest {

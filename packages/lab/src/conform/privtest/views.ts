@@ -36,7 +36,7 @@ export function infoText(machine: Machine, nodePrivate: NodePrivate, nid: number
     `private=${bit(pgdat?.private ?? false)}`,
     `np=${bit(owner !== null)}`,
     `ops=${bit(nodePrivate.opsOf(nid) !== null)}`,
-    `flags=0x${(owner?.flags ?? 0).toString(16)}`,
+    `flags=0x${nodePrivate.node_private_flags(nid).toString(16)}`,
     `refs=${nodePrivate.refsOf(nid)}`,
     `blocked=${bit(owner?.migrationBlocked ?? false)}`,
     `kswapd=${bit(kswapd)}`,

@@ -1,0 +1,24 @@
+import { __GFP_THISNODE, NoIsolation, type ZonelistName } from '@mm-lab/mm-core';
+import { __GFP_PRIVATE } from '../gfp.js';
+
+/**
+ * Version 5: a private node is in neither of the two ordinary lists of any node, its own included.
+ * A third list holds ordinary and private nodes together, and only an interface for folios chooses
+ * it. So nothing has to be tested on the way, THISNODE alone never gets there, and an allocation
+ * may choose among several private nodes. Cpusets neither grant nor withhold private nodes, and a
+ * policy loses those whose owner did not opt in. The choice of list travels in the bit that was
+ * `__GFP_PRIVATE` in RFC v4: it is no flag that callers may pass on here.
+ */
+export class PrivateZonelist extends NoIsolation {
+  override readonly name = 'private-zonelist';
+  override readonly asking: number = __GFP_PRIVATE;
+  override readonly mark: number = __GFP_PRIVATE;
+  override readonly lists = { ownFallback: false, ownNofallback: false, third: true };
+  override readonly inCpusets = false;
+  override readonly ungrantedInPolicy = 'trim';
+
+  override zonelist(gfp: number): ZonelistName {
+    if ((gfp & __GFP_PRIVATE) === 0) return super.zonelist(gfp);
+    return (gfp & __GFP_THISNODE) !== 0 ? 'apartOnly' : 'apart';
+  }
+}

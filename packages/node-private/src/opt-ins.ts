@@ -1,0 +1,104 @@
+import {
+  EINVAL,
+  GRANT_COMPACTION,
+  GRANT_DEMOTION,
+  GRANT_LONGTERM_PIN,
+  GRANT_LRU,
+  GRANT_MEMPOLICY,
+  GRANT_MIGRATION,
+  GRANT_NUMA_BALANCING,
+  GRANT_OOM,
+  GRANT_RECLAIM,
+  GRANT_USER_MIGRATION,
+  GRANT_WRITE,
+} from '@mm-lab/mm-core';
+import type { NodePrivateOps } from './node-private.js';
+import {
+  NP_FLAG_FACTS,
+  NP_OPS_COMPACTION,
+  NP_OPS_DEMOTION,
+  NP_OPS_LONGTERM_PIN,
+  NP_OPS_MEMPOLICY,
+  NP_OPS_MIGRATION,
+  NP_OPS_NUMA_BALANCING,
+  NP_OPS_OOM_ELIGIBLE,
+  NP_OPS_PROTECT_WRITE,
+  NP_OPS_RECLAIM,
+} from './np-ops.js';
+
+/** What each flag lets mm do. PROTECT_WRITE takes something away instead. */
+const GRANTS: readonly (readonly [flags: number, grants: number])[] = [
+  [NP_OPS_MIGRATION, GRANT_MIGRATION | GRANT_USER_MIGRATION],
+  [NP_OPS_MEMPOLICY, GRANT_MEMPOLICY],
+  [NP_OPS_DEMOTION, GRANT_DEMOTION],
+  [NP_OPS_RECLAIM, GRANT_RECLAIM],
+  [NP_OPS_OOM_ELIGIBLE, GRANT_OOM],
+  [NP_OPS_NUMA_BALANCING, GRANT_NUMA_BALANCING],
+  [NP_OPS_COMPACTION, GRANT_COMPACTION],
+  [NP_OPS_LONGTERM_PIN, GRANT_LONGTERM_PIN],
+];
+
+/**
+ * The services of mm that the flags of RFC v4 let work on a node. mlock, madvise, KSM and collapse
+ * have no flag: they never do (patches 06 to 09).
+ */
+export function grantsOf(flags: number): number {
+  let grants = GRANT_LRU | ((flags & NP_OPS_PROTECT_WRITE) === 0 ? GRANT_WRITE : 0);
+  for (const [needed, given] of GRANTS) if ((flags & needed) === needed) grants |= given;
+  return grants;
+}
+
+/**
+ * Checks what each flag obliges, in the order in which the patches added the checks (12, 13, 15,
+ * 18, 19). Unknown bits are accepted, as the posted code does.
+ * @returns 0 or -EINVAL
+ */
+export function checkFlags(ops: NodePrivateOps): number {
+  return flagMistake(ops) === null ? 0 : -EINVAL;
+}
+
+/** The first obligation that is not met, in words; null if all are. */
+export function flagMistake(ops: NodePrivateOps): string | null {
+  return flagMistakes(ops)[0] ?? null;
+}
+
+/**
+ * Obligations that are not met, and callbacks that act without the flag that stands for them: the
+ * posted series tests the pointer and no flag (divergence D2).
+ */
+export function opsMistakes(ops: NodePrivateOps): string[] {
+  return [...flagMistakes(ops), ...unflaggedCallbacks(ops)];
+}
+
+function flagMistakes(ops: NodePrivateOps): string[] {
+  const mistakes: string[] = [];
+  for (const fact of NP_FLAG_FACTS) {
+    if ((ops.flags & fact.flag) === 0) continue;
+    for (const callback of fact.callbacks) {
+      if (ops[callback] === undefined) {
+        mistakes.push(`${fact.name} needs the callback ${callback}`);
+      }
+    }
+    if ((ops.flags & fact.requires) !== fact.requires) {
+      mistakes.push(`${fact.name} needs ${nameOf(fact.requires)}`);
+    }
+    if ((ops.flags & fact.excludes) !== 0) {
+      mistakes.push(`${fact.name} and ${nameOf(fact.excludes)} exclude each other`);
+    }
+  }
+  return mistakes;
+}
+
+function unflaggedCallbacks(ops: NodePrivateOps): string[] {
+  return NP_FLAG_FACTS.filter(({ flag }) => (ops.flags & flag) === 0).flatMap((fact) =>
+    fact.callbacks
+      .filter((callback) => ops[callback] !== undefined)
+      .map((callback) => `${callback} without its flag`),
+  );
+}
+
+function nameOf(flags: number): string {
+  return NP_FLAG_FACTS.filter((fact) => (flags & fact.flag) !== 0)
+    .map((fact) => fact.name)
+    .join(' and ');
+}
