@@ -1,12 +1,15 @@
-// Writes the pages of docs/ that are generated from the code. Run it after a build:
+// Writes the pages of docs/ that are generated from the code, and the figures of
+// docs/discussion.md, which the experiments measure. Run it after a build:
 // `pnpm build && node_modules/.bin/node scripts/generate-docs.mjs`. A test fails while they differ.
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as lab from '@mm-lab/lab';
 import * as core from '@mm-lab/mm-core';
 import * as nodePrivate from '@mm-lab/node-private';
 import * as workloads from '@mm-lab/workloads';
+import { discussed, discussionPage } from './docs/discussion-page.mjs';
+import { nodeExperiment } from './docs/node-experiments.mjs';
 import { generatedPages } from './docs/pages.mjs';
 import { root } from './lib/run.mjs';
 
@@ -14,3 +17,12 @@ for (const [path, text] of Object.entries(generatedPages({ core, workloads, node
   writeFileSync(join(root, path), text);
   process.stdout.write(`${path}\n`);
 }
+
+const discussion = join(root, 'docs/discussion.md');
+const page = readFileSync(discussion, 'utf8');
+const outcomes = {};
+for (const name of discussed(page)) {
+  outcomes[name] = await lab.runProbe(await nodeExperiment(root, name));
+}
+writeFileSync(discussion, discussionPage(page, outcomes));
+process.stdout.write('docs/discussion.md\n');

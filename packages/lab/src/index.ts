@@ -22,6 +22,9 @@ export type {
 } from './experiment/figures.js';
 export { ResultsView } from './experiment/results-view.js';
 export { type HookMap, hookMap, type MappedService, type MappedSite } from './hooks/hook-map.js';
+export { defineProbe } from './probe/define-probe.js';
+export type { Probe, ProbeContext, ProbeDefinition } from './probe/probe.js';
+export { type ProbeOptions, type ProbeOutcome, runProbe } from './probe/run-probe.js';
 export type { ClaimResult, Results, VariantResult } from './results/results.js';
 export type {
   ContentsSpec,

@@ -36,8 +36,12 @@ function drawAll() {
   for (const swatch of document.querySelectorAll('.swatch[data-variant]')) {
     swatch.style.background = theme.styleOf(data.variants, swatch.dataset.variant).color;
   }
-  drawOccupancy(theme, now);
-  for (const [id, optionOf] of Object.entries(options.charts)) drawChart(id, optionOf, theme, now);
+  if (data.variants.length > 0) {
+    drawOccupancy(theme, now);
+    for (const [id, optionOf] of Object.entries(options.charts)) {
+      drawChart(id, optionOf, theme, now);
+    }
+  }
   for (const { plot, figure } of placed) draw(plot, figures.optionOf(theme, figure, data.variants));
 }
 

@@ -2,14 +2,20 @@ import { join } from 'node:path';
 import { LabError } from '../error/lab-error.js';
 import type { Params } from '../experiment/experiment.js';
 import type { ExperimentRef } from '../experiment/experiment-ref.js';
-import { loadExperiment } from '../experiment/load-experiment.js';
+import {
+  loadRunnable,
+  type NamedExperiment,
+  type NamedProbe,
+} from '../experiment/load-experiment.js';
+import { runProbe } from '../probe/run-probe.js';
 import { liveDisplay } from '../progress/live-display.js';
 import { plainDisplay } from '../progress/plain-display.js';
 import type { TaskDisplay } from '../progress/task.js';
 import { commitOfLab } from '../results/commit.js';
 import { resultsText } from '../results/results.js';
 import { RunFolder, type RunTarget } from '../results/run-folder.js';
-import { runFilesOf } from '../results/write-run.js';
+import { probeFilesOf } from '../results/write-probe.js';
+import { type RunContents, runFilesOf } from '../results/write-run.js';
 import { paramsWith } from '../run/figure-runner.js';
 import { runExperiment } from '../run/run-experiment.js';
 import { EXIT } from './exit.js';
@@ -43,14 +49,16 @@ export function execute(options: ExecuteOptions): Promise<number> {
 }
 
 async function executeUntil(options: ExecuteOptions, signal: AbortSignal): Promise<number> {
-  const experiment = await loadExperiment(options.ref);
-  const seed = options.seed ?? experiment.seed;
-  const params = paramsWith(experiment.params, options.params);
-  const folder = RunFolder.create(targetOf(options.out, `${experiment.name}-${seed}`));
+  const found = await loadRunnable(options.ref);
+  const seed = options.seed ?? found.seed;
+  const params = paramsWith(found.params, options.params);
+  const folder = RunFolder.create(targetOf(options.out, `${found.name}-${seed}`));
   try {
-    const display = displayFor(options);
-    const run = await runExperiment({ ...options, experiment, seed, params, display, signal });
-    const files = runFilesOf({ experiment, seed, params, run, commit: commitOfLab() });
+    const chosen = { seed, params, signal };
+    const files =
+      found.kind === 'mm-lab probe'
+        ? await probeFiles(found, options, chosen)
+        : await experimentFiles(found, options, chosen);
     for (const [name, content] of Object.entries(files.contents)) folder.write(name, content);
     const path = folder.commit();
     const { results } = files.run;
@@ -61,6 +69,37 @@ async function executeUntil(options: ExecuteOptions, signal: AbortSignal): Promi
   } finally {
     folder.discard();
   }
+}
+
+interface Chosen {
+  readonly seed: number;
+  readonly params: Params;
+  readonly signal: AbortSignal;
+}
+
+async function experimentFiles(
+  experiment: NamedExperiment,
+  options: ExecuteOptions,
+  { seed, params, signal }: Chosen,
+): Promise<RunContents> {
+  const display = displayFor(options);
+  const run = await runExperiment({ ...options, experiment, seed, params, display, signal });
+  return runFilesOf({ experiment, seed, params, run, commit: commitOfLab() });
+}
+
+/** @throws LabError OPTION_BAD if variants or rows are chosen: a probe has none */
+async function probeFiles(
+  probe: NamedProbe,
+  options: ExecuteOptions,
+  { seed, params }: Chosen,
+): Promise<RunContents> {
+  if (options.variants.length > 0 || options.rowsMax !== undefined) {
+    throw new LabError('OPTION_BAD', `${probe.name} is a probe: it has no variants and no trace`, {
+      hint: 'leave --variant and --rows out',
+    });
+  }
+  const outcome = await runProbe(probe, { seed, params, display: displayFor(options) });
+  return probeFilesOf({ probe, seed, params, outcome, commit: commitOfLab() });
 }
 
 /** Whole seeds that fit an int32. @throws LabError OPTION_BAD */

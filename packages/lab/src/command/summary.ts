@@ -24,7 +24,7 @@ export function summaryOf({ results, experiment }: StoredRun, terminal: Terminal
     '',
     results.question,
     '',
-    comparisonTable(rows, terminal),
+    ...(rows.length === 0 ? [] : [comparisonTable(rows, terminal)]),
     ...notes,
     ...(results.figures?.tables ?? []).flatMap(figureLines),
     ...(figures.length === 0 ? [] : ['', ...figures.map(([name, value]) => `${name} = ${value}`)]),

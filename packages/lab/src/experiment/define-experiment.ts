@@ -1,17 +1,9 @@
 import { z } from 'zod';
 import { LabError } from '../error/lab-error.js';
 import type { Experiment, ExperimentDefinition } from './experiment.js';
+import { claimsShape, fn, nameShape, paramsShape, seedShape, text } from './shapes.js';
 
-const NAME = /^[a-z0-9][a-z0-9-]*$/;
-const SEED_MAX = 2 ** 31 - 1;
-
-const name = z
-  .string()
-  .max(60)
-  .regex(NAME, 'must be lower-case letters, digits and hyphens, as in `zone-device`');
-const text = z.string().min(1, 'must say something').max(2000);
 const path = z.string().min(1, 'must name a file').max(4096);
-const fn = z.custom((value) => typeof value === 'function', 'must be a function');
 const limits = {
   limitRows: z.int().min(1).optional(),
   scale: z.number().gt(0).max(1).optional(),
@@ -45,7 +37,7 @@ const oracle = z.strictObject({
 
 const variant = z
   .strictObject({
-    name,
+    name: nameShape,
     title: text.optional(),
     kind: z.enum(['machine', 'oracle']).optional(),
     bound: z.boolean().optional(),
@@ -59,15 +51,15 @@ const variant = z
   });
 
 const schema = z.strictObject({
-  name: name.optional(),
+  name: nameShape.optional(),
   question: text,
-  seed: z.int().min(0).max(SEED_MAX),
-  params: z.record(z.string(), z.number()).optional(),
+  seed: seedShape,
+  params: paramsShape.optional(),
   machine: z.looseObject({ nodes: z.array(z.looseObject({})).min(1, 'must have a node') }),
   workload,
   variants: z.array(variant).min(1, 'must have a variant').check(uniqueNames),
   report: z.strictObject({ columns: z.array(z.string().min(1)).optional() }).optional(),
-  claims: z.array(z.strictObject({ text, holds: fn })).optional(),
+  claims: claimsShape.optional(),
   figures: fn.optional(),
 });
 
@@ -94,7 +86,12 @@ export function defineExperiment(definition: ExperimentDefinition): Experiment {
 
 /** One line for each mistake: the field, what it must be. Empty for a good definition. */
 export function mistakesOf(definition: unknown): readonly string[] {
-  const checked = schema.safeParse(definition);
+  return mistakesIn(schema, definition);
+}
+
+/** The same for any shape. */
+export function mistakesIn(shape: z.ZodType, definition: unknown): readonly string[] {
+  const checked = shape.safeParse(definition);
   if (checked.success) return [];
   return checked.error.issues.map((issue) => {
     const where = fieldOf(issue.path);

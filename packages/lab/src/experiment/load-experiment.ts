@@ -3,6 +3,7 @@ import { basename, extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compareExperiment } from '../compare/compare-experiment.js';
 import { isExpectedError, LabError, messageOf } from '../error/lab-error.js';
+import type { Probe } from '../probe/probe.js';
 import type { Experiment } from './experiment.js';
 import type { ExperimentRef } from './experiment-ref.js';
 
@@ -11,12 +12,29 @@ export interface NamedExperiment extends Experiment {
   readonly name: string;
 }
 
+/** A probe with the name that its results carry. */
+export interface NamedProbe extends Probe {
+  readonly name: string;
+}
+
 /**
- * Imports an experiment's file, or builds the experiment that `mm-lab compare` describes.
+ * As `loadRunnable`, for who can use experiments only.
+ *
+ * @throws LabError as `loadRunnable`
+ */
+export async function loadExperiment(ref: ExperimentRef): Promise<NamedExperiment> {
+  const found = await loadRunnable(ref);
+  if (found.kind === 'mm-lab experiment') return found;
+  throw new LabError('EXPERIMENT_INVALID', `${found.name} is a probe: it has no variants`);
+}
+
+/**
+ * Imports the file of an experiment or a probe, or builds the experiment that `mm-lab compare`
+ * describes.
  *
  * @throws LabError EXPERIMENT_NOT_FOUND, EXPERIMENT_UNLOADABLE, EXPERIMENT_INVALID
  */
-export async function loadExperiment(ref: ExperimentRef): Promise<NamedExperiment> {
+export async function loadRunnable(ref: ExperimentRef): Promise<NamedExperiment | NamedProbe> {
   if (ref.kind === 'compare') return { ...compareExperiment(ref.options), name: 'compare' };
   const { path } = ref;
   if (!existsSync(path)) throw new LabError('EXPERIMENT_NOT_FOUND', `there is no file ${path}`);
@@ -24,11 +42,10 @@ export async function loadExperiment(ref: ExperimentRef): Promise<NamedExperimen
     throw new LabError('EXPERIMENT_NOT_FOUND', `${path} is not a file`);
   }
   const found = exported(await importModule(path));
-  if (!isExperiment(found)) {
-    throw new LabError('EXPERIMENT_INVALID', `${path} exports no experiment by default`);
-  }
   const stem = basename(path, extname(path));
-  return { ...found, name: found.name ?? stem };
+  if (isExperiment(found)) return { ...found, name: found.name ?? stem };
+  if (isProbe(found)) return { ...found, name: found.name ?? stem };
+  throw new LabError('EXPERIMENT_INVALID', `${path} exports no experiment by default`);
 }
 
 async function importModule(path: string): Promise<unknown> {
@@ -50,6 +67,13 @@ function exported(module: unknown): unknown {
 }
 
 function isExperiment(value: unknown): value is Experiment {
-  const isObject = typeof value === 'object' && value !== null && 'kind' in value;
-  return isObject && value.kind === 'mm-lab experiment';
+  return kindOf(value) === 'mm-lab experiment';
+}
+
+function isProbe(value: unknown): value is Probe {
+  return kindOf(value) === 'mm-lab probe';
+}
+
+function kindOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
 }

@@ -51,6 +51,19 @@ export class ResultsView {
     if (value === undefined) throw missing(`there is no figure ${name}`);
     return value;
   }
+
+  /**
+   * One column of a table that was found, from the top.
+   *
+   * @throws LabError CLAIM_UNCHECKABLE if there is no such table or column
+   */
+  column(table: string, column: string): readonly (string | number)[] {
+    const found = this.figures?.tables.find(({ name }) => name === table);
+    if (found === undefined) throw missing(`there is no table ${table}`);
+    const at = found.columns.indexOf(column);
+    if (at < 0) throw missing(`table ${table} has no column ${column}`);
+    return found.rows.map((row) => row[at] ?? '');
+  }
 }
 
 function missing(what: string): LabError {

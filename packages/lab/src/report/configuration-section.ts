@@ -24,7 +24,7 @@ export function configurationSection(experiment: ResolvedExperiment): Html {
   }
   <details>
     <summary>The whole configuration</summary>
-    <pre>${JSON.stringify({ workload: workload.spec, variants }, null, 2)}</pre>
+    <pre>${JSON.stringify({ workload: workload?.spec, variants }, null, 2)}</pre>
   </details>
   <details>
     <summary>The ${costs.length} numbers of the cost model, and where each comes from</summary>

@@ -1,6 +1,7 @@
 import { count } from '../progress/count.js';
 import type { StoredRun } from '../results/read-run.js';
-import { chartDataOf } from './chart-data.js';
+import type { ResolvedExperiment } from '../results/run-files.js';
+import { type ChartData, chartDataOf } from './chart-data.js';
 import { claimsSection } from './claims-section.js';
 import { comparisonSection } from './comparison-section.js';
 import { configurationSection } from './configuration-section.js';
@@ -66,6 +67,7 @@ export function reportPage(run: StoredRun): string {
   const { results, experiment } = run;
   const assets = reportAssets();
   const data = chartDataOf(run);
+  const played = experiment.workload !== undefined;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -80,8 +82,27 @@ export function reportPage(run: StoredRun): string {
 <main>
 ${headerOf(run)}
 ${claimsSection(results.claims)}
-${comparisonSection(run)}
-<section id="charts" aria-labelledby="charts-title">
+${played && comparisonSection(run)}
+${played && chartsSection(data)}
+${
+  data.figures.length > 0 &&
+  html`<section id="figures" aria-labelledby="figures-title">
+  <h2 id="figures-title">Figures</h2>
+  <div id="figure-list"></div>
+</section>`
+}
+${played && configurationSection(experiment)}
+</main>
+<script type="application/json" id="data">${scriptJson(data)}</script>
+<script>${assets.library}</script>
+${assets.modules.map((module) => html`<script type="module">${module}</script>\n`)}
+</body>
+</html>
+`.text;
+}
+
+function chartsSection(data: ChartData): Html {
+  return html`<section id="charts" aria-labelledby="charts-title">
   <h2 id="charts-title">Over time</h2>
   <div class="controls">
     <div class="chips" role="group" aria-label="Variants shown">${data.variants.map(
@@ -98,38 +119,26 @@ ${comparisonSection(run)}
   <noscript><p>The charts need JavaScript; their numbers are in
     <code>series.json</code>.</p></noscript>
   ${CHARTS.map(chartOf)}
-</section>
-${
-  data.figures.length > 0 &&
-  html`<section id="figures" aria-labelledby="figures-title">
-  <h2 id="figures-title">Figures</h2>
-  <div id="figure-list"></div>
-</section>`
-}
-${configurationSection(experiment)}
-</main>
-<script type="application/json" id="data">${scriptJson(data)}</script>
-<script>${assets.library}</script>
-${assets.modules.map((module) => html`<script type="module">${module}</script>\n`)}
-</body>
-</html>
-`.text;
+</section>`;
 }
 
 function headerOf({ results, experiment }: StoredRun): Html {
-  const { played, spec } = experiment.workload;
-  const workload = 'trace' in spec ? played.name : `${spec.generator} (generated)`;
   return html`<header>
   <p class="eyebrow">mm-lab · ${results.experiment}</p>
   <h1>${results.question}</h1>
   <dl class="facts">
-    <div><dt>workload</dt><dd>${workload}</dd></div>
-    <div><dt>accesses</dt><dd>${count(played.accesses)} in ${count(played.rows)} rows</dd></div>
-    <div><dt>pages</dt><dd>${count(played.pages)}</dd></div>
+    ${experiment.workload !== undefined && workloadFacts(experiment.workload)}
     <div><dt>seed</dt><dd>${results.seed}</dd></div>
     <div><dt>commit</dt><dd><code>${shortCommit(results.commit)}</code></dd></div>
   </dl>
 </header>`;
+}
+
+function workloadFacts({ played, spec }: NonNullable<ResolvedExperiment['workload']>): Html {
+  const workload = 'trace' in spec ? played.name : `${spec.generator} (generated)`;
+  return html`<div><dt>workload</dt><dd>${workload}</dd></div>
+    <div><dt>accesses</dt><dd>${count(played.accesses)} in ${count(played.rows)} rows</dd></div>
+    <div><dt>pages</dt><dd>${count(played.pages)}</dd></div>`;
 }
 
 function shortCommit(commit: string): string {

@@ -64,6 +64,13 @@ export function orderedStats(...parts: readonly Stats[]): Stats {
   return Object.fromEntries([...merged].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** Figures as `results.json` has them: each value under `figure.*`. */
+export function namedFigures(figures: Figures | undefined): Figures | undefined {
+  if (figures === undefined) return undefined;
+  const named = Object.entries(figures.values).map(([name, value]) => [`figure.${name}`, value]);
+  return { values: Object.fromEntries(named), tables: figures.tables };
+}
+
 /** The text of `results.json`: keys always in this order, so that equal results are equal bytes. */
 export function resultsText(results: Results): string {
   const ordered = {

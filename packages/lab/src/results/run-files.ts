@@ -34,7 +34,8 @@ export interface ResolvedExperiment {
   readonly question: string;
   readonly seed: number;
   readonly params: Params;
-  readonly workload: { readonly spec: WorkloadSpec; readonly played: PlayedWorkload };
+  /** What was played; a probe plays nothing. */
+  readonly workload?: { readonly spec: WorkloadSpec; readonly played: PlayedWorkload } | undefined;
   readonly variants: readonly ResolvedVariant[];
   readonly columns: readonly string[];
   readonly claims: readonly string[];

@@ -6,7 +6,7 @@ import type { RunOutcome } from '../run/run-experiment.js';
 import { playedOf } from '../workload/loaded-workload.js';
 import { checkClaims } from './check-claims.js';
 import type { StoredRun } from './read-run.js';
-import { type Results, resultsText } from './results.js';
+import { namedFigures, type Results, resultsText } from './results.js';
 import {
   type ResolvedExperiment,
   RUN_FILES,
@@ -38,7 +38,7 @@ export function runFilesOf(from: {
     commit,
     variants: outcomes.map(({ name, plugins, stats }) => ({ name, plugins, stats })),
     claims: checkClaims(experiment.claims, { outcomes, figures, isPartial }),
-    figures,
+    figures: namedFigures(figures),
   };
   const series: SeriesFile = {
     variants: outcomes.map(({ name, recording, latency }) => ({

@@ -1,0 +1,170 @@
+/**
+ * What the experiments of this folder share: a machine with ordinary and private nodes, and a
+ * driver that serves a private node with the flags and callbacks it is told to.
+ */
+import type { ResultsView } from '@mm-lab/lab';
+import {
+  __GFP_HIGHMEM,
+  __GFP_MOVABLE,
+  createMachine,
+  errnoName,
+  FoliosToken,
+  FolioTableToken,
+  GFP_PRIVATE,
+  type HookName,
+  type Machine,
+  type MachineConfig,
+  MemoryTiersToken,
+  MigrateToken,
+  type NodeConfig,
+  PAGE_SIZE,
+  type Plugin,
+  PTE_PRESENT,
+  type Services,
+  type Task,
+  ZoneAllocToken,
+} from '@mm-lab/mm-core';
+import {
+  type NodePrivate,
+  type NodePrivateOps,
+  type NodePrivateOptions,
+  NodePrivateToken,
+  nodePrivate,
+  type PrivateHotplug,
+  PrivateHotplugToken,
+} from '@mm-lab/node-private';
+
+/** How a driver serves one private node. */
+export interface Service {
+  readonly nid: number;
+  /** NP_OPS_* bits; null: the node is registered and online, and nobody sets ops. */
+  readonly flags: number | null;
+  /** Callbacks beside `migrate_to` and `folio_migrate`, or instead of them. */
+  readonly ops?: Omit<NodePrivateOps, 'flags'>;
+}
+
+export interface LabOptions {
+  readonly nodes: readonly NodeConfig[];
+  /** Nodes to plug as private memory, in this order. */
+  readonly services?: readonly Service[];
+  readonly distances?: readonly (readonly number[])[];
+  readonly sysctl?: MachineConfig['sysctl'];
+  readonly nodePrivate?: NodePrivateOptions;
+  /** Plugins behind `nodePrivate()`. */
+  readonly plugins?: readonly Plugin[];
+}
+
+export interface PrivateLab {
+  readonly machine: Machine;
+  readonly registry: NodePrivate;
+  readonly hotplug: PrivateHotplug;
+  /** Ops of a private node as they were set. */
+  readonly opsOf: ReadonlyMap<number, NodePrivateOps>;
+  /** Calls of a callback so far, over all nodes. */
+  calls(hook: HookName): number;
+}
+
+/** A machine with its private nodes plugged and served. */
+export function privateLab(options: LabOptions): PrivateLab {
+  const found: { registry?: NodePrivate; hotplug?: PrivateHotplug } = {};
+  const opsOf = new Map<number, NodePrivateOps>();
+  const driver: Plugin = {
+    name: 'driver',
+    probe(services) {
+      found.registry = services.get(NodePrivateToken);
+      found.hotplug = services.get(PrivateHotplugToken);
+      for (const service of options.services ?? []) {
+        const np = { name: `driver of node ${service.nid}` };
+        mustSucceed(found.hotplug.add_private_memory_driver_managed(service.nid, np, null));
+        if (service.flags === null) continue;
+        const ops = { ...movingOps(services), ...service.ops, flags: service.flags };
+        mustSucceed(found.registry.node_private_set_ops(service.nid, ops));
+        opsOf.set(service.nid, ops);
+      }
+      services.get(MemoryTiersToken).refresh();
+    },
+  };
+  const { nodes, distances, sysctl } = options;
+  const machine = createMachine(
+    { seed: 1, nodes, ...(distances && { distances }), ...(sysctl && { sysctl }) },
+    [nodePrivate(options.nodePrivate), ...(options.plugins ?? []), driver],
+  );
+  const { registry, hotplug } = found;
+  if (registry === undefined || hotplug === undefined) throw new Error('the driver did not probe');
+  const calls = (hook: HookName): number => machine.managed.hookCalls().get(hook) ?? 0;
+  return { machine, registry, hotplug, opsOf, calls };
+}
+
+/** The two callbacks that NP_OPS_MIGRATION obliges: ordinary migration into the node only. */
+export function movingOps(services: Services): Omit<NodePrivateOps, 'flags'> {
+  const table = services.get(FolioTableToken);
+  const migrate = services.get(MigrateToken);
+  const zoneAlloc = services.get(ZoneAllocToken);
+  const folios = services.get(FoliosToken);
+  const gfp = GFP_PRIVATE | __GFP_HIGHMEM | __GFP_MOVABLE;
+  return {
+    folio_migrate: () => undefined,
+    migrate_to(list, nid, mode, reason) {
+      const newFolio = (src: number): number =>
+        zoneAlloc.alloc({ gfp, order: table.order[src] ?? 0, nid, nodemask: null });
+      const { rc } = migrate.migratePages(list, { newFolio, mode, reason });
+      migrate.afterCompletion(() => folios.lruAddDrainAll());
+      return rc;
+    },
+  };
+}
+
+/** A task that has mapped and written `pages` pages from page 0 on. */
+export function writer(machine: Machine, name: string, pages: number): Task {
+  const task = machine.createTask(name);
+  task.mmap(0, pages);
+  for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
+  return task;
+}
+
+/** Pages of a task's first `pages` on each node, by nid, as its page table says. */
+export function residency(
+  machine: Machine,
+  task: Task,
+  pages: number,
+): ReadonlyMap<number, number> {
+  const found = new Map<number, number>();
+  for (let vpn = 0; vpn < pages; vpn++) {
+    const nid = nodeOf(machine, task, vpn);
+    if (nid < 0) continue;
+    found.set(nid, (found.get(nid) ?? 0) + 1);
+  }
+  return found;
+}
+
+/** Node of a task's page as its page table says; -1 if none is present. */
+export function nodeOf(machine: Machine, task: Task, vpn: number): number {
+  const slot = machine.ptes.find(task.mm.id, vpn);
+  const bits = slot < 0 ? 0 : (machine.ptes.bits[slot] ?? 0);
+  if ((bits & PTE_PRESENT) === 0 || slot < 0) return -1;
+  return machine.nodes.nidOf(machine.ptes.value[slot] ?? 0);
+}
+
+/** `0`, a count, or the name of an error. */
+export function outcome(rc: number): string | number {
+  return rc < 0 ? errnoName(-rc) : rc;
+}
+
+/** Bytes of so many pages. */
+export function bytes(pages: number): number {
+  return pages * PAGE_SIZE;
+}
+
+/**
+ * Is the column `model` what the column `kernel` says? `–` in the latter: it was not asked.
+ */
+export function agreesWithKernel(results: ResultsView, table: string): boolean {
+  const model = results.column(table, 'model');
+  const kernel = results.column(table, 'kernel');
+  const asked = kernel.filter((fact) => fact !== '–').length;
+  return asked > 0 && kernel.every((fact, at) => fact === '–' || fact === model[at]);
+}
+
+function mustSucceed(rc: number): void {
+  if (rc < 0) throw new Error(`the driver was refused: ${errnoName(-rc)}`);
+}
