@@ -4,13 +4,8 @@
  * its rows.
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
-import {
-  __GFP_PRIVATE,
-  __GFP_THISNODE,
-  GFP_HIGHUSER_MOVABLE,
-  GFP_PRIVATE,
-  type Machine,
-} from '@mm-lab/mm-core';
+import { __GFP_THISNODE, GFP_HIGHUSER_MOVABLE, type Machine } from '@mm-lab/mm-core';
+import { __GFP_PRIVATE, GFP_PRIVATE } from '@mm-lab/node-private';
 import { agreesWithKernel, privateLab } from './kit.ts';
 
 /** A and B are ordinary, C and D private; every request prefers C. */

@@ -3,7 +3,8 @@
  * an allocation that has nothing to do with them?
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
-import { __GFP_PRIVATE, GFP_HIGHUSER_MOVABLE, type Machine, N_MEMORY } from '@mm-lab/mm-core';
+import { GFP_HIGHUSER_MOVABLE, type Machine, N_MEMORY } from '@mm-lab/mm-core';
+import { __GFP_PRIVATE } from '@mm-lab/node-private';
 import { privateLab } from './kit.ts';
 
 const COUNTS = [0, 1, 2, 4, 8, 16, 32];

@@ -10,7 +10,6 @@ import {
   errnoName,
   FoliosToken,
   FolioTableToken,
-  GFP_PRIVATE,
   type HookName,
   type Machine,
   type MachineConfig,
@@ -25,6 +24,7 @@ import {
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
 import {
+  GFP_PRIVATE,
   type NodePrivate,
   type NodePrivateOps,
   type NodePrivateOptions,
