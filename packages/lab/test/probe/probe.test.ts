@@ -47,7 +47,7 @@ test('its folder has the values under figure.* and a report with the tables alon
   expect(contents['report.html']).not.toContain('id="comparison"');
 });
 
-test('a claim that reads a table or column that is not there is an error, not a failure', async () => {
+test('a claim that reads a table that is not there is an error, not a failure', async () => {
   const broken = defineProbe({
     ...definitionOf(),
     claims: [{ text: 'c', holds: (results) => results.column('none', 'a').length === 0 }],
