@@ -1,3 +1,4 @@
+import { PTE_ACCESSED, PTE_DIRTY } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken } from '../base/di.js';
 
@@ -154,6 +155,20 @@ export class Ptes {
     return this.pmd[slot >> LEAF_SHIFT] === PMD_HUGE;
   }
 
+  /**
+   * The bits of a slot with those of use that a huge entry as a whole has: who used which page of
+   * it is kept by page here, and Linux has one bit for all.
+   */
+  usedBits(slot: number): number {
+    let bits = this.bits[slot]!;
+    if (!this.isHuge(slot)) return bits;
+    const from = (slot >> LEAF_SHIFT) << LEAF_SHIFT;
+    for (let at = from; at < from + PTRS_PER_PTE && (bits & USED) !== USED; at++) {
+      bits |= this.bits[at]! & USED;
+    }
+    return bits;
+  }
+
   /** Gives back the leaves of an address space whose entries are all empty (free_pgtables). */
   release(mmId: number): void {
     for (const [, leaf] of this.regions(mmId)) {
@@ -202,6 +217,8 @@ export class Ptes {
   }
 }
 export const PtesToken = createToken<Ptes>('Ptes');
+
+const USED = PTE_ACCESSED | PTE_DIRTY;
 
 function grown(column: Int32Array, length: number): Int32Array {
   const bigger = new Int32Array(length);

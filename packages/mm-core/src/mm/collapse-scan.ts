@@ -89,7 +89,14 @@ export class CollapseScan {
   scan(mm: MmStruct, vma: Vma, first: number, by: Collapser, isFinal = false): Scan {
     const slot = this.ptes.find(mm.id, first);
     const pmd = slot < 0 ? PMD_NONE : this.ptes.pmd[slot >> LEAF_SHIFT]!;
-    const seen: Seen = { none: 0, swap: 0, shared: 0, referenced: 0, nodeLoad: new Map() };
+    const seen: Seen = {
+      none: 0,
+      swap: 0,
+      shared: 0,
+      referenced: 0,
+      nodeLoad: new Map(),
+      taken: new Set(),
+    };
     const done = (result: ScanResult): Scan => ({
       result,
       nodeLoad: seen.nodeLoad,
@@ -101,7 +108,7 @@ export class CollapseScan {
       const bits = this.ptes.bits[slot + at]!;
       const refused =
         pteMapsPage(bits) && (bits & PTE_SPECIAL) === 0
-          ? this.page(this.ptes.value[slot + at]!, bits, by, seen)
+          ? this.page(this.ptes.value[slot + at]!, bits, by, seen, isFinal)
           : this.noPage(slot + at, bits, vma, by, isFinal, seen);
       if (refused !== null) return done(refused);
     }
@@ -135,8 +142,18 @@ export class CollapseScan {
     return (bits & PTE_UFFD_WP) !== 0 || isProtected ? 'pte uffd wp' : null;
   }
 
-  private page(pfn: number, bits: number, by: Collapser, seen: Seen): ScanResult | null {
+  private page(
+    pfn: number,
+    bits: number,
+    by: Collapser,
+    seen: Seen,
+    isFinal: boolean,
+  ): ScanResult | null {
     const folio = this.table.head(pfn);
+    if (isFinal && this.table.order[folio] === 0) {
+      if (seen.taken.has(folio)) return 'page lock';
+      seen.taken.add(folio);
+    }
     if ((bits & PTE_UFFD_WP) !== 0) return 'pte uffd wp';
     if (!this.managed.folio_managed_allows(this.site, folio, GRANT_COLLAPSE)) return 'page null';
     if (by === 'khugepaged' && this.isLazyfree(folio, bits)) return 'page lazyfree';
@@ -177,4 +194,6 @@ interface Seen {
   shared: number;
   referenced: number;
   readonly nodeLoad: Map<number, number>;
+  /** Small folios met; a merged one that comes again is locked already. */
+  readonly taken: Set<number>;
 }

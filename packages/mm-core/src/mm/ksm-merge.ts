@@ -77,6 +77,20 @@ export class KsmMerge {
     return this.table.refcount[folio] === this.table.folioMapcount(folio) + cached;
   }
 
+  /**
+   * Two pages of one large folio hold it twice, so that it can't be split for either; it is split
+   * afterwards, and nothing is merged this time (cmp_and_merge_page). @returns were they?
+   */
+  splitCommon(pfn: number, other: number): boolean {
+    const folio = this.table.head(pfn);
+    if (pfn === other || folio !== this.table.head(other)) return false;
+    this.folios.get(folio);
+    this.huge.split(folio);
+    this.folios.put(folio);
+    this.huge.split(folio);
+    return true;
+  }
+
   /** Makes a page a merged one: read-only and nobody's own. @returns did it? */
   makeKsm(item: RmapItem, pfn: number): boolean {
     if (!this.writeProtect(item, pfn)) return false;

@@ -269,6 +269,7 @@ export class KsmScan {
     otherPfn: number,
     place: { readonly nid: number; readonly key: number },
   ): void {
+    if (this.merge.splitCommon(pfn, otherPfn)) return;
     if (!this.merge.makeKsm(item, pfn)) return;
     if (!this.merge.replace(other, otherPfn, pfn)) {
       const vma = item.mm.find(item.vpn);

@@ -22,6 +22,8 @@ const NS_PER_MS = 1_000_000;
  * before a scan takes about one more.
  */
 const TICK_NS = 4 * NS_PER_MS;
+/** Until the thread runs that was just woken: half a tick, so that no round time meets a scan. */
+const WAKE_NS = TICK_NS / 2;
 
 /**
  * KSM's thread and its switches (mm/ksm.c:ksm_scan_thread, run_store).
@@ -136,7 +138,7 @@ export class Ksm {
   private wake(): void {
     if (this.isScheduled || !this.shouldRun()) return;
     this.isScheduled = true;
-    this.clock.after(0, () => this.step());
+    this.clock.after(WAKE_NS, () => this.step());
   }
 
   private step(): void {

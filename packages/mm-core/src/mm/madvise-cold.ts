@@ -45,8 +45,7 @@ export class MadviseCold {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
       const pfn = this.ptes.value[slot]!;
-      const whole = this.table.head(pfn);
-      if (!this.large.fits(whole, vpn - (pfn - whole), range)) return;
+      if (!this.large.fits(slot, vpn, range)) return;
       const folio = this.table.head(pfn);
       if (!this.managed.folio_managed_allows(this.site, folio, GRANT_MADVISE)) return;
       if (this.table.folioMapcount(folio) !== this.table.nrPages(folio)) return;

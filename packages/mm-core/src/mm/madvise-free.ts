@@ -63,9 +63,8 @@ export class MadviseFree {
 
   private present(slot: number, range: Advisable, vpn: number, freed: Set<number>): void {
     const pfn = this.ptes.value[slot]!;
-    const whole = this.table.head(pfn);
-    if (!this.table.has(whole, PG_anon)) return;
-    if (!this.large.fits(whole, vpn - (pfn - whole), range)) return;
+    if (!this.table.has(this.table.head(pfn), PG_anon)) return;
+    if (!this.large.fits(slot, vpn, range)) return;
     const folio = this.table.head(pfn);
     const isShared = this.table.folioMapcount(folio) > this.table.nrPages(folio);
     if (this.table.order[folio]! > 0 && isShared) return;

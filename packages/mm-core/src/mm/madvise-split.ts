@@ -1,4 +1,4 @@
-import { PTE_SPECIAL } from '../abi/pte.js';
+import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -39,13 +39,30 @@ export class MadviseSplit {
   }
 
   /**
-   * A large folio mapped by base pages, `first` its first page there: splits it if it is only
-   * partly in the range. @returns may the page be advised about?
+   * A large folio behind the entry `slot` of page `vpn`: splits it unless entries of the range map
+   * all of it (madvise_folio_pte_batch). @returns may the page be advised about?
    */
-  fits(folio: number, first: number, { start, end }: Advisable): boolean {
+  fits(slot: number, vpn: number, { start, end }: Advisable): boolean {
+    const pfn = this.ptes.value[slot]!;
+    const folio = this.table.head(pfn);
     const pages = this.table.nrPages(folio);
-    if (pages === 1 || (first >= start && first + pages <= end)) return true;
+    const first = vpn - (pfn - folio);
+    const isInside = first >= start && first + pages <= end;
+    if (pages === 1 || (isInside && this.isMappedWhole(slot, folio))) return true;
     return this.splitOurs(folio);
+  }
+
+  /** Do entries of the page table of a slot map every page of its folio, in order? */
+  private isMappedWhole(slot: number, folio: number): boolean {
+    if (this.ptes.isHuge(slot)) return true;
+    const pages = this.table.nrPages(folio);
+    const first = slot - (this.ptes.value[slot]! - folio);
+    if (first >> LEAF_SHIFT !== (first + pages - 1) >> LEAF_SHIFT) return false;
+    for (let at = 0; at < pages; at++) {
+      const isMapped = pteMapsPage(this.ptes.bits[first + at]!);
+      if (!isMapped || this.ptes.value[first + at] !== folio + at) return false;
+    }
+    return true;
   }
 
   /** No huge entry stands there any more, or none did. */

@@ -15,6 +15,7 @@ import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
+import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type Lazyfree, LazyfreeToken } from './lazyfree.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
@@ -46,6 +47,7 @@ export class Pageout {
     @inject(LazyfreeToken) private readonly lazyfree: Lazyfree,
     @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
+    @inject(FoliosToken) private readonly folios: Folios,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -143,8 +145,15 @@ export class Pageout {
     const fresh = this.huge.splitFolio(folio);
     if (fresh === null) return 'activate';
     if (whole && isPmd) this.vmstat.add(this.swpoutFallback, 1);
-    queue.push(...[folio, ...fresh].reverse());
+    queue.push(...this.mappedOf([folio, ...fresh]).reverse());
     return 'split';
+  }
+
+  /** Pages of a split folio; those that nobody maps go at once and count for nobody. */
+  private mappedOf(pages: readonly number[]): number[] {
+    const isMapped = (pfn: number): boolean => this.table.mapcount[pfn]! > 0;
+    for (const pfn of pages) if (!isMapped(pfn)) this.folios.dropIsolated(pfn);
+    return pages.filter(isMapped);
   }
 
   /** A page that a fork's mappings make up for in the sum would leave its slot to nobody. */

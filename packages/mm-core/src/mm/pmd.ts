@@ -1,3 +1,4 @@
+import { PTE_ACCESSED, PTE_DIRTY } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { LEAF_SHIFT, PMD_HUGE, PMD_NONE, PMD_TABLE, type Ptes, PtesToken } from '../mem/ptes.js';
@@ -17,9 +18,11 @@ export class Pmds {
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
-  /** Splits one entry of a PMD into 512 of a page table (__split_huge_pmd). */
+  /** Splits one entry of a PMD into 512 of a page table, all as used as it (__split_huge_pmd). */
   split(leaf: number): void {
     if (this.ptes.pmd[leaf] !== PMD_HUGE) return;
+    const used = this.ptes.usedBits(leaf << LEAF_SHIFT) & (PTE_ACCESSED | PTE_DIRTY);
+    for (let at = 0; at < PTRS_PER_PTE; at++) this.ptes.bits[(leaf << LEAF_SHIFT) | at]! |= used;
     this.ptes.pmd[leaf] = PMD_TABLE;
     this.vmstat.add(this.splits, 1);
   }

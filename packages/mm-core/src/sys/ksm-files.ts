@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from '../abi/zone.js';
 import { inject, injectable } from '../base/di.js';
 import { type Ksm, KsmToken } from '../mm/ksm.js';
 import { booleanFile, numberFile, textFile } from './pseudo-file.js';
@@ -5,6 +6,8 @@ import type { PseudoFileSource, PseudoFiles } from './pseudo-files.js';
 
 const FOLDER = '/sys/kernel/mm/ksm';
 const UINT_MAX = 2 ** 32 - 1;
+/** sizeof(struct ksm_rmap_item) on a 64-bit machine. */
+const RMAP_ITEM_BYTES = 64;
 
 /** Switches and counters of KSM (mm/ksm.c:ksm_attrs). */
 @injectable()
@@ -98,6 +101,10 @@ export class KsmFiles implements PseudoFileSource {
       pages_volatile: () => {
         const { shared, sharing, unshared } = tree.counts();
         return Math.max(0, scanner.itemCount() - shared - sharing - unshared);
+      },
+      general_profit: () => {
+        const saved = tree.counts().sharing + ksm.zeroPages();
+        return saved * PAGE_SIZE - scanner.itemCount() * RMAP_ITEM_BYTES;
       },
       pages_scanned: () => scanner.pagesScanned,
       pages_skipped: () => scanner.pagesSkipped,

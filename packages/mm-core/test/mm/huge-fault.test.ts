@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
 import {
   MADV_DONTNEED,
+  MADV_FREE,
+  MADV_PAGEOUT,
   type Machine,
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
   type Task,
   VM_HUGEPAGE,
+  zramSwap,
 } from '../../src/index.js';
 import { entryOf, machineOf, pfnOf } from '../machine-of.js';
 
@@ -173,4 +176,29 @@ test('a huge page that moves stays one, its pages whole', () => {
       1,
     ]
   `);
+});
+
+test('a store to one page of a huge one makes all of them dirty once the PMD is split', () => {
+  const machine = hugeMachine();
+  const task = hugeTask(machine, 512);
+  task.write(512);
+  task.madvise(512, 512, MADV_FREE);
+  task.write(515);
+  task.mprotect(512, 1, PROT_READ);
+  const dirty = [512, 515, 1000].map((vpn) => entryOf(machine, task, vpn).includes('dirty'));
+  expect(dirty).toEqual([true, true, true]);
+});
+
+test('MADV_PAGEOUT splits a folio that is mapped in part and takes what is mapped', () => {
+  const machine = machineOf({
+    nodes: [{ id: 0, pages: 8192, cpus: 1 }],
+    sysctl: { thp_enabled: 'madvise' },
+    plugins: [zramSwap({ pages: 4096, codec: 'lz4' })],
+  });
+  const task = hugeTask(machine, 512);
+  task.write(512);
+  task.madvise(512, 100, MADV_DONTNEED);
+  task.madvise(512, 512, MADV_PAGEOUT);
+  expect([task.mm.rss, task.mm.swapents, machine.vmstat().thp_split_page]).toEqual([0, 412, 1]);
+  machine.verify();
 });

@@ -54,12 +54,17 @@ export class ProcPagemap {
       present,
       swapped: !present && bits !== 0,
       file: pfn >= 0 && !this.table.has(this.table.head(pfn), PG_anon),
-      exclusive: pfn >= 0 && (present || pteHoldsPage(bits)) && this.table.mapcount[pfn] === 1,
+      exclusive: pfn >= 0 && (present || pteHoldsPage(bits)) && this.isMappedOnce(slot, pfn),
       softDirty: fresh || (bits & PTE_SOFT_DIRTY) !== 0,
       uffdWp: (bits & PTE_UFFD_WP) !== 0 || (marker & PTE_MARKER_UFFD_WP) !== 0,
       guard: (marker & PTE_MARKER_GUARD) !== 0,
       pfn: present ? Math.max(pfn, 0) : -1,
     };
+  }
+
+  /** A huge entry is asked by its first page (pagemap_pmd_range_thp). */
+  private isMappedOnce(slot: number, pfn: number): boolean {
+    return this.table.mapcount[this.ptes.isHuge(slot) ? this.table.head(pfn) : pfn] === 1;
   }
 
   /** The page behind an entry, or -1: none, or the zero page, which belongs to nobody. */

@@ -59,7 +59,7 @@ export class ProcSmaps {
   }
 
   private entry(slot: number, vma: Vma, smaps: Smaps): void {
-    const bits = this.ptes.bits[slot]!;
+    const bits = this.ptes.usedBits(slot);
     const value = this.ptes.value[slot]!;
     if (pteMapsPage(bits)) {
       if ((bits & PTE_SPECIAL) !== 0) return;
