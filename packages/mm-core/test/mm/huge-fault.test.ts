@@ -196,7 +196,7 @@ test('MADV_PAGEOUT splits a folio that is mapped in part and takes what is mappe
     plugins: [zramSwap({ pages: 4096, codec: 'lz4' })],
   });
   const task = hugeTask(machine, 512);
-  task.write(512);
+  for (let vpn = 512; vpn < 1024; vpn++) task.write(vpn);
   task.madvise(512, 100, MADV_DONTNEED);
   task.madvise(512, 512, MADV_PAGEOUT);
   expect([task.mm.rss, task.mm.swapents, machine.vmstat().thp_split_page]).toEqual([0, 412, 1]);
