@@ -312,6 +312,8 @@ export class AccessEngine {
       this.shadow.counts.lostPages++;
       if (task?.onPoison === 'signal') return this.raise(POISONED);
       const slot = ptes.slot(mm.id, vpn);
+      // Poison in a page of a file stays there: no fresh page can take its place.
+      if (ptes.bits[slot] === 0) return this.raise(POISONED);
       ptes.shadow[slot] = VERSION_ZERO;
       zap.entry(slot);
       return 'ok';

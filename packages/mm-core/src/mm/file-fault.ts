@@ -35,6 +35,7 @@ import { type Filemap, FilemapToken } from './filemap.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { type Migrate, MigrateToken } from './migrate.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import type { FilePage } from './shmem.js';
 import { Sysctl } from './sysctl.js';
@@ -52,6 +53,7 @@ export class FileFault {
     @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(ContentsToken) private readonly contents: Contents,
+    @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -60,6 +62,9 @@ export class FileFault {
   /** @returns VM_FAULT_* bits */
   doFault(vmf: FaultContext, file: AddressSpace): number {
     vmf.unlock();
+    // The folio lock: a batch that moves the page of the file has to end first.
+    const cached = file.pages.get(pageIndex(vmf.vma, vmf.vpn));
+    if (cached !== undefined && this.migrate.waitFor(cached)) return 0;
     if (!vmf.write) return this.doReadFault(vmf, file);
     return (vmf.vma.flags & VM_SHARED) !== 0
       ? this.doSharedFault(vmf, file)

@@ -8,6 +8,7 @@ import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-tab
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
+import { type Migrate, MigrateToken } from './migrate.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type FilePage, type Shmem, ShmemToken } from './shmem.js';
@@ -29,6 +30,7 @@ export class Filemap {
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(ContentsToken) private readonly contents: Contents,
+    @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -76,7 +78,10 @@ export class Filemap {
     }
   }
 
+  /** A page that a batch moves is waited for, like its lock (filemap_get_folio). */
   private pageForIo(file: AddressSpace, index: number, nid: number): number {
+    const moving = this.cache.find(file, index);
+    if (moving >= 0) this.migrate.waitFor(moving);
     if (file.kind === 'shmem') return this.shmem.getFolio(file, index, nid).pfn;
     const cached = this.cache.find(file, index);
     return cached >= 0 ? cached : this.fill(file, index, nid);

@@ -15,6 +15,7 @@ import {
   PTE_ACCESSED,
   PTE_MKDIRTY,
   PTE_PRESENT,
+  PTE_PROTNONE,
   PTE_SWP_EXCLUSIVE,
   PTE_TRACKING,
   PTE_WRITE,
@@ -27,6 +28,7 @@ import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
+import { isAccessible } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { mustSeeStore } from '../mem/soft-dirty.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -93,7 +95,10 @@ export class SwapFault {
   unusePte(vmf: FaultContext): number {
     const result = this.bringIn(vmf) & ~VM_FAULT_MAJOR;
     const bits = this.ptes.bits[vmf.slot]!;
-    if (pteMapsPage(bits)) this.mapping.change(vmf.slot, 0, PTE_WRITE | PTE_ACCESSED);
+    if (!pteMapsPage(bits)) return result;
+    const isOpen = isAccessible(vmf.vma);
+    const gone = PTE_WRITE | PTE_ACCESSED | (isOpen ? 0 : PTE_PRESENT);
+    this.mapping.change(vmf.slot, isOpen ? 0 : PTE_PROTNONE, gone);
     return result;
   }
 

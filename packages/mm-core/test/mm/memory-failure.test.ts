@@ -5,9 +5,12 @@ import {
   MADV_DONTNEED,
   MADV_HWPOISON,
   MADV_PAGEOUT,
+  PAGE_SIZE,
   PG_hwpoison,
   PROT_READ,
   PROT_WRITE,
+  VM_SHARED,
+  vmFlags,
 } from '../../src/index.js';
 import { entriesOf, entryOf, machineOf, pfnOf, wrongContents } from '../machine-of.js';
 import { refusingSwap } from '../refusing-swap.js';
@@ -216,5 +219,18 @@ test('injected poison signals who asks, whose next accesses find it too', () => 
       "total": 3,
     }
   `);
+  machine.verify();
+});
+
+test('poison in shared memory is met by everybody who maps it, with no page in its place', () => {
+  const machine = machineOf();
+  const file = machine.files.create('shmem', 'f', PAGE_SIZE);
+  const task = machine.createTask('t');
+  machine.mmap.mmap(task.mm, 0, 1, vmFlags(RW) | VM_SHARED, { file, pgoff: 0 });
+  task.write(0);
+  const child = task.fork('child');
+  if (typeof child === 'number') throw new Error('fork failed');
+  machine.memoryFailure.memoryFailure(pfnOf(machine, task, 0), 0);
+  expect([task.read(0), task.write(0), child.read(0)]).toEqual(['SIGBUS', 'SIGBUS', 'SIGBUS']);
   machine.verify();
 });

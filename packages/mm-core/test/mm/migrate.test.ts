@@ -4,7 +4,12 @@ import {
   type Machine,
   MIGRATE_ASYNC,
   MR_DEMOTION,
+  PAGE_SIZE,
+  PROT_READ,
+  PROT_WRITE,
   type Task,
+  VM_SHARED,
+  vmFlags,
 } from '../../src/index.js';
 import {
   counted,
@@ -247,5 +252,28 @@ test('move_pages says why a page did not move', () => {
       ],
     }
   `);
+  machine.verify();
+});
+
+test('who faults on a page of a file that is under way waits for it, and so does write(2)', () => {
+  const machine = machineOf({ nodes: twoTiers(1024, 1024) });
+  const file = machine.files.create('shmem', 'f', 2 * PAGE_SIZE);
+  const task = machine.createTask('t');
+  const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_SHARED;
+  machine.mmap.mmap(task.mm, 0, 2, flags, { file, pgoff: 0 });
+  task.write(0);
+  task.write(1);
+  machine.folios.lruAddDrainAll();
+  machine.spend();
+  migrateInBackground(machine, task, 0);
+  migrateInBackground(machine, task, 1);
+  const child = task.fork('child');
+  if (typeof child === 'number') throw new Error('fork failed');
+  const written = machine.filemap.write(file, 1, 0);
+  expect([child.write(0), child.read(1), task.read(0)]).toEqual(['ok', 'ok', 'ok']);
+  expect(machine.table.version[pfnOf(machine, task, 0)]).toBe(file.expected.get(0));
+  expect(machine.table.version[pfnOf(machine, child, 1)]).toBe(written);
+  expect(entriesOf(machine, child, 0, 2)).toEqual(['rw dirty @1', 'rw @1']);
+  expect(wrongContents(machine)).toBe(0);
   machine.verify();
 });

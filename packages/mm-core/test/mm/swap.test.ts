@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { diskSwap, MADV_PAGEOUT, PG_dirty, PG_swapcache, zramSwap } from '../../src/index.js';
+import {
+  diskSwap,
+  MADV_PAGEOUT,
+  PG_dirty,
+  PG_swapcache,
+  PROT_NONE,
+  PROT_READ,
+  zramSwap,
+} from '../../src/index.js';
 import { counted, entryOf, machineOf, pfnOf, wrongContents } from '../machine-of.js';
 
 test('through zram: out as an exclusive entry, in as a writable page without its slot', () => {
@@ -170,5 +178,19 @@ test('a page that somebody holds stays mapped, or its own copier would unmap it 
   machine.folios.put(pfn);
   task.madvise(0, 1, MADV_PAGEOUT);
   expect(entryOf(machine, task, 0)).toBe('swap exclusive');
+  machine.verify();
+});
+
+test('swapoff brings the page of an area without rights back as one', () => {
+  const machine = machineOf({ plugins: [zramSwap({ pages: 64, codec: 'lz4' })] });
+  const task = machine.createTask('t');
+  task.mmap(0, 1);
+  task.write(0);
+  task.madvise(0, 1, MADV_PAGEOUT);
+  task.mprotect(0, 1, PROT_NONE);
+  expect(machine.swapoff.swapoff()).toBe(0);
+  expect([entryOf(machine, task, 0), task.read(0)]).toEqual(['protnone exclusive @0', 'SIGSEGV']);
+  task.mprotect(0, 1, PROT_READ);
+  expect([task.read(0), wrongContents(machine)]).toEqual(['ok', 0]);
   machine.verify();
 });
