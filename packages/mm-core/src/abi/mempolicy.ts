@@ -16,6 +16,8 @@ export const MPOL_MODE_FLAGS = MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES | MPO
 /** Flags of a policy that user space never sees: migrate on fault, to the referencing node. */
 export const MPOL_F_MOF = 1 << 3;
 export const MPOL_F_MORON = 1 << 4;
+/** Of those: the policy names private nodes that let it (RFC v4 patch 13). */
+export const MPOL_F_PRIVATE = 1 << 5;
 
 /** Flags of get_mempolicy. */
 export const MPOL_F_NODE = 1 << 0;

@@ -1,3 +1,4 @@
+import { MPOL_F_PRIVATE } from '../abi/mempolicy.js';
 import { MAX_NUMNODES } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Callbacks, CallbacksToken } from './callbacks.js';
@@ -6,6 +7,7 @@ import { MmError } from './errors.js';
 import {
   GRANT_LONGTERM_PIN,
   GRANT_LRU,
+  GRANT_MEMPOLICY,
   GRANT_MIGRATION,
   GRANT_NUMA_BALANCING,
   GRANT_OOM,
@@ -157,6 +159,12 @@ export class Managed {
     return this.sites.count(site, this.ownerOfNode[nid] !== null);
   }
 
+  /** A private node has a kswapd only if its service started one (patch 13). */
+  node_has_kswapd(site: number, nid: number, running: boolean): boolean {
+    this.sites.count(site, this.ownerOfNode[nid] !== null);
+    return running;
+  }
+
   /** Is the range nobody's, or the node's own private owner's (else add_memory says -EEXIST)? */
   range_may_be_onlined(site: number, nid: number, base: number): boolean {
     const owner = this.askFolio(site, base);
@@ -168,6 +176,24 @@ export class Managed {
     const owner = this.ownerOfNode[nid] ?? null;
     this.sites.count(site, owner !== null);
     return owner === null || owner.allows(grants);
+  }
+
+  /** Private nodes of a mask, and whether all of them may be named by policies (patch 13). */
+  nodes_private_mpol_allowed(site: number, nodes: ReadonlySet<number>): 'none' | 'all' | 'not all' {
+    let found: 'none' | 'all' | 'not all' = 'none';
+    for (const nid of nodes) {
+      const owner = this.ownerOfNode[nid] ?? null;
+      if (!this.sites.count(site, owner !== null) || owner === null || found === 'not all')
+        continue;
+      found = owner.allows(GRANT_MEMPOLICY) ? 'all' : 'not all';
+    }
+    return found;
+  }
+
+  /** Flags that an allocation by a policy needs besides its own (patch 13). */
+  mpol_private_gfp(site: number, policyFlags: number): number {
+    const isPrivate = this.sites.count(site, (policyFlags & MPOL_F_PRIVATE) !== 0);
+    return isPrivate ? this.isolation.asking : 0;
   }
 
   /** Does the node refuse entry by migration for now (patch 14)? */

@@ -1,4 +1,5 @@
 import { MPOL_DEFAULT, MPOL_LOCAL, MPOL_MAX } from '../abi/mempolicy.js';
+import { N_MEMORY } from '../abi/node-states.js';
 import { assert } from '../base/assert.js';
 import { nodesAnd, nodesEqual } from '../mem/nodemask.js';
 import type { Policy } from '../mem/policy.js';
@@ -20,7 +21,9 @@ export function verifyPolicies(machine: Machine): void {
     verifyPolicy(task.policy);
     const effective = cpusets.effectiveMems(cgroups.groupOf(task));
     const allowed = cpusets.memsAllowed(task);
-    assert(nodesEqual(allowed, effective), `task ${task.pid} may use the nodes of its cpuset`);
+    const hasOrdinary = machine.nodes.inState(N_MEMORY).some((nid) => effective.has(nid));
+    const own = hasOrdinary ? allowed : nodesAnd(allowed, effective);
+    assert(nodesEqual(own, effective), `task ${task.pid} may use the nodes of its cpuset`);
   }
 }
 

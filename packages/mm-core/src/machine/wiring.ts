@@ -44,6 +44,7 @@ import { Mmap, MmapToken } from '../mm/mmap.js';
 import { Mms, MmsToken } from '../mm/mms.js';
 import { MovePages, MovePagesToken } from '../mm/move-pages.js';
 import { MpolMisplaced, MpolMisplacedToken } from '../mm/mpol-misplaced.js';
+import { MpolNodemask, MpolNodemaskToken } from '../mm/mpol-nodemask.js';
 import { Mprotect, MprotectToken } from '../mm/mprotect.js';
 import { Mremap, MremapToken } from '../mm/mremap.js';
 import { NumaFault, NumaFaultToken } from '../mm/numa-fault.js';
@@ -106,6 +107,7 @@ export function bindServices(services: Services): void {
   services.bind(CompactionToken, Compaction);
   services.bind(PageAllocToken, PageAlloc);
   services.bind(InterleaveWeightsToken, InterleaveWeights);
+  services.bind(MpolNodemaskToken, MpolNodemask);
   services.bind(PolicyNodesToken, PolicyNodes);
   services.bind(Mempolicy, PolicyNodes);
   services.bind(AllocMpolToken, AllocMpol);

@@ -5,6 +5,7 @@ import {
   MPOL_F_MOF,
   MPOL_F_MORON,
   MPOL_F_NUMA_BALANCING,
+  MPOL_F_PRIVATE,
   MPOL_F_RELATIVE_NODES,
   MPOL_F_STATIC_NODES,
   MPOL_LOCAL,
@@ -121,6 +122,12 @@ export function rebindPolicy(policy: Policy, allowed: Nodemask): Policy {
   const nodes = reboundNodes(policy, allowed);
   const w = storesUserMask(policy) ? policy.w : allowed;
   return { ...policy, nodes: nodes.size === 0 ? allowed : nodes, w };
+}
+
+/** The policy with other nodes, which are private ones if `isPrivate` (mpol_rebind_nodemask). */
+export function withNodes(policy: Policy, nodes: Nodemask, isPrivate: boolean): Policy {
+  const flags = policy.flags & ~MPOL_F_PRIVATE;
+  return { ...policy, nodes, flags: isPrivate ? flags | MPOL_F_PRIVATE : flags };
 }
 
 /** The mask that get_mempolicy reports. */

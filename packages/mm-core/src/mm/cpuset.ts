@@ -3,6 +3,8 @@ import { MPOL_MF_MOVE_ALL } from '../abi/mempolicy.js';
 import { N_MEMORY, N_MEMORY_PRIVATE, N_POSSIBLE } from '../abi/node-states.js';
 import { defined } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import type { Cgroup, CgroupTask } from '../mem/cgroup.js';
 import {
   NO_NODES,
@@ -15,11 +17,11 @@ import {
   parseNodeList,
 } from '../mem/nodemask.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
-import { rebindPolicy } from '../mem/policy.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import type { MmStruct } from '../mem/vma.js';
 import { type CgroupSubsystem, type CgroupTree, CgroupTreeToken } from './cgroup.js';
 import { type MigrateNodes, MigrateNodesToken } from './migrate-nodes.js';
+import { type MpolNodemask, MpolNodemaskToken } from './mpol-nodemask.js';
 import { type Tasks, TasksToken } from './tasks.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -41,6 +43,8 @@ interface Cpuset {
 @injectable()
 export class Cpusets implements CgroupSubsystem {
   readonly name = 'cpuset';
+  private readonly memsSite = Sites.index('cpuset.guarantee_online_mems');
+  private readonly hotplugSite = Sites.index('cpuset.cpuset_handle_hotplug');
   private readonly byGroup = new Map<Cgroup, Cpuset>();
 
   constructor(
@@ -49,6 +53,8 @@ export class Cpusets implements CgroupSubsystem {
     @inject(TasksToken) private readonly tasks: Tasks,
     @inject(MigrateNodesToken) private readonly migrateNodes: MigrateNodes,
     @inject(WorkToken) private readonly work: Work,
+    @inject(MpolNodemaskToken) private readonly mpolNodemask: MpolNodemask,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {
     tree.register(this);
     tree.memsOf = (group) => this.effectiveMems(group);
@@ -119,6 +125,7 @@ export class Cpusets implements CgroupSubsystem {
     const { root } = this.tree;
     const cpuset = this.of(root);
     const memory = this.memory();
+    for (const nid of memory) this.managed.node_is_private(this.hotplugSite, nid);
     if (nodesEqual(cpuset.effective, memory)) return;
     const booting = cpuset.effective.size === 0 || this.members(root).length === 0;
     cpuset.effective = memory;
@@ -158,7 +165,7 @@ export class Cpusets implements CgroupSubsystem {
   /** cpuset_change_task_nodemask. */
   private changeTask(task: TaskStruct, group: Cgroup): void {
     const mems = this.onlineMems(group);
-    if (task.policy !== null) task.policy = rebindPolicy(task.policy, this.ordinary(mems));
+    if (task.policy !== null) task.policy = this.mpolNodemask.rebind(task.policy, mems);
     task.memsAllowed = group === this.tree.root ? null : mems;
   }
 
@@ -171,14 +178,24 @@ export class Cpusets implements CgroupSubsystem {
     this.work.current = current;
   }
 
-  /** Nodes of the nearest group, upwards, that has some with memory (guarantee_online_mems). */
+  /**
+   * Ordinary nodes of the nearest group, upwards, that has some, and the group's own private nodes:
+   * those are never taken from above (guarantee_online_mems, RFC v4 patch 02).
+   */
   private onlineMems(group: Cgroup): Nodemask {
-    const memory = this.memory();
+    const own = this.of(group.effective(this.name)).effective;
+    const asks = (nid: number): boolean => this.managed.node_is_private(this.memsSite, nid);
+    const granted = [...own].filter((nid) => asks(nid) && this.memory().has(nid));
+    return nodemask([...this.ordinaryMems(group), ...granted]);
+  }
+
+  private ordinaryMems(group: Cgroup): Nodemask {
+    const ordinary = nodemask(this.nodes.inState(N_MEMORY));
     for (const above of group.ancestors(this.name)) {
       const { effective } = this.of(above);
-      if (nodesIntersect(effective, memory)) return nodesAnd(effective, memory);
+      if (nodesIntersect(effective, ordinary)) return nodesAnd(effective, ordinary);
     }
-    return memory;
+    return ordinary;
   }
 
   private members(group: Cgroup): TaskStruct[] {
@@ -189,20 +206,16 @@ export class Cpusets implements CgroupSubsystem {
 
   /** mpol_rebind_mm. */
   private rebindMm(mm: MmStruct, mems: Nodemask): void {
-    const ordinary = this.ordinary(mems);
     mm.vmas = mm.vmas.map((vma) => {
-      return vma.policy === null ? vma : { ...vma, policy: rebindPolicy(vma.policy, ordinary) };
+      if (vma.policy === null) return vma;
+      return { ...vma, policy: this.mpolNodemask.rebind(vma.policy, mems) };
     });
   }
 
   /** Nodes that a cpuset can allow: those with memory, private ones too (RFC v4 patch 02). */
   private memory(): Nodemask {
-    return nodemask([...this.nodes.inState(N_MEMORY), ...this.nodes.inState(N_MEMORY_PRIVATE)]);
-  }
-
-  /** Of those the ones that a policy may name. */
-  private ordinary(mems: Nodemask): Nodemask {
-    return nodesAnd(mems, nodemask(this.nodes.inState(N_MEMORY)));
+    const apart = this.managed.isolation.inCpusets ? this.nodes.inState(N_MEMORY_PRIVATE) : [];
+    return nodemask([...this.nodes.inState(N_MEMORY), ...apart]);
   }
 
   private of(group: Cgroup): Cpuset {

@@ -8,6 +8,8 @@ import {
 import { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, MPOL_MF_STRICT } from '../abi/mempolicy.js';
 import { MIGRATE_SYNC, MR_MEMPOLICY_MBIND } from '../abi/migrate.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import type { Nodemask } from '../mem/nodemask.js';
 import { type Policy, samePolicy } from '../mem/policy.js';
@@ -43,6 +45,8 @@ interface FolioPlace {
 /** Policies of areas (mm/mempolicy.c:do_mbind behind its argument checks, mbind_range). */
 @injectable()
 export class Mbind {
+  private readonly targetSite = Sites.index('mempolicy.alloc_migration_target_by_mpol');
+
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
@@ -53,6 +57,7 @@ export class Mbind {
     @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(WorkToken) private readonly work: Work,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /**
@@ -114,7 +119,9 @@ export class Mbind {
         const order = this.table.order[src]!;
         const ilx = base + this.unitIndex(mm, src);
         const choice = this.policyNodes.choiceOf(policy, ilx, this.work.cpuNid);
-        return this.allocMpol.allocPages(choice, order, order > 0 ? GFP_TRANSHUGE : SMALL_GFP);
+        const gfp = this.managed.mpol_private_gfp(this.targetSite, policy?.flags ?? 0);
+        const size = order > 0 ? GFP_TRANSHUGE : SMALL_GFP;
+        return this.allocMpol.allocPages(choice, order, size | gfp);
       },
     });
     return rc;

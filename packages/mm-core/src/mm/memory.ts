@@ -1,3 +1,5 @@
+import { __GFP_ZERO, GFP_KERNEL } from '../abi/gfp.js';
+import { MPOL_F_PRIVATE } from '../abi/mempolicy.js';
 import { VM_HUGETLB, VM_RAND_READ, VM_SEQ_READ } from '../abi/mman.js';
 import {
   isMigrationType,
@@ -18,6 +20,7 @@ import {
 import {
   LEVEL_PTE,
   VM_FAULT_HWPOISON,
+  VM_FAULT_OOM,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_FAULT_SIGSEGV,
@@ -31,11 +34,13 @@ import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { userfaultfdWp } from '../mem/userfaultfd.js';
 import { type MmStruct, vmaAllows } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { type AnonFault, AnonFaultToken } from './anon-fault.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type ExpandStack, ExpandStackToken } from './expand-stack.js';
 import { FaultContext } from './fault-context.js';
 import { type FileFault, FileFaultToken } from './file-fault.js';
+import { type Folios, FoliosToken } from './folio.js';
 import { FALLBACK, type HugeFault, HugeFaultToken } from './huge-fault.js';
 import { type HugetlbFault, HugetlbFaultToken } from './hugetlb-fault.js';
 import { type Mapping, MappingToken } from './mapping.js';
@@ -60,6 +65,8 @@ export class Memory {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
+    @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
+    @inject(FoliosToken) private readonly folios: Folios,
     @inject(AnonFaultToken) private readonly anonFault: AnonFault,
     @inject(HugeFaultToken) private readonly hugeFault: HugeFault,
     @inject(HugetlbFaultToken) private readonly hugetlbFault: HugetlbFault,
@@ -90,7 +97,7 @@ export class Memory {
       return VM_FAULT_SIGSEGV;
     }
     const tables = this.ptes.populate(mm.id, vpn);
-    if (tables > 0) this.chargeTables(mm, tables);
+    if (tables > 0 && !this.allocTables(mm, tables)) return VM_FAULT_OOM;
     const slot = this.ptes.slot(mm.id, vpn);
     const bits = this.ptes.bits[slot]!;
     const vmf = new FaultContext(mm, vma, vpn, slot, write, nid, bits, this.ptes.value[slot]!);
@@ -109,10 +116,22 @@ export class Memory {
     return huge === FALLBACK ? this.handlePteFault(vmf) : huge;
   }
 
-  /** Page tables are memory of the kernel's own: placed by the task's policy, and charged. */
-  private chargeTables(mm: MmStruct, tables: number): void {
+  /**
+   * Page tables are memory of the kernel's own: placed by the task's policy, and charged. They take
+   * no page here; only where the policy may leave no place for them one is asked for, and put.
+   * @returns is there memory for them?
+   */
+  private allocTables(mm: MmStruct, tables: number): boolean {
+    const policy = this.work.current?.policy ?? null;
+    if (policy !== null && (policy.flags & MPOL_F_PRIVATE) !== 0) {
+      const choice = this.policyNodes.choiceOf(policy, 0, this.work.cpuNid);
+      const pfn = this.allocMpol.allocPages(choice, 0, GFP_KERNEL | __GFP_ZERO);
+      if (pfn < 0) return false;
+      this.folios.put(pfn);
+    }
     this.policyNodes.advanceCursor(tables);
     this.memcontrol.chargeTables(mm, tables);
+    return true;
   }
 
   private countFault(mm: MmStruct): void {

@@ -7,6 +7,8 @@ import {
   NUMA_NO_NODE,
 } from '../abi/mempolicy.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type Nodemask, nextNodeIn, nodesIntersect, nthNode } from '../mem/nodemask.js';
 import type { Policy } from '../mem/policy.js';
@@ -37,14 +39,20 @@ export interface PolicyPlace {
  */
 @injectable()
 export class PolicyNodes implements Mempolicy {
+  private readonly allocSite = Sites.index('mempolicy.vma_alloc_folio');
+  private readonly maskSite = Sites.index('mempolicy.policy_nodemask');
+
   constructor(
     @inject(InterleaveWeightsToken) private readonly weights: InterleaveWeights,
     @inject(WorkToken) private readonly work: Work,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   choose(_mm: MmStruct, vma: Vma, vpn: number, cpuNid: number, order = 0): PolicyChoice {
     const { policy, ilx } = this.policyOf({ vma, vpn, order });
-    return this.choiceOf(policy, ilx, cpuNid);
+    const choice = this.choiceOf(policy, ilx, cpuNid);
+    const gfp = this.managed.mpol_private_gfp(this.allocSite, policy?.flags ?? 0);
+    return gfp === 0 ? choice : { ...choice, gfp };
   }
 
   /** Policy of a page and its interleave index (get_vma_policy). */
@@ -78,7 +86,10 @@ export class PolicyNodes implements Mempolicy {
     if (policy === null) return { nid: cpuNid, nodemask: null, gfp: 0 };
     const { mode, nodes } = policy;
     const home = policy.homeNode === NUMA_NO_NODE ? cpuNid : policy.homeNode;
-    if (mode === MPOL_BIND) return { nid: home, nodemask: this.bound(nodes), gfp: 0, mode };
+    if (mode === MPOL_BIND) {
+      const nid = this.startOf(policy, home);
+      return { nid, nodemask: this.bound(nodes), gfp: 0, mode };
+    }
     if (mode === MPOL_PREFERRED_MANY) return { nid: home, nodemask: nodes, gfp: 0, mode };
     const nid = this.preferredNode(policy, ilx, cpuNid);
     return { nid, nodemask: null, gfp: 0, mode };
@@ -96,6 +107,12 @@ export class PolicyNodes implements Mempolicy {
       if (policy.mode === MPOL_WEIGHTED_INTERLEAVE) this.advanceWeighted(task, policy.nodes);
       else task.ilPrev = nextNodeIn(task.ilPrev, policy.nodes);
     }
+  }
+
+  /** No ordinary zonelist has a private node: a walk to one begins in the mask, if not at home. */
+  private startOf({ flags, nodes, homeNode }: Policy, nid: number): number {
+    if (!this.managed.mpol_private_gfp(this.maskSite, flags)) return nid;
+    return homeNode !== NUMA_NO_NODE || nodes.has(nid) ? nid : nthNode(nodes, 0);
   }
 
   private preferredNode({ mode, nodes }: Policy, ilx: number, cpuNid: number): number {

@@ -7,7 +7,7 @@ import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import type { Nodemask } from '../mem/nodemask.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
-import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { LEAF_SHIFT, PMD_HUGE, type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct } from '../mem/vma.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
@@ -43,6 +43,7 @@ const MOVE_ANY = MPOL_MF_MOVE | MPOL_MF_MOVE_ALL;
 @injectable()
 export class QueuePages {
   private readonly site = Sites.index('mempolicy.queue_folios_pte_range');
+  private readonly pmdSite = Sites.index('mempolicy.queue_folios_pmd');
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -86,13 +87,14 @@ export class QueuePages {
     if (isMigrationType(pteType(bits))) walked.failed++;
     if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
     const folio = this.table.head(this.ptes.value[slot]!);
-    if (folio === walked.large || !this.isWanted(request, folio)) return;
+    if (folio === walked.large || !this.isWanted(request, folio, slot)) return;
     if (this.table.order[folio]! > 0) walked.large = folio;
     if ((flags & MOVE_ANY) === 0 || !this.add(folio, flags, list)) walked.failed++;
   }
 
-  private isWanted({ nodes, wanted }: QueueRequest, folio: number): boolean {
-    if (!this.managed.folio_managed_allows_user_migrate(this.site, folio)) return false;
+  private isWanted({ nodes, wanted }: QueueRequest, folio: number, slot: number): boolean {
+    const site = this.ptes.pmd[slot >> LEAF_SHIFT] === PMD_HUGE ? this.pmdSite : this.site;
+    if (!this.managed.folio_managed_allows_user_migrate(site, folio)) return false;
     return nodes.has(this.nodes.nidOf(folio)) === (wanted === 'on nodes');
   }
 

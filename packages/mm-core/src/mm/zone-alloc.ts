@@ -50,6 +50,7 @@ export function gfpZone(gfp: number): number {
 @injectable()
 export class ZoneAlloc {
   private readonly site = Sites.index('page_alloc.get_page_from_freelist');
+  private readonly kswapdSite = Sites.index('page_alloc.get_page_from_freelist_kswapd');
   private readonly wakeSite = Sites.index('vmscan.wakeup_kswapd');
   private readonly numaHit = Vmstat.index('numa_hit');
   private readonly numaMiss = Vmstat.index('numa_miss');
@@ -118,7 +119,7 @@ export class ZoneAlloc {
       if (zone.type > highest) continue;
       if (!this.nodeAllowed(request, zone.nid)) continue;
       if (!this.managed.numa_zone_alloc_allowed(this.site, zone.nid, request.gfp)) continue;
-      if (kswapd === 'sleeping' && !this.nodes.pgdat(zone.nid).kswapd.asleep) {
+      if (kswapd === 'sleeping' && this.hasAwakeKswapd(zone.nid)) {
         this.passedOver = true;
         continue;
       }
@@ -129,6 +130,12 @@ export class ZoneAlloc {
       return pfn;
     }
     return -1;
+  }
+
+  /** A node without a kswapd is not passed over for one that works (RFC v4 patch 13). */
+  private hasAwakeKswapd(nid: number): boolean {
+    const { kswapd } = this.nodes.pgdat(nid);
+    return !kswapd.asleep && this.managed.node_has_kswapd(this.kswapdSite, nid, kswapd.running);
   }
 
   /** Single pages come out of the stock of the CPU that runs (mm/page_alloc.c:rmqueue). */

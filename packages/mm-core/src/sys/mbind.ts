@@ -1,13 +1,11 @@
 import { EINVAL, EPERM } from '../abi/errno.js';
 import { MPOL_DEFAULT, MPOL_MF_MOVE_ALL, MPOL_MF_STRICT, MPOL_MF_VALID } from '../abi/mempolicy.js';
-import { N_MEMORY } from '../abi/node-states.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { nodemask } from '../mem/nodemask.js';
-import { type Nodes, NodesToken } from '../mem/nodes.js';
-import { createPolicy, parseModeWord } from '../mem/policy.js';
+import { parseModeWord } from '../mem/policy.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { type Cpusets, CpusetsToken } from '../mm/cpuset.js';
 import { type Mbind, MbindToken } from '../mm/mbind.js';
+import { type MpolNodemask, MpolNodemaskToken } from '../mm/mpol-nodemask.js';
 import { getNodes, type UserNodemask } from './user-nodemask.js';
 import { ADDRESS_SPACE, isPageAligned, pageAlign, vpnOf } from './user-range.js';
 
@@ -28,7 +26,7 @@ export interface MbindArgs {
 @injectable()
 export class SysMbind {
   constructor(
-    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(MpolNodemaskToken) private readonly mpolNodemask: MpolNodemask,
     @inject(CpusetsToken) private readonly cpusets: Cpusets,
     @inject(MbindToken) private readonly mm: Mbind,
   ) {}
@@ -45,8 +43,7 @@ export class SysMbind {
     if (start + size >= ADDRESS_SPACE) return -EINVAL;
     if (size === 0) return 0;
     const allowed = this.cpusets.memsAllowed(task);
-    const memory = nodemask(this.nodes.inState(N_MEMORY));
-    const policy = createPolicy({ ...word, nodes, allowed, memory });
+    const policy = this.mpolNodemask.create({ ...word, nodes, allowed });
     if (typeof policy === 'number') return policy;
     return this.mm.mbind(task.mm, {
       start: vpnOf(start),

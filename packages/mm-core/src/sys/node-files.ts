@@ -1,5 +1,8 @@
 import { N_CPU, N_MEMORY, N_MEMORY_PRIVATE, N_ONLINE, N_POSSIBLE } from '../abi/node-states.js';
 import { inject, injectable } from '../base/di.js';
+import { GRANT_MEMPOLICY } from '../hooks/grants.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { type Nodemask, nodeList, nodemask } from '../mem/nodemask.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { textFile } from './pseudo-file.js';
@@ -10,15 +13,19 @@ const FOLDER = '/sys/devices/system/node';
 /** Which nodes are in which state, and how far apart they are (drivers/base/node.c). */
 @injectable()
 export class NodeFiles implements PseudoFileSource {
-  constructor(@inject(NodesToken) private readonly nodes: Nodes) {}
+  private readonly site = Sites.index('node.has_memory');
+
+  constructor(
+    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(ManagedToken) private readonly managed: Managed,
+  ) {}
 
   addTo(files: PseudoFiles): void {
     const states = {
       possible: N_POSSIBLE,
       online: N_ONLINE,
       has_cpu: N_CPU,
-      has_memory: N_MEMORY,
-      has_memory_private: N_MEMORY_PRIVATE,
+      has_private_memory: N_MEMORY_PRIVATE,
     };
     for (const [name, state] of Object.entries(states)) {
       files.add(
@@ -26,6 +33,10 @@ export class NodeFiles implements PseudoFileSource {
         textFile(() => nodeList(nodemask(this.nodes.inState(state)))),
       );
     }
+    files.add(
+      `${FOLDER}/has_memory`,
+      textFile(() => nodeList(this.withMemory())),
+    );
     files.add(
       `${FOLDER}/has_normal_memory`,
       textFile(() => nodeList(this.withNormalMemory())),
@@ -38,9 +49,17 @@ export class NodeFiles implements PseudoFileSource {
     }
   }
 
-  /** N_NORMAL_MEMORY: memory that the kernel itself may use. */
+  /** Private nodes that policies may name count, so that programs find them (RFC v4 patch 13). */
+  private withMemory(): Nodemask {
+    const named = this.nodes
+      .inState(N_MEMORY_PRIVATE)
+      .filter((nid) => this.managed.node_allows(this.site, nid, GRANT_MEMPOLICY));
+    return nodemask([...this.nodes.inState(N_MEMORY), ...named]);
+  }
+
+  /** N_NORMAL_MEMORY: zones that the kernel itself could use, private ones too. */
   private withNormalMemory(): Nodemask {
-    const nids = this.nodes.inState(N_MEMORY);
+    const nids = [...this.nodes.inState(N_MEMORY), ...this.nodes.inState(N_MEMORY_PRIVATE)];
     return nodemask(nids.filter((nid) => this.nodes.hasNormalMemory(nid)));
   }
 

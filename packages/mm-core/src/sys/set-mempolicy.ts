@@ -1,11 +1,9 @@
 import { NODEMASK_BITS } from '../abi/mempolicy.js';
-import { N_MEMORY } from '../abi/node-states.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { nodemask } from '../mem/nodemask.js';
-import { type Nodes, NodesToken } from '../mem/nodes.js';
-import { createPolicy, parseModeWord } from '../mem/policy.js';
+import { parseModeWord } from '../mem/policy.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { type Cpusets, CpusetsToken } from '../mm/cpuset.js';
+import { type MpolNodemask, MpolNodemaskToken } from '../mm/mpol-nodemask.js';
 import { interleaves } from '../mm/policy-nodes.js';
 import { getNodes, type UserNodemask } from './user-nodemask.js';
 
@@ -13,7 +11,7 @@ import { getNodes, type UserNodemask } from './user-nodemask.js';
 @injectable()
 export class SysSetMempolicy {
   constructor(
-    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(MpolNodemaskToken) private readonly mpolNodemask: MpolNodemask,
     @inject(CpusetsToken) private readonly cpusets: Cpusets,
   ) {}
 
@@ -24,8 +22,7 @@ export class SysSetMempolicy {
     const nodes = getNodes(mask);
     if (typeof nodes === 'number') return nodes;
     const allowed = this.cpusets.memsAllowed(task);
-    const memory = nodemask(this.nodes.inState(N_MEMORY));
-    const policy = createPolicy({ ...word, nodes, allowed, memory });
+    const policy = this.mpolNodemask.create({ ...word, nodes, allowed });
     if (typeof policy === 'number') return policy;
     task.policy = policy;
     if (policy !== null && interleaves(policy)) {
