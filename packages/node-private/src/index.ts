@@ -1,10 +1,34 @@
+export {
+  CAP_FACTS,
+  type CapFact,
+  grantsOfCaps,
+  NODE_PRIVATE_CAP_DEMOTION,
+  NODE_PRIVATE_CAP_HOTUNPLUG,
+  NODE_PRIVATE_CAP_LTPIN,
+  NODE_PRIVATE_CAP_NUMA_BALANCING,
+  NODE_PRIVATE_CAP_RECLAIM,
+  NODE_PRIVATE_CAP_USER_NUMA,
+} from './caps.js';
+export { type GateName, NodePrivateConfig, type ProfileName } from './config.js';
+export {
+  DIVERGENCES,
+  type DivergenceChoice,
+  type DivergenceId,
+  type DivergenceName,
+  type Divergences,
+  type Reading,
+  readDivergences,
+} from './divergences.js';
 export { __GFP_PRIVATE, GFP_PRIVATE } from './gfp.js';
-export { GATES, type GateName } from './isolation/gates.js';
+export { Interrupts, InterruptsToken } from './interrupts.js';
+export { GATES } from './isolation/gates.js';
 export { GfpPrivate } from './isolation/gfp-private.js';
 export { PrivateZonelist } from './isolation/private-zonelist.js';
 export { Scope } from './isolation/scope.js';
 export { ThisNode } from './isolation/thisnode.js';
+export { type NamedCalls, namedCalls } from './named-calls.js';
 export {
+  type FaultOnFolio,
   NodePrivate,
   type NodePrivateInfo,
   type NodePrivateOps,

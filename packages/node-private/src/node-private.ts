@@ -17,14 +17,22 @@ import {
   type Nodes,
   NodesToken,
   type Owner,
+  type VmFault,
 } from '@mm-lab/mm-core';
-import { callbacksOf } from './callbacks.js';
-import { checkFlags, grantsOf, opsMistakes } from './opt-ins.js';
+import { type Profile, ProfileToken } from './profiles/profile.js';
 
 /** Callbacks and opt-in flags of a private node (RFC v4, struct node_private_ops). */
 export interface NodePrivateOps extends Partial<HookOps> {
   /** NP_OPS_* bits. */
   readonly flags: number;
+  /** `handle_fault(vmf)` as the cover letter has it: called under divergence D7, text. */
+  handle_fault_vmf?(fault: FaultOnFolio): number;
+}
+
+/** A fault with the folio and the level it happened at (LEVEL_PTE, LEVEL_PMD). */
+export interface FaultOnFolio extends VmFault {
+  readonly folio: number;
+  readonly level: number;
 }
 
 /**
@@ -35,6 +43,8 @@ export interface NodePrivateOps extends Partial<HookOps> {
 export interface NodePrivateInfo {
   /** Whose node it is, for messages (`owner`). */
   readonly name: string;
+  /** NODE_PRIVATE_CAP_* bits, for the profile that has them; default none. */
+  readonly caps?: number;
 }
 
 interface Registration {
@@ -47,8 +57,7 @@ interface Registration {
 
 /**
  * Registration of private nodes (RFC v4 patch 01, drivers/base/node.c). Names, order of checks and
- * error codes are those of the posted code; where its text differs the code counts (divergence D3:
- * set_ops overwrites what is there).
+ * error codes are those of the posted code, or of the text where a divergence is chosen so.
  *
  * none --register--> registered --online--> N_MEMORY_PRIVATE --set_ops--> serving, and back by
  * clear_ops, offline, unregister.
@@ -65,19 +74,23 @@ export class NodePrivate {
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(ProfileToken) private readonly profile: Profile,
   ) {}
 
   /**
-   * @returns 0; -EINVAL no np or not a possible node; -EBUSY node has ordinary memory, or another
-   *   driver's
+   * @returns 0; -EINVAL no np, not a possible node, or capabilities that miss another; -EBUSY node
+   *   has ordinary memory, or another driver's
    */
   node_private_register(nid: number, np: NodePrivateInfo | null): number {
     if (np === null || !this.isPossible(nid)) return -EINVAL;
     if (this.nodes.hasState(nid, N_MEMORY)) return -EBUSY;
     const known = this.byNode.get(nid);
     if (known !== undefined) return known.np === np ? 0 : -EBUSY;
+    const grants = this.profile.registered(np);
+    if (grants < 0) return grants;
     const owner = this.ownerOf(nid, np.name);
-    owner.clear();
+    owner.seal({}, grants);
+    owner.entry = this.profile.entry;
     owner.migrationBlocked = false;
     this.byNode.set(nid, { np, owner, ops: null, refs: 1 });
     this.managed.setNodeOwner(nid, owner);
@@ -105,17 +118,18 @@ export class NodePrivate {
 
   /**
    * Opts in. @returns 0; -EINVAL no ops, bad node, or flags without what they oblige; -ENODEV
-   * nothing registered
+   * nothing registered; -EBUSY other ops are there (divergence D3, text)
+   * @throws MmError PROFILE_WITHOUT_CALLBACKS if the profile has no ops
    */
   node_private_set_ops(nid: number, ops: NodePrivateOps | null): number {
     if (ops === null || !this.isPossible(nid)) return -EINVAL;
-    const rc = checkFlags(ops);
-    if (rc < 0) return rc;
     const known = this.byNode.get(nid);
+    const rc = this.profile.check(ops, known?.ops ?? null, known?.np.name ?? `node ${nid}`);
+    if (rc < 0) return rc;
     if (known === undefined) return -ENODEV;
     known.ops = ops;
-    const callbacks = callbacksOf(this.withReference(known, ops));
-    known.owner.seal(callbacks, grantsOf(ops.flags), opsMistakes(ops));
+    const callbacks = this.profile.callbacks(this.withReference(known, ops));
+    known.owner.seal(callbacks, this.profile.grants(ops), this.profile.mistakes(ops));
     return 0;
   }
 

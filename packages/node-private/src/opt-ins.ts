@@ -2,16 +2,19 @@ import {
   EINVAL,
   GRANT_COMPACTION,
   GRANT_DEMOTION,
+  GRANT_HOTUNPLUG,
   GRANT_LONGTERM_PIN,
   GRANT_LRU,
   GRANT_MEMPOLICY,
   GRANT_MIGRATION,
   GRANT_NUMA_BALANCING,
   GRANT_OOM,
+  GRANT_OOM_MEMS,
   GRANT_RECLAIM,
   GRANT_USER_MIGRATION,
   GRANT_WRITE,
 } from '@mm-lab/mm-core';
+import { type Divergences, readDivergences } from './divergences.js';
 import type { NodePrivateOps } from './node-private.js';
 import {
   NP_FLAG_FACTS,
@@ -28,11 +31,10 @@ import {
 
 /** What each flag lets mm do. PROTECT_WRITE takes something away instead. */
 const GRANTS: readonly (readonly [flags: number, grants: number])[] = [
-  [NP_OPS_MIGRATION, GRANT_MIGRATION | GRANT_USER_MIGRATION],
+  [NP_OPS_MIGRATION, GRANT_MIGRATION | GRANT_USER_MIGRATION | GRANT_HOTUNPLUG],
   [NP_OPS_MEMPOLICY, GRANT_MEMPOLICY],
   [NP_OPS_DEMOTION, GRANT_DEMOTION],
   [NP_OPS_RECLAIM, GRANT_RECLAIM],
-  [NP_OPS_OOM_ELIGIBLE, GRANT_OOM],
   [NP_OPS_NUMA_BALANCING, GRANT_NUMA_BALANCING],
   [NP_OPS_COMPACTION, GRANT_COMPACTION],
   [NP_OPS_LONGTERM_PIN, GRANT_LONGTERM_PIN],
@@ -42,10 +44,19 @@ const GRANTS: readonly (readonly [flags: number, grants: number])[] = [
  * The services of mm that the flags of RFC v4 let work on a node. mlock, madvise, KSM and collapse
  * have no flag: they never do (patches 06 to 09).
  */
-export function grantsOf(flags: number): number {
+export function grantsOf(flags: number, divergences: Divergences = readDivergences()): number {
   let grants = GRANT_LRU | ((flags & NP_OPS_PROTECT_WRITE) === 0 ? GRANT_WRITE : 0);
+  if (isOomEligible(flags, divergences)) {
+    grants |= divergences.oomNodes === 'text' ? GRANT_OOM | GRANT_OOM_MEMS : GRANT_OOM;
+  }
   for (const [needed, given] of GRANTS) if ((flags & needed) === needed) grants |= given;
   return grants;
+}
+
+/** Patch 17; the cover letter has MIGRATION in place of RECLAIM (divergence D1). */
+function isOomEligible(flags: number, { oomEligible }: Divergences): boolean {
+  const needed = oomEligible === 'text' ? NP_OPS_MIGRATION | NP_OPS_DEMOTION : NP_OPS_OOM_ELIGIBLE;
+  return (flags & needed) === needed;
 }
 
 /**

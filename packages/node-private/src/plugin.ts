@@ -1,10 +1,26 @@
 import { IsolationToken, ManagedToken, type Plugin } from '@mm-lab/mm-core';
-import { GATES, type GateName } from './isolation/gates.js';
+import { Callbacks, CallbacksToken } from './callbacks.js';
+import { type GateName, NodePrivateConfig, type ProfileName } from './config.js';
+import { type DivergenceChoice, readDivergences } from './divergences.js';
+import { Interrupts, InterruptsToken } from './interrupts.js';
+import { GATES } from './isolation/gates.js';
 import { NodePrivate, NodePrivateToken } from './node-private.js';
 import { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';
+import { ProfileToken } from './profiles/profile.js';
+import { V4Ops } from './profiles/v4-ops.js';
+import { V5Caps } from './profiles/v5-caps.js';
 
-/** Where the posted series can be mended. */
+/** The generation of the design, its readings, and where the posted series can be mended. */
 export interface NodePrivateOptions {
+  /**
+   * Generation of the design; default `v4-ops`, the RFC of 2026-02-22. `v5-caps`: capabilities at
+   * registration, no callbacks, a private zonelist (2026-07-20).
+   */
+  readonly profile?: ProfileName;
+  /** Where text and code of RFC v4 differ: which counts, by name or number; default the code. */
+  readonly divergences?: DivergenceChoice;
+  /** What keeps allocations away that did not ask; default that of the profile. */
+  readonly gate?: GateName;
   /**
    * Do frees made by reclaim call `free_folio`? `v4`: they do not (a kernel with the series swapped
    * 767 pages out of a node and called the hook for none), so what a swapped-out page held stays on
@@ -17,19 +33,27 @@ export interface NodePrivateOptions {
    * do_swap_page is no site of the series (found by fuzzing this model). `mended`: it does.
    */
   readonly swapIn?: 'v4' | 'mended';
-  /** What keeps allocations away that did not ask; default that of RFC v4, `gfp-private`. */
-  readonly gate?: GateName;
 }
+
+const PROFILES = { 'v4-ops': V4Ops, 'v5-caps': V5Caps } as const;
+const PROFILE_GATES = { 'v4-ops': 'gfp-private', 'v5-caps': 'private-zonelist' } as const;
 
 /**
  * Plugin: N_MEMORY_PRIVATE. Binds the registration and hotplug services; a driver plugin then
  * claims a node.
  */
 export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
+  const profile = options.profile ?? 'v4-ops';
+  const gate = options.gate ?? PROFILE_GATES[profile];
+  const config = { profile, gate, divergences: readDivergences(options.divergences) };
   return {
     name: 'node-private',
     register(services) {
-      services.bind(IsolationToken, GATES[options.gate ?? 'gfp-private']);
+      services.bindValue(NodePrivateConfig, config);
+      services.bind(InterruptsToken, Interrupts);
+      services.bind(IsolationToken, GATES[gate]);
+      services.bind(CallbacksToken, Callbacks);
+      services.bind(ProfileToken, PROFILES[profile]);
       services.bind(NodePrivateToken, NodePrivate);
       services.bind(PrivateHotplugToken, PrivateHotplug);
     },

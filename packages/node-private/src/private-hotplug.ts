@@ -2,8 +2,11 @@ import {
   createToken,
   EBUSY,
   EINVAL,
+  GRANT_RECLAIM,
   inject,
   injectable,
+  type Kswapd,
+  KswapdToken,
   type MemoryBlocks,
   MemoryBlocksToken,
   type MemoryDevice,
@@ -34,6 +37,7 @@ export class PrivateHotplug {
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(MemoryHotplugToken) private readonly hotplug: MemoryHotplug,
     @inject(MemoryBlocksToken) private readonly blocks: MemoryBlocks,
+    @inject(KswapdToken) private readonly kswapd: Kswapd,
     @inject(NodePrivateToken) private readonly nodePrivate: NodePrivate,
   ) {}
 
@@ -53,7 +57,14 @@ export class PrivateHotplug {
     if (this.nodes.pgdat(nid).managedPages() > 0) return -EBUSY;
     const rc = this.hotplug.onlinePages(nid, device);
     if (rc < 0) this.nodePrivate.node_private_unregister(nid);
+    else this.startDaemons(nid);
     return rc;
+  }
+
+  /** Where no service would start it, mm's own kswapd reclaims the node if it lets it. */
+  private startDaemons(nid: number): void {
+    const owner = this.nodePrivate.ownerOfNode(nid);
+    if (owner?.entry === 'ordinary' && owner.allows(GRANT_RECLAIM)) this.kswapd.start(nid);
   }
 
   /**
@@ -74,6 +85,7 @@ export class PrivateHotplug {
     for (const block of this.blocks.within(nid, range)) {
       this.blocks.setState(block, range.onlineType);
     }
+    this.startDaemons(nid);
     return 0;
   }
 

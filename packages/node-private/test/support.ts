@@ -1,4 +1,10 @@
-import { createMachine, type Machine, type Plugin } from '@mm-lab/mm-core';
+import {
+  createMachine,
+  type Machine,
+  type Plugin,
+  type Services,
+  type Token,
+} from '@mm-lab/mm-core';
 import {
   type NodePrivate,
   type NodePrivateOptions,
@@ -13,14 +19,21 @@ export interface PrivateMachine {
   readonly machine: Machine;
   readonly nodes: NodePrivate;
   readonly hotplug: PrivateHotplug;
+  /** Another service of the machine. */
+  service<T>(token: Token<T>): T;
 }
 
 /** The level's helper: builds the machine and hands out its private-node services. */
-export function machineOf(seed = 1, options: NodePrivateOptions = {}): PrivateMachine {
-  const found: { nodes?: NodePrivate; hotplug?: PrivateHotplug } = {};
+export function machineOf(
+  seed = 1,
+  options: NodePrivateOptions = {},
+  others: readonly Plugin[] = [],
+): PrivateMachine {
+  const found: { nodes?: NodePrivate; hotplug?: PrivateHotplug; services?: Services } = {};
   const peek: Plugin = {
     name: 'peek',
     probe(services) {
+      found.services = services;
       found.nodes = services.get(NodePrivateToken);
       found.hotplug = services.get(PrivateHotplugToken);
     },
@@ -42,9 +55,11 @@ export function machineOf(seed = 1, options: NodePrivateOptions = {}): PrivateMa
       ],
       sysctl: { demotion_enabled: true },
     },
-    [nodePrivate(options), peek],
+    [nodePrivate(options), peek, ...others],
   );
-  const { nodes, hotplug } = found;
-  if (nodes === undefined || hotplug === undefined) throw new Error('the plugin bound no services');
-  return { machine, nodes, hotplug };
+  const { nodes, hotplug, services } = found;
+  if (nodes === undefined || hotplug === undefined || services === undefined) {
+    throw new Error('the plugin bound no services');
+  }
+  return { machine, nodes, hotplug, service: (token) => services.get(token) };
 }

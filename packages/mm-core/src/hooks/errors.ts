@@ -53,6 +53,10 @@ export const ERRORS = {
     what: 'the node refused the operations',
     hint: 'see the flag table: each NP_OPS_* flag names the callbacks and flags it needs',
   },
+  PROFILE_WITHOUT_CALLBACKS: {
+    what: 'the driver brings what this generation of private nodes has not',
+    hint: 'name capabilities at registration instead, or choose a profile with callbacks',
+  },
   NODE_REFUSED: {
     what: 'the node could not be registered or brought online',
     hint: 'use a node that is possible, not N_MEMORY and not registered by another driver',

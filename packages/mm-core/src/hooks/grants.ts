@@ -30,6 +30,10 @@ export const GRANT_MADVISE = 1 << 12;
 export const GRANT_KSM = 1 << 13;
 /** Pages are collapsed to a huge one. */
 export const GRANT_COLLAPSE = 1 << 14;
+/** Hot-unplug may empty the node. */
+export const GRANT_HOTUNPLUG = 1 << 15;
+/** Tasks whose cpusets meet on the node compete for memory, as they do on ordinary nodes. */
+export const GRANT_OOM_MEMS = 1 << 16;
 
 /** What memory set apart lets mm do if its owner says nothing: be listed and be written to. */
 export const GRANTS_APART = GRANT_LRU | GRANT_WRITE;
@@ -51,4 +55,6 @@ export const GRANT_NAMES: Readonly<Record<number, string>> = {
   [GRANT_MADVISE]: 'madvise',
   [GRANT_KSM]: 'ksm',
   [GRANT_COLLAPSE]: 'collapse',
+  [GRANT_HOTUNPLUG]: 'hot-unplug',
+  [GRANT_OOM_MEMS]: 'oom cpusets',
 };

@@ -11,6 +11,7 @@ import {
   GRANT_MIGRATION,
   GRANT_NUMA_BALANCING,
   GRANT_OOM,
+  GRANT_OOM_MEMS,
   GRANT_RECLAIM,
   GRANT_USER_MIGRATION,
   GRANT_WRITE,
@@ -163,6 +164,29 @@ export class Managed {
   node_has_kswapd(site: number, nid: number, running: boolean): boolean {
     this.sites.count(site, this.ownerOfNode[nid] !== null);
     return running;
+  }
+
+  /** Do folios come to the node through its owner's `migrate_to` (patch 12)? */
+  node_takes_by_callback(site: number, nid: number): boolean {
+    const owner = this.ownerOfNode[nid] ?? null;
+    this.sites.count(site, owner !== null);
+    return owner?.entry === 'callback';
+  }
+
+  /** May users move folios to the node? Where a callback takes them in, it says so itself. */
+  node_may_be_target(nid: number): boolean {
+    const owner = this.nodeOwner(nid);
+    return owner?.entry !== 'ordinary' || owner.allows(GRANT_USER_MIGRATION);
+  }
+
+  /** Flags that a request for memory of the node needs besides its own; none for ordinary nodes. */
+  gfp_for_node(nid: number): number {
+    return this.nodeOwner(nid) === null ? 0 : this.isolation.asking;
+  }
+
+  /** Do tasks compete for memory if their cpusets meet on this node only (patch 17)? */
+  node_counts_for_oom(nid: number): boolean {
+    return this.nodeOwner(nid)?.allows(GRANT_OOM_MEMS) ?? true;
   }
 
   /** Is the range nobody's, or the node's own private owner's (else add_memory says -EEXIST)? */

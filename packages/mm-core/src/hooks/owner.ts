@@ -14,6 +14,8 @@ export class Owner {
   grants = GRANTS_APART;
   /** Obligations that it does not meet, in words, for those who check drivers. */
   mistakes: readonly string[] = [];
+  /** Do folios come in through `migrate_to`, or by mm's own migration with requests that ask? */
+  entry: 'callback' | 'ordinary' = 'callback';
   /** Entry by migration is refused for now (`node_private.migration_blocked`, patch 14). */
   migrationBlocked = false;
   /** What the owner asks for; hooks it has no callback for are the defaults. */

@@ -62,7 +62,7 @@ export class Demotion {
     const tried = new Set<number>();
     let target = first;
     let moved = 0;
-    while (target >= 0 && this.managed.node_is_private(this.listSite, target)) {
+    while (target >= 0 && this.managed.node_takes_by_callback(this.listSite, target)) {
       const before = this.pagesOf(list);
       const rc = this.managed.node_private_migrate_to(list, target, MIGRATE_ASYNC, MR_DEMOTION);
       moved += this.note(nid, target, before - this.pagesOf(list));
@@ -96,7 +96,8 @@ export class Demotion {
    * THISNODE on the target first, then any allowed lower node; never reclaims (alloc_demote_folio).
    */
   private demoteToOrdinary(list: number[], target: number, mask: ReadonlySet<number>): void {
-    const gfp = (GFP_HIGHUSER_MOVABLE & ~__GFP_DIRECT_RECLAIM) | GFP_NOWAIT | __GFP_NOMEMALLOC;
+    const base = (GFP_HIGHUSER_MOVABLE & ~__GFP_DIRECT_RECLAIM) | GFP_NOWAIT | __GFP_NOMEMALLOC;
+    const gfp = base | this.managed.gfp_for_node(target);
     this.migrate.migratePages(list, {
       mode: MIGRATE_ASYNC,
       reason: MR_DEMOTION,

@@ -11,6 +11,7 @@ import { N_MEMORY } from '../abi/node-states.js';
 import { PG_buddy, PG_hwpoison, PG_isolated, PG_lru, PG_tail } from '../abi/page-flags.js';
 import { ZONE_MOVABLE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_HOTUNPLUG } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type Warnings, WarningsToken } from '../hooks/warnings.js';
@@ -44,7 +45,7 @@ export class MigrateRange {
     const list: number[] = [];
     for (let pfn = range.base; pfn < range.base + range.pages; pfn++) {
       if (!this.table.has(pfn, PG_lru) || this.table.has(pfn, NOT_MOVABLE)) continue;
-      if (!this.managed.folio_managed_allows_migrate(this.rangeSite, pfn)) {
+      if (!this.managed.folio_managed_allows(this.rangeSite, pfn, GRANT_HOTUNPLUG)) {
         this.warnings.warnOnce('do_migrate_range');
         continue;
       }

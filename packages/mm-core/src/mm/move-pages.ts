@@ -154,7 +154,7 @@ export class MovePages {
 
   /** Private targets through their owner, others with ordinary pages of exactly that node. */
   migrateFoliosToNode(list: number[], nid: number): number {
-    if (this.managed.node_is_private(this.nodeSite, nid)) {
+    if (this.managed.node_takes_by_callback(this.nodeSite, nid)) {
       return this.managed.node_private_migrate_to(list, nid, MIGRATE_SYNC, MR_SYSCALL);
     }
     const result = this.migrate.migratePages(list, {
@@ -162,7 +162,7 @@ export class MovePages {
       reason: MR_SYSCALL,
       newFolio: (src) => {
         const order = this.table.order[src]!;
-        const gfp = order > 0 ? LARGE_GFP : SMALL_GFP;
+        const gfp = (order > 0 ? LARGE_GFP : SMALL_GFP) | this.managed.gfp_for_node(nid);
         return this.pageAlloc.alloc({ gfp, order, nid, nodemask: null });
       },
     });
@@ -175,6 +175,7 @@ export class MovePages {
     if (!this.nodes.exists(nid)) return -ENODEV;
     const isPrivate = this.managed.node_is_private(this.moveSite, nid);
     if (!this.nodes.hasState(nid, isPrivate ? N_MEMORY_PRIVATE : N_MEMORY)) return -ENODEV;
+    if (isPrivate && !this.managed.node_may_be_target(nid)) return -ENODEV;
     return (allowed?.has(nid) ?? true) ? nid : -EACCES;
   }
 

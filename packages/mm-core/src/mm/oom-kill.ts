@@ -139,7 +139,7 @@ export class OomKill {
     const ours = this.work.current?.memsAllowed ?? null;
     const theirs = task.memsAllowed;
     if (ours === null || theirs === null) return true;
-    return [...theirs].some((nid) => ours.has(nid));
+    return [...theirs].some((nid) => ours.has(nid) && this.managed.node_counts_for_oom(nid));
   }
 
   /** The victim, with its whole group if the group says so (oom_kill_process). */

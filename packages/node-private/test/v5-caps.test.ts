@@ -1,0 +1,154 @@
+import {
+  DemotionToken,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  MADV_PAGEOUT,
+  type MmError,
+  zramSwap,
+} from '@mm-lab/mm-core';
+import { describe, expect, test } from 'vitest';
+import {
+  CAP_FACTS,
+  grantsOfCaps,
+  NODE_PRIVATE_CAP_DEMOTION,
+  NODE_PRIVATE_CAP_HOTUNPLUG,
+  NODE_PRIVATE_CAP_LTPIN,
+  NODE_PRIVATE_CAP_NUMA_BALANCING,
+  NODE_PRIVATE_CAP_RECLAIM,
+  NODE_PRIVATE_CAP_USER_NUMA,
+  NP_OPS_MIGRATION,
+} from '../src/index.js';
+import { machineOf, type PrivateMachine } from './support.js';
+
+const ALL =
+  NODE_PRIVATE_CAP_RECLAIM |
+  NODE_PRIVATE_CAP_USER_NUMA |
+  NODE_PRIVATE_CAP_HOTUNPLUG |
+  NODE_PRIVATE_CAP_DEMOTION |
+  NODE_PRIVATE_CAP_NUMA_BALANCING |
+  NODE_PRIVATE_CAP_LTPIN;
+
+/** A machine whose node 2 has these capabilities. */
+function capable(caps: number): PrivateMachine {
+  const swap = zramSwap({ pages: 1024, codec: 'lz4' });
+  const made = machineOf(1, { profile: 'v5-caps' }, [swap]);
+  const rc = made.hotplug.add_private_memory_driver_managed(2, { name: 'v5', caps }, null);
+  expect(rc).toBe(0);
+  return made;
+}
+
+function taskOn({ machine }: PrivateMachine, pages: number): ReturnType<typeof machine.createTask> {
+  const task = machine.createTask('t');
+  task.mmap(0, pages);
+  for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
+  machine.folios.lruAddDrainAll();
+  return task;
+}
+
+describe('v5-caps', () => {
+  test('registration refuses DEMOTION without RECLAIM, and only then', () => {
+    const { nodes } = machineOf(1, { profile: 'v5-caps' });
+    const rcs = [NODE_PRIVATE_CAP_DEMOTION, 0, ALL].map((caps, at) => {
+      return nodes.node_private_register(2 + (at >> 1), { name: `caps ${caps}`, caps });
+    });
+    expect(rcs).toEqual([-EINVAL, 0, 0]);
+    expect(CAP_FACTS.every(({ cap, requires }) => grantsOfCaps(cap | requires) > 0)).toBe(true);
+  });
+
+  test('a driver that brings callbacks is told what to do instead', () => {
+    const { nodes } = capable(0);
+    let message = '';
+    try {
+      nodes.node_private_set_ops(2, {
+        flags: NP_OPS_MIGRATION,
+        migrate_to: () => 0,
+        folio_migrate: () => undefined,
+      });
+    } catch (error) {
+      message = (error as MmError).message;
+    }
+    expect(message).toContain('v5: the driver brings what this generation');
+    expect(message).toContain('migrate_to, folio_migrate. Name capabilities at registration');
+  });
+
+  test('move_pages needs USER_NUMA and calls nobody', () => {
+    const moves = [0, NODE_PRIVATE_CAP_USER_NUMA].map((caps) => {
+      const made = capable(caps);
+      const task = taskOn(made, 4);
+      const { rc } = task.movePages([0, 1], 2);
+      const back = task.movePages([1], 0).rc;
+      made.machine.verify();
+      return [rc, back, task.where([0, 1]), made.machine.managed.hookCalls().size];
+    });
+    expect(moves).toEqual([
+      [-ENODEV, 0, [0, 0], 0],
+      [0, 0, [2, 0], 0],
+    ]);
+  });
+
+  test('where pages are is told only with USER_NUMA', () => {
+    const made = capable(NODE_PRIVATE_CAP_DEMOTION | NODE_PRIVATE_CAP_RECLAIM);
+    const task = taskOn(made, 8);
+    const folio = made.machine.ptes.value[made.machine.ptes.slot(task.mm.id, 0)] ?? -1;
+    made.machine.folios.isolateLru(folio);
+    const list = [folio];
+    expect(made.service(DemotionToken).demoteFolioList(list, 1)).toBe(1);
+    made.machine.migrate.waitForBatches();
+    expect([task.where([0, 1]), made.machine.usedPages(2)]).toEqual([[-ENOENT, 0], 1]);
+    expect(task.write(0)).toBe('ok');
+    made.machine.verify();
+  });
+
+  test('the node is a demotion target by its capability only', () => {
+    const targets = [0, NODE_PRIVATE_CAP_RECLAIM, NODE_PRIVATE_CAP_DEMOTION | 1].map((caps) => {
+      return capable(caps).machine.tiers.nextDemotionNode(1);
+    });
+    expect(targets).toEqual([-1, -1, 2]);
+  });
+
+  test('MADV_PAGEOUT needs RECLAIM', () => {
+    const out = [0, NODE_PRIVATE_CAP_RECLAIM].map((caps) => {
+      const made = capable(caps | NODE_PRIVATE_CAP_USER_NUMA);
+      const task = taskOn(made, 4);
+      task.movePages([0, 1, 2, 3], 2);
+      made.machine.folios.lruAddDrainAll();
+      task.madvise(0, 4, MADV_PAGEOUT);
+      made.machine.verify();
+      return made.machine.usedPages(2);
+    });
+    expect(out).toEqual([4, 0]);
+  });
+
+  test('only with HOTUNPLUG a node in use can be emptied', () => {
+    const rcs = [0, NODE_PRIVATE_CAP_HOTUNPLUG].map((caps) => {
+      const made = capable(caps | NODE_PRIVATE_CAP_USER_NUMA);
+      const task = taskOn(made, 4);
+      task.movePages([0, 1], 2);
+      const rc = made.hotplug.offline_and_remove_private_memory(2);
+      return [rc, task.where([0])];
+    });
+    expect(rcs).toEqual([
+      [-16, [2]],
+      [0, [0]],
+    ]);
+  });
+
+  test('a pinned page stays on the node with LTPIN and leaves it without', () => {
+    const nodes = [0, NODE_PRIVATE_CAP_LTPIN].map((caps) => {
+      const made = capable(caps | NODE_PRIVATE_CAP_USER_NUMA);
+      const task = taskOn(made, 1);
+      task.movePages([0], 2);
+      const pfn = task.pinLongterm(0);
+      return [made.machine.nodes.nidOf(pfn)];
+    });
+    expect(nodes).toEqual([[0], [2]]);
+  });
+
+  test('a node that lets mm reclaim has a kswapd, others have none', () => {
+    const running = [0, NODE_PRIVATE_CAP_RECLAIM].map((caps) => {
+      return capable(caps).machine.nodes.pgdat(2).kswapd.running;
+    });
+    expect(running).toEqual([false, true]);
+  });
+});
