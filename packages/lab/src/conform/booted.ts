@@ -40,5 +40,5 @@ function bootPrivate(description: RecordCase['description']): Guest {
   if (found.services === undefined) throw new StepError('the test driver was not probed');
   new Privtest(found.services, machine, leftoversNid).addFiles();
   machine.swap.stopAllocating();
-  return new Guest(machine, words);
+  return new Guest(machine, words, false);
 }

@@ -146,9 +146,11 @@ export class Guest {
     nodes: [],
   };
 
+  /** @param softDirty does the kernel track soft-dirty pages (CONFIG_MEM_SOFT_DIRTY)? */
   constructor(
     readonly machine: Machine,
     readonly words: WordData,
+    readonly softDirty = true,
   ) {}
 
   /** A fresh task on CPU 0. */

@@ -100,7 +100,7 @@ export class PageAlloc {
     let fruitless = 0;
     for (let kills = 0; kills <= MAX_KILLS; ) {
       const progress = this.reclaim.tryToFreePages(request);
-      const reclaimed = this.walkDrained(request);
+      const reclaimed = progress > 0 ? this.walkDrained(request) : -1;
       if (reclaimed >= 0) return reclaimed;
       const { pfn, result } = this.compaction.direct(request, tries.priority, () =>
         this.walk(request),

@@ -123,13 +123,20 @@ export class ZoneAlloc {
         this.passedOver = true;
         continue;
       }
-      if (!passes(zone, request, mark, highest)) continue;
+      if (!this.passes(zone, request, mark, highest)) continue;
       const pfn = this.rmqueue(zone, request.order);
       if (pfn < 0) continue;
       this.prepNewPage(zone, pfn, request);
       return pfn;
     }
     return -1;
+  }
+
+  /** Without a mark, what this CPU has in stock will do too. */
+  private passes(zone: Zone, request: AllocRequest, mark: AllocMark, highest: number): boolean {
+    if (mark !== 'none') return passes(zone, request, mark, highest);
+    const stock = request.order === 0 ? zone.pcp(this.cpu()).count : 0;
+    return zone.freePages + stock >= 1 << request.order;
   }
 
   /** A node without a kswapd is not passed over for one that works (RFC v4 patch 13). */
@@ -260,8 +267,12 @@ export class ZoneAlloc {
 export const ZoneAllocToken = createToken<ZoneAlloc>('ZoneAlloc');
 
 /** The mark of the walk, lowered for those who have a right to reserves (__zone_watermark_ok). */
-function passes(zone: Zone, request: AllocRequest, mark: AllocMark, highest: number): boolean {
-  if (mark === 'none') return zone.freePages >= 1 << request.order;
+function passes(
+  zone: Zone,
+  request: AllocRequest,
+  mark: Exclude<AllocMark, 'none'>,
+  highest: number,
+): boolean {
   let level = zone.wmark(mark);
   if ((request.gfp & __GFP_HIGH) !== 0 && mark === WMARK_MIN) {
     level -= level >> 1;

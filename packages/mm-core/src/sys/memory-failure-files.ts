@@ -1,9 +1,10 @@
-import { MF_RESULTS } from '../abi/memory-failure.js';
+import { EINVAL, EOPNOTSUPP } from '../abi/errno.js';
+import { MF_RESULTS, MF_SW_SIMULATED } from '../abi/memory-failure.js';
 import { inject, injectable } from '../base/di.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type MemoryFailure, MemoryFailureToken } from '../mm/memory-failure.js';
 import { Sysctl } from '../mm/sysctl.js';
-import { numberFile } from './pseudo-file.js';
+import { actionFile, numberFile, parseNumber } from './pseudo-file.js';
 import type { PseudoFileSource, PseudoFiles } from './pseudo-files.js';
 
 /** What became of poisoned pages by node, and what may be done (mm/memory-failure.c). */
@@ -15,6 +16,14 @@ export class MemoryFailureFiles implements PseudoFileSource {
     @inject(Sysctl) private readonly sysctl: Sysctl,
   ) {}
 
+  /** Poisons a frame (mm/hwpoison-inject.c:hwpoison_inject, without its filter). */
+  private corrupt(text: string): number {
+    const pfn = parseNumber(text);
+    if (pfn === null) return -EINVAL;
+    const rc = this.memoryFailure.memoryFailure(pfn, MF_SW_SIMULATED);
+    return rc === -EOPNOTSUPP ? 0 : rc;
+  }
+
   addTo(files: PseudoFiles): void {
     const { memoryFailure, sysctl } = this;
     for (const { nid } of this.nodes.all()) {
@@ -25,6 +34,10 @@ export class MemoryFailureFiles implements PseudoFileSource {
         files.add(`${folder}/${result}`, numberFile({ get }));
       }
     }
+    files.add(
+      '/sys/kernel/debug/hwpoison/corrupt-pfn',
+      actionFile((text) => this.corrupt(text)),
+    );
     files.add(
       '/proc/sys/vm/enable_soft_offline',
       numberFile({

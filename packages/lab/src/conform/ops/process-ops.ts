@@ -1,6 +1,7 @@
 import { EPERM, PR_SET_THP_DISABLE, plainCreds } from '@mm-lab/mm-core';
 import { returned } from '../result.js';
 import type { Step } from '../step.js';
+import { isMapFile, writeMapFile } from './map-files.js';
 import type { TaskOp } from './op.js';
 
 /** The user that a task becomes without its capabilities. */
@@ -67,6 +68,7 @@ export const procWriteOp: TaskOp = {
   run: (step, task, guest) => {
     const path = step.text('path', '');
     const value = step.text('value', '');
+    if (isMapFile(path)) return returned(writeMapFile(guest, task, path, value));
     return returned(guest.call(task, (caller) => guest.writeFile(path, value, caller)));
   },
 };

@@ -1,4 +1,4 @@
-import { PAGE_SIZE, type Smaps, vmFlagsLine } from '@mm-lab/mm-core';
+import { PAGE_SIZE, type Smaps, VM_SOFTDIRTY, vmFlagsLine } from '@mm-lab/mm-core';
 import type { GuestTask } from '../../guest.js';
 import type { JsonObject } from '../../json.js';
 import { NO_REGION } from '../../result.js';
@@ -29,7 +29,7 @@ const LINES: readonly (readonly [string, keyof Smaps])[] = [
 export const smapsOp: TaskOp = {
   acts: 'task',
   fields: ['r'],
-  run: (step, task, { machine }) => {
+  run: (step, task, { machine, softDirty }) => {
     const region = task.region(step.text('r', 'A'));
     if (region === undefined) return NO_REGION;
     machine.proc.open(task.task.struct);
@@ -41,7 +41,9 @@ export const smapsOp: TaskOp = {
       const sum = counted.reduce((total, smaps) => total + kibOf(smaps[field]), 0);
       if (sum > 0 || name === 'Rss') kB[name] = sum;
     }
-    const vmflags = areas.map(({ flags }) => vmFlagsLine(flags)).join('|');
+    const vmflags = areas
+      .map(({ flags }) => vmFlagsLine(softDirty ? flags : flags & ~VM_SOFTDIRTY))
+      .join('|');
     return { vmas: areas.length, kB, vmflags };
   },
 };
