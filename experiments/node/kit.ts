@@ -6,6 +6,8 @@ import type { ResultsView } from '@mm-lab/lab';
 import {
   __GFP_HIGHMEM,
   __GFP_MOVABLE,
+  __GFP_THISNODE,
+  CGROUP_FOLDER,
   createMachine,
   errnoName,
   FoliosToken,
@@ -21,6 +23,8 @@ import {
   PTE_PRESENT,
   type Services,
   type Task,
+  type Warnings,
+  WarningsToken,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
 import {
@@ -29,6 +33,7 @@ import {
   type NodePrivateOps,
   type NodePrivateOptions,
   NodePrivateToken,
+  NP_OPS_MIGRATION,
   nodePrivate,
   type PrivateHotplug,
   PrivateHotplugToken,
@@ -58,21 +63,32 @@ export interface PrivateLab {
   readonly machine: Machine;
   readonly registry: NodePrivate;
   readonly hotplug: PrivateHotplug;
+  /** The two callbacks that any driver needs for migration. */
+  readonly moving: Omit<NodePrivateOps, 'flags'>;
   /** Ops of a private node as they were set. */
   readonly opsOf: ReadonlyMap<number, NodePrivateOps>;
+  /** Complaints of the kernel (WARN) so far. */
+  warned(): number;
   /** Calls of a callback so far, over all nodes. */
   calls(hook: HookName): number;
 }
 
 /** A machine with its private nodes plugged and served. */
 export function privateLab(options: LabOptions): PrivateLab {
-  const found: { registry?: NodePrivate; hotplug?: PrivateHotplug } = {};
+  const found: {
+    registry?: NodePrivate;
+    hotplug?: PrivateHotplug;
+    warnings?: Warnings;
+    moving?: Omit<NodePrivateOps, 'flags'>;
+  } = {};
   const opsOf = new Map<number, NodePrivateOps>();
   const driver: Plugin = {
     name: 'driver',
     probe(services) {
       found.registry = services.get(NodePrivateToken);
       found.hotplug = services.get(PrivateHotplugToken);
+      found.moving = movingOps(services);
+      found.warnings = services.get(WarningsToken);
       for (const service of options.services ?? []) {
         const np = { name: `driver of node ${service.nid}` };
         mustSucceed(found.hotplug.add_private_memory_driver_managed(service.nid, np, null));
@@ -89,10 +105,14 @@ export function privateLab(options: LabOptions): PrivateLab {
     { seed: 1, nodes, ...(distances && { distances }), ...(sysctl && { sysctl }) },
     [nodePrivate(options.nodePrivate), ...(options.plugins ?? []), driver],
   );
-  const { registry, hotplug } = found;
-  if (registry === undefined || hotplug === undefined) throw new Error('the driver did not probe');
+  const { registry, hotplug, moving, warnings } = found;
+  if (registry === undefined || hotplug === undefined || moving === undefined) {
+    throw new Error('the driver did not probe');
+  }
+  const warned = (): number =>
+    [...(warnings?.counts() ?? [])].reduce((sum, [, count]) => sum + count, 0);
   const calls = (hook: HookName): number => machine.managed.hookCalls().get(hook) ?? 0;
-  return { machine, registry, hotplug, opsOf, calls };
+  return { machine, registry, hotplug, moving, opsOf, warned, calls };
 }
 
 /** The two callbacks that NP_OPS_MIGRATION obliges: ordinary migration into the node only. */
@@ -120,6 +140,57 @@ export function writer(machine: Machine, name: string, pages: number): Task {
   task.mmap(0, pages);
   for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
   return task;
+}
+
+/**
+ * Moves a task's first `pages` pages to a private node, whatever flags it has: it opts in to
+ * migration meanwhile.
+ */
+export function placeOn(lab: PrivateLab, task: Task, pages: number, nid: number): void {
+  const { registry, machine } = lab;
+  const before = registry.opsOf(nid);
+  const ops = lab.opsOf.get(nid) ?? lab.moving;
+  mustSucceed(registry.node_private_set_ops(nid, { ...ops, flags: NP_OPS_MIGRATION }));
+  const vpns = Array.from({ length: pages }, (_, vpn) => vpn);
+  const { rc } = task.movePages(vpns, nid);
+  const now = registry.opsOf(nid);
+  if (before !== null) mustSucceed(registry.node_private_set_ops(nid, before));
+  else if (now !== null) mustSucceed(registry.node_private_clear_ops(nid, now));
+  const there = vpns.filter((vpn) => nodeOf(machine, task, vpn) === nid).length;
+  if (rc !== 0 || there !== pages) throw new Error(`${pages - there} pages did not move: ${rc}`);
+}
+
+/** Files of a control group. */
+export interface Group {
+  attach(task: Task): number;
+  /** What echo(1) into the file came to: 0 or -errno. */
+  write(file: string, text: string): number;
+  read(file: string): string | number;
+}
+
+/** Makes a control group with the memory and cpuset controllers. */
+export function makeGroup(machine: Machine, name: string): Group {
+  const { pseudoFiles } = machine;
+  mustSucceed(pseudoFiles.write(`${CGROUP_FOLDER}/cgroup.subtree_control`, '+memory +cpuset'));
+  mustSucceed(machine.cgroups.mkdir(name));
+  const path = (file: string): string => `${CGROUP_FOLDER}/${name}/${file}`;
+  return {
+    attach: (task) => pseudoFiles.write(path('cgroup.procs'), String(task.struct.pid)),
+    write: (file, text) => pseudoFiles.write(path(file), text),
+    read: (file) => pseudoFiles.read(path(file)),
+  };
+}
+
+/** Takes every free page of an ordinary node, as the kernel's own memory does. @returns how many */
+export function fillNode(machine: Machine, nid: number): number {
+  const held: number[] = [];
+  machine.folios.addHolder(() => held);
+  const request = { gfp: __GFP_THISNODE, order: 0, nid, nodemask: null };
+  for (;;) {
+    const pfn = machine.zoneAlloc.getPageFromFreelist(request, 'none');
+    if (pfn < 0) return held.length;
+    held.push(pfn);
+  }
 }
 
 /** Pages of a task's first `pages` on each node, by nid, as its page table says. */

@@ -1,0 +1,162 @@
+/**
+ * Row 4: what keeps allocations away that did not ask? A flag of the request (RFC v4), the node's
+ * absence from the lists so that only THISNODE gets there, a scope of the task, or a list of its
+ * own (version 5). The same driver and the same innocent requests under each.
+ */
+import { defineProbe, type Figures } from '@mm-lab/lab';
+import {
+  __GFP_THISNODE,
+  GFP_ATOMIC,
+  GFP_HIGHUSER_MOVABLE,
+  GFP_KERNEL,
+  type Machine,
+  N_ONLINE,
+} from '@mm-lab/mm-core';
+import { GATES, type GateName, Scope } from '@mm-lab/node-private';
+import { privateLab } from './kit.ts';
+
+const PRIVATE = 2;
+const PAGES = 1024;
+const ROUNDS = 16;
+const HUGE = 9;
+
+type Request = (machine: Machine, nid: number) => number;
+
+function take(gfp: number, order = 0): Request {
+  return (machine, nid) => machine.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
+}
+
+/** Somebody who never asked for private memory and allocates all the same. */
+interface Innocent {
+  readonly name: string;
+  readonly request: Request;
+  /** Nodes that it names. */
+  readonly nodes: 'each online' | 'private';
+  /** Does it run while the driver's own request is under way? */
+  readonly during: 'alone' | 'driver';
+}
+
+const INNOCENT: readonly Innocent[] = [
+  {
+    name: 'slab',
+    request: take(GFP_KERNEL | __GFP_THISNODE),
+    nodes: 'each online',
+    during: 'alone',
+  },
+  { name: 'loop', request: take(GFP_KERNEL), nodes: 'each online', during: 'alone' },
+  {
+    name: 'hugetlb',
+    request: take(GFP_HIGHUSER_MOVABLE | __GFP_THISNODE, HUGE),
+    nodes: 'each online',
+    during: 'alone',
+  },
+  { name: 'nested', request: take(GFP_KERNEL), nodes: 'private', during: 'driver' },
+  { name: 'interrupt', request: take(GFP_ATOMIC), nodes: 'private', during: 'driver' },
+];
+
+/** Pages that an innocent got on the private node. */
+function leaked(gate: GateName, innocent: Innocent): number {
+  const machine = build(gate);
+  const { isolation } = machine.managed;
+  const { request, nodes, during } = innocent;
+  const nids = nodes === 'private' ? [PRIVATE] : machine.nodes.inState(N_ONLINE);
+  const run = (): void => {
+    for (const nid of nids) request(machine, nid);
+  };
+  for (let round = 0; round < ROUNDS && innocent.name !== 'hugetlb'; round++) {
+    // Who needs several pages for its node enters the scope once around them.
+    if (during === 'driver' && isolation instanceof Scope) isolation.run(run);
+    else run();
+  }
+  if (innocent.name === 'hugetlb') run();
+  return machine.zoneAlloc.leakedAllocations;
+}
+
+/** The driver asks in the way of the gate. @returns pages it got on its node, and elsewhere */
+function asked(gate: GateName): readonly [served: number, elsewhere: number] {
+  const machine = build(gate);
+  const { isolation } = machine.managed;
+  const own = take(GFP_HIGHUSER_MOVABLE | isolation.asking | __GFP_THISNODE);
+  const pfns: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) pfns.push(own(machine, PRIVATE));
+  const served = pfns.filter((pfn) => pfn >= 0 && machine.nodes.nidOf(pfn) === PRIVATE);
+  return [served.length, ROUNDS - served.length];
+}
+
+/** Can a request prefer the node and spill to DRAM when it is full? Pages of DRAM it got. */
+function spilled(gate: GateName): number {
+  const machine = build(gate);
+  const want = take(GFP_HIGHUSER_MOVABLE | machine.managed.isolation.asking);
+  let spill = 0;
+  for (let page = 0; page < PAGES + ROUNDS; page++) {
+    const pfn = want(machine, PRIVATE);
+    if (pfn >= 0 && machine.nodes.nidOf(pfn) !== PRIVATE) spill++;
+  }
+  return spill;
+}
+
+function build(gate: GateName): Machine {
+  return privateLab({
+    nodes: [
+      { id: 0, pages: 4096, cpus: 1 },
+      { id: 1, pages: PAGES },
+      { id: PRIVATE, pages: PAGES, online: false },
+    ],
+    services: [{ nid: PRIVATE, flags: null }],
+    nodePrivate: { gate },
+  }).machine;
+}
+
+function probe(): Figures {
+  const gates = Object.keys(GATES).filter((name): name is GateName => Object.hasOwn(GATES, name));
+  const values: Record<string, number> = {};
+  const rows = gates.map((gate) => {
+    const leaks = INNOCENT.map((innocent) => leaked(gate, innocent));
+    const [served, failed] = asked(gate);
+    values[`leaked_pages.${gate}`] = leaks.reduce((sum, pages) => sum + pages, 0);
+    values[`legitimate_failures.${gate}`] = failed;
+    return [gate, ...leaks, served, failed, spilled(gate) > 0 ? 'spills' : 'fails'];
+  });
+  const columns = INNOCENT.map(({ name }) => name);
+  return {
+    values,
+    tables: [
+      {
+        name: 'gates',
+        title: `Pages of the private node that went to who did not ask, and what its driver got`,
+        columns: ['gate', ...columns, 'driver served', 'driver refused', 'node full'],
+        rows,
+      },
+    ],
+  };
+}
+
+export default defineProbe({
+  question: 'A flag, THISNODE, a scope of the task, or a zonelist: which gate leaks?',
+  seed: 1,
+  probe,
+  claims: [
+    {
+      text: 'The flag of v4 and the separate zonelist leak nothing.',
+      holds: (results) =>
+        results.figure('leaked_pages.gfp-private') === 0 &&
+        results.figure('leaked_pages.private-zonelist') === 0,
+    },
+    {
+      text: 'THISNODE leaks to slab and hugetlb; a scope leaks to what is nested in it.',
+      holds: (results) => {
+        const at = results.column('gates', 'gate').indexOf('thisnode');
+        const scope = results.column('gates', 'gate').indexOf('scope');
+        const of = (column: string, row: number) => Number(results.column('gates', column)[row]);
+        const isolated = of('slab', scope) === 0 && of('nested', at) === 0;
+        return isolated && of('slab', at) > 0 && of('hugetlb', at) > 0 && of('nested', scope) > 0;
+      },
+    },
+    {
+      text: 'Every gate serves the driver; with THISNODE alone it cannot overflow to DRAM.',
+      holds: (results) =>
+        results.column('gates', 'driver refused').every((pages) => pages === 0) &&
+        results.column('gates', 'node full').filter((end) => end === 'fails').length === 1,
+    },
+  ],
+});

@@ -1,0 +1,151 @@
+/**
+ * Row 45: the posted CXL driver unregisters CRAM first and takes the memory offline then. What
+ * becomes of the pages that are on the node, and what if it is done the other way round?
+ */
+import { type Cram, CramToken, cram } from '@mm-lab/cram';
+import { defineProbe, type Figures } from '@mm-lab/lab';
+import type { Machine, Task } from '@mm-lab/mm-core';
+import { agreesWithKernel, nodeOf, type PrivateLab, privateLab, writer } from './kit.ts';
+
+const DRAM = 0;
+const DEVICE = 1;
+const PAGES = 64;
+/** How often the posted driver tries, once a second. */
+const RETRIES_MAX = 60;
+
+interface Scene {
+  readonly lab: PrivateLab;
+  readonly machine: Machine;
+  readonly cram: Cram;
+  readonly task: Task;
+}
+
+/** A node in CRAM's care with resident pages. */
+function scene(): Scene {
+  const found: { cram?: Cram } = {};
+  const lab = privateLab({
+    nodes: [
+      { id: DRAM, pages: 1024, cpus: 1 },
+      { id: DEVICE, pages: 512, online: false, movable: true },
+    ],
+    services: [{ nid: DEVICE, flags: null }],
+    plugins: [
+      cram(),
+      {
+        name: 'peek',
+        probe: (services) => {
+          found.cram = services.get(CramToken);
+        },
+      },
+    ],
+  });
+  const { machine } = lab;
+  const service = found.cram;
+  if (service === undefined) throw new Error('CRAM is not there');
+  service.cram_register_private_node(DEVICE, lab, null);
+  const task = writer(machine, 'resident', PAGES);
+  task.movePages([...Array(PAGES).keys()], DEVICE);
+  return { lab, machine, cram: service, task };
+}
+
+/** Tries as the driver does. @returns tries until the memory was gone; RETRIES_MAX + 1: never */
+function offline({ lab }: Scene): number {
+  for (let attempt = 1; attempt <= RETRIES_MAX; attempt++) {
+    if (lab.hotplug.offline_and_remove_private_memory(DEVICE) === 0) return attempt;
+  }
+  return RETRIES_MAX + 1;
+}
+
+/** One store to each page. @returns faults, and stores that ended on the device */
+function store({ machine, task }: Scene): readonly [faults: number, onDevice: number] {
+  const from = machine.vmstat().pgfault;
+  let onDevice = 0;
+  for (let vpn = 0; vpn < PAGES; vpn++) {
+    task.write(vpn);
+    if (nodeOf(machine, task, vpn) === DEVICE) onDevice++;
+  }
+  return [machine.vmstat().pgfault - from, onDevice];
+}
+
+const KERNEL: Readonly<Record<string, string>> = {
+  'unregister first': `stuck, ${PAGES} stores on the device, 1 fault each`,
+  'offline first': 'gone, 0 stores on the device, WARN',
+  'unregister, then register again': 'gone',
+};
+
+function probe(): Figures {
+  const posted = scene();
+  posted.cram.cram_unregister_private_node(DEVICE);
+  const postedTries = offline(posted);
+  const [faults, onDevice] = store(posted);
+  posted.machine.verify();
+
+  const again = scene();
+  again.cram.cram_unregister_private_node(DEVICE);
+  again.lab.hotplug.offline_and_remove_private_memory(DEVICE);
+  again.cram.cram_register_private_node(DEVICE, again.lab, null);
+  const againTries = offline(again);
+
+  const reverse = scene();
+  const reverseTries = offline(reverse);
+  const rc = reverse.cram.cram_unregister_private_node(DEVICE);
+  const [, reverseOnDevice] = store(reverse);
+  reverse.machine.verify();
+
+  const end = (tries: number): string => (tries > RETRIES_MAX ? 'stuck' : 'gone');
+  const warn = rc === 0 && reverse.lab.warned() > 0 ? ', WARN' : '';
+  const rows = [
+    [
+      'unregister first',
+      postedTries,
+      `${end(postedTries)}, ${onDevice} stores on the device, ${faults / PAGES} fault each`,
+    ],
+    ['unregister, then register again', againTries, end(againTries)],
+    [
+      'offline first',
+      reverseTries,
+      `${end(reverseTries)}, ${reverseOnDevice} stores on the device${warn}`,
+    ],
+  ].map(([order = '', tries = '', model = '']) => [order, tries, model, KERNEL[order] ?? '–']);
+  return {
+    values: {
+      'unregister_first.offline_tries': postedTries,
+      'unregister_first.stores_on_device': onDevice,
+      'unregister_first.faults_per_store': faults / PAGES,
+      'offline_first.offline_tries': reverseTries,
+      'offline_first.stores_on_device': reverseOnDevice,
+    },
+    tables: [
+      {
+        name: 'teardown',
+        title: `Teardown with ${PAGES} pages on the node (the driver tries ${RETRIES_MAX} times)`,
+        columns: ['order', 'tries', 'model', 'kernel'],
+        rows,
+      },
+    ],
+  };
+}
+
+export default defineProbe({
+  question: 'In which order can a node be torn down that CRAM still has pages on?',
+  seed: 1,
+  probe,
+  claims: [
+    {
+      text: 'A kernel with the series ends the same way in each order.',
+      holds: (results) => agreesWithKernel(results, 'teardown'),
+    },
+    {
+      text: 'The posted order strands every page, and stores reach the device unseen.',
+      holds: (results) =>
+        results.figure('unregister_first.offline_tries') > RETRIES_MAX &&
+        results.figure('unregister_first.stores_on_device') === PAGES,
+    },
+    {
+      text: 'The other order empties the node at the first try.',
+      holds: (results) =>
+        results.figure('offline_first.offline_tries') === 1 &&
+        results.figure('offline_first.stores_on_device') === 0,
+    },
+  ],
+});
