@@ -360,9 +360,7 @@ export { AnonVma } from './mem/anon-vma.js';
 export {
   addFreeRange,
   buddyinfo,
-  freeList,
   freeOnePage,
-  isFreeBlock,
   removeAllFree,
   rmqueue,
 } from './mem/buddy.js';
@@ -428,6 +426,7 @@ export { Vmstat, VmstatToken } from './mem/vmstat.js';
 export { calculateMinFreeKbytes } from './mem/watermarks.js';
 export { ORDERS, Zone } from './mem/zone.js';
 export { buildAllZonelists, nextBestNode } from './mem/zonelist.js';
+export { gfpZone } from './mm/alloc-flags.js';
 export { AllocMpol, AllocMpolToken, type VmaPage } from './mm/alloc-mpol.js';
 export {
   type CopyEnd,
@@ -532,7 +531,6 @@ export { Zap, ZapToken } from './mm/zap.js';
 export {
   type AllocMark,
   type AllocRequest,
-  gfpZone,
   ZoneAlloc,
   ZoneAllocToken,
 } from './mm/zone-alloc.js';

@@ -6,7 +6,7 @@ import type { RecordCase } from './conform-case.js';
 import { describedMachine } from './described-machine.js';
 import { Guest } from './guest.js';
 import { Privtest } from './privtest/privtest.js';
-import { recordMachine } from './record-machine.js';
+import { recordMachine, writeBaseline } from './record-machine.js';
 import { StepError } from './step.js';
 import { WordData } from './word-data.js';
 
@@ -20,6 +20,7 @@ export function bootGuest({ kase, topology, description, family }: RecordCase): 
   const config = recordMachine(topology);
   const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words);
   guest.machine.swap.stopAllocating();
+  writeBaseline(guest.machine, topology);
   replayBootHistory(guest.machine, config, kase);
   return guest;
 }

@@ -10,6 +10,7 @@ import {
   type UserfaultfdCtx,
 } from '@mm-lab/mm-core';
 import type { JsonObject } from './json.js';
+import { hasNoKernel } from './kernel-files.js';
 import { mapRecorder, recorderScratch, type Scratch, warmUp } from './recorder-areas.js';
 import { type Step, StepError } from './step.js';
 import type { WordData } from './word-data.js';
@@ -227,6 +228,7 @@ export class Guest {
 
   /** Is the file missing from the model, rather than from the machine? */
   private lacks(path: string): boolean {
+    if (hasNoKernel(path)) return false;
     const nid = /^\/sys\/devices\/system\/node\/node(\d+)\//.exec(path)?.[1];
     if (nid !== undefined) return this.machine.nodes.exists(Number(nid));
     if (/^\/sys\/kernel\/mm\/mempolicy\/weighted_interleave\/node\d+$/.test(path)) return false;

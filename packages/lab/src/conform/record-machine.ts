@@ -1,5 +1,6 @@
 import {
   type AccessCoordinate,
+  type Machine,
   type MachineConfig,
   type NodeConfig,
   ZONE_NAMES,
@@ -9,6 +10,7 @@ import { isObject, type JsonObject, numberAt, objectAt, textAt } from './json.js
 
 /** The first page above 4 GiB: this small a machine has only plugged memory there. */
 const FIRST_PLUGGED_PFN = 2 ** 20;
+const AUTO_ONLINE_BLOCKS = '/sys/devices/system/memory/auto_online_blocks';
 const MIN_FREE_KBYTES = '/proc/sys/vm/min_free_kbytes';
 
 /**
@@ -26,6 +28,13 @@ export function recordMachine(topology: JsonObject): MachineConfig {
     distances: nodes.map(([, node]) => textAt(node, 'distance').split(' ').map(Number)),
     ...(minFree > 0 ? { bootMinFreeKbytes: minFree } : {}),
   };
+}
+
+/** What the recorder sets before its cases and leaves so. */
+export function writeBaseline({ pseudoFiles }: Machine, topology: JsonObject): void {
+  pseudoFiles.write('/proc/sys/vm/compaction_proactiveness', '0');
+  const autoOnline = textAt(objectAt(topology, 'baseline'), AUTO_ONLINE_BLOCKS);
+  pseudoFiles.write(AUTO_ONLINE_BLOCKS, autoOnline);
 }
 
 function nodeOf(id: number, node: JsonObject): NodeConfig {

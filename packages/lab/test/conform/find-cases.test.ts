@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ConformCase } from '../../src/conform/conform-case.js';
 import { findCases } from '../../src/conform/find-cases.js';
+import { hasNoKernel } from '../../src/conform/kernel-files.js';
 import { compareWithGaps, readKnownGaps, updateKnownGaps } from '../../src/conform/known-gaps.js';
 import type { Outcome } from '../../src/conform/outcome.js';
 import { runCase } from '../../src/conform/run-case.js';
@@ -80,10 +81,17 @@ describe('what a case asks for and the model has not', () => {
     [{ op: 'levitate' }, 'unknown op levitate'],
     [{ op: 'settle', height: 3 }, 'unknown field height of settle'],
     [{ op: 'mmap', flags: 'glued' }, 'unknown name glued'],
-    [{ op: 'sys_read', path: '/proc/sys/vm/levity' }, 'not yet: /proc/sys/vm/levity'],
+    [{ op: 'sys_read', path: '/proc/sys/vm/laptop_mode' }, 'not yet: /proc/sys/vm/laptop_mode'],
   ] as const)('fails it by name: %o', ([step, message]) => {
     expect(messageOf(step)).toBe(message);
   });
+});
+
+test('a file that no kernel has is not there, as on the machine', () => {
+  const missing = ['/proc/sys/vm/levity', '/sys/devices/system/memory/probe'];
+  expect(missing.map((path) => hasNoKernel(path))).toEqual([true, true]);
+  expect(hasNoKernel('/sys/fs/cgroup/g/memory.levity')).toBe(true);
+  expect(hasNoKernel('/sys/fs/cgroup/g/memory.zswap.max')).toBe(false);
 });
 
 describe('known gaps', () => {

@@ -16,6 +16,7 @@ import { createTracepoints, Tracepoints } from '../hooks/tracepoints.js';
 import { Warnings, WarningsToken } from '../hooks/warnings.js';
 import { Contents, ContentsToken } from '../mem/contents.js';
 import { FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { FREE_LISTS } from '../mem/free-area.js';
 import { LruLists, LruListsToken } from '../mem/lru.js';
 import { MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { Nodes, NodesToken } from '../mem/nodes.js';
@@ -23,7 +24,6 @@ import { Pgdat } from '../mem/pgdat.js';
 import { Ptes, PtesToken } from '../mem/ptes.js';
 import { Rmap, RmapToken } from '../mem/rmap.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
-import { ORDERS } from '../mem/zone.js';
 import { CgroupTree, CgroupTreeToken } from '../mm/cgroup.js';
 import { CostModel, TableCostModel } from '../mm/cost-model.js';
 import { FoliosToken } from '../mm/folio.js';
@@ -69,7 +69,7 @@ function bindMemory(services: Services, config: MachineConfig): Nodes {
   const sites = new Sites();
   const cost = new TableCostModel(config.cost);
   const zones = placeZones(config.nodes);
-  const buddyLists = config.nodes.length * MAX_NR_ZONES * ORDERS;
+  const buddyLists = config.nodes.length * MAX_NR_ZONES * FREE_LISTS;
   const table = new FolioTable(endPfn(zones), buddyLists + LruLists.LISTS);
   const nodes = new Nodes(table);
   config.nodes.forEach((node, at) => {

@@ -1,5 +1,6 @@
 import type { Constructor, Services } from '../base/di.js';
 import { createToken } from '../base/di.js';
+import { BuddyFiles } from '../sys/buddy-files.js';
 import { CgroupFiles } from '../sys/cgroup-files.js';
 import { ClearRefsFile } from '../sys/clear-refs-file.js';
 import { CompactionFiles } from '../sys/compaction-files.js';
@@ -25,6 +26,7 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   VmSysctlFiles,
   NodeFiles,
   NodeStatFiles,
+  BuddyFiles,
   CgroupFiles,
   CpusetFiles,
   MemcgFiles,

@@ -24,14 +24,13 @@ import {
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
-import { MAX_PAGE_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
-import { freeList, isFreeBlock } from '../mem/buddy.js';
 import type { Zone } from '../mem/zone.js';
 import type { Machine } from './machine.js';
 import { verifyLru } from './verify-lru.js';
 import { verifyDeferredSplit, verifyPmds } from './verify-pmd.js';
 import { verifyPolicies } from './verify-policy.js';
+import { verifyZone } from './verify-zone.js';
 
 const PGALLOC = ['pgalloc_dma', 'pgalloc_dma32', 'pgalloc_normal', 'pgalloc_movable'] as const;
 
@@ -43,13 +42,14 @@ interface Recount {
 }
 
 /**
- * Rechecks a machine from scratch: buddy conservation, lists, mapcounts, references, reverse map,
- * rss, swap slots, exclusive pages, policies, allocations against frees. What it does not check:
- * contents (the shadow memory does), times, and write fences, which RFC v4 has holes in.
+ * Rechecks a machine from scratch: buddy conservation, lists and page blocks, mapcounts,
+ * references, reverse map, rss, swap slots, exclusive pages, policies, allocations against frees.
+ * What it does not check: contents (the shadow memory does), times, and write fences, which RFC v4
+ * has holes in.
  */
 export function verifyMachine(machine: Machine): void {
   const { nodes } = machine;
-  for (const zone of nodes.zones) verifyZone(machine, zone);
+  for (const zone of nodes.zones) verifyZone(machine.table, zone);
   for (const nid of nodes.inState(N_MEMORY)) {
     assert(!nodes.hasState(nid, N_MEMORY_PRIVATE), `node ${nid} is in one memory state`);
   }
@@ -60,29 +60,6 @@ export function verifyMachine(machine: Machine): void {
   verifyFiles(machine);
   verifyPolicies(machine);
   verifyAllocations(machine);
-}
-
-function verifyZone(machine: Machine, zone: Zone): void {
-  const { table } = machine;
-  let free = zone.untouchedEnd - zone.untouchedStart;
-  for (let order = 0; order <= MAX_PAGE_ORDER; order++) {
-    let blocks = 0;
-    for (const pfn of table.links.walk(freeList(zone, order))) {
-      blocks++;
-      free += 1 << order;
-      assert(pfn % (1 << order) === 0, `free block ${pfn} is aligned to its order ${order}`);
-      assert(isFreeBlock(table, zone, pfn, order), `free block ${pfn} says its order ${order}`);
-      const buddy = pfn ^ (1 << order);
-      const merged = order === MAX_PAGE_ORDER || !isFreeBlock(table, zone, buddy, order);
-      assert(merged, `free block ${pfn} of order ${order} and its buddy are not both free`);
-    }
-    assert(blocks === zone.freeBlocks[order], `zone ${zone.index} counts its order ${order}`);
-  }
-  assert(zone.isolatedEnd === 0, `zone ${zone.index}: no range stays isolated`);
-  const counted = zone.freePages + zone.pcpPages;
-  assert(free === counted, `zone ${zone.index}: free pages equal a recount (${free})`);
-  assert(zone.freePages >= 0 && zone.pcpPages >= 0, `zone ${zone.index}: no count is negative`);
-  assert(zone.freePages <= zone.managedPages, `zone ${zone.index}: free pages are managed`);
 }
 
 function recountEntries(machine: Machine): Recount {

@@ -1,23 +1,36 @@
-import { PG_buddy } from '../abi/page-flags.js';
+import { ALLOC_HIGHATOMIC, ALLOC_NON_BLOCK, ALLOC_OOM } from '../abi/alloc-flags.js';
+import {
+  MIGRATE_HIGHATOMIC,
+  MIGRATE_ISOLATE,
+  MIGRATE_MOVABLE,
+  MIGRATE_PCPTYPES,
+  MIGRATE_TYPES,
+} from '../abi/migratetype.js';
 import { MAX_PAGE_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
+import { type BlockRequest, rmqueueClaim, rmqueueSteal } from './fallback.js';
 import type { FolioTable } from './folio-table.js';
-import { ORDERS, type Zone } from './zone.js';
-
-/** Index of a zone's free list in the folio table's links. */
-export function freeList(zone: Zone, order: number): number {
-  return zone.index * ORDERS + order;
-}
+import {
+  blockHolding,
+  freeList,
+  isFreeBlock,
+  putBlock,
+  rmqueueSmallest,
+  takeBlock,
+} from './free-area.js';
+import { changePageblockRange, PAGEBLOCK_ORDER, pageblockMigratetype } from './pageblock.js';
+import type { Zone } from './zone.js';
 
 /**
- * Gives `pages` from `base` to the allocator, largest aligned blocks first (memblock_free_all,
- * online_pages).
+ * Gives `pages` from `base` to the allocator as movable memory, largest aligned blocks first
+ * (memblock_free_all, online_pages).
  */
 export function addFreeRange(table: FolioTable, zone: Zone, base: number, pages: number): void {
   const block = 1 << MAX_PAGE_ORDER;
   const end = base + pages;
   const first = Math.ceil(base / block) * block;
   const last = Math.floor(end / block) * block;
+  makeMovable(table, base, end);
   zone.managedPages += pages;
   zone.freePages += pages;
   if (first >= last) {
@@ -36,61 +49,52 @@ export function addFreeRange(table: FolioTable, zone: Zone, base: number, pages:
   }
 }
 
+/** A movable page without any right. */
+const PLAIN: BlockRequest = { order: 0, migratetype: MIGRATE_MOVABLE, allocFlags: 0 };
+
 /**
- * Takes a block of `order` from the smallest list that has one; the lower half is handed out and
- * the upper halves go to the heads of the lists below (mm/page_alloc.c:__rmqueue_smallest, expand).
- * Simplified: one migratetype.
+ * Takes a block: of the request's own type, else of one that it may claim a page block of, else any
+ * (mm/page_alloc.c:rmqueue_buddy, __rmqueue). Simplified: page by page, so a request does not
+ * remember from which step the one before it was served.
  *
  * @returns the first pfn, or -1
  */
-export function rmqueue(table: FolioTable, zone: Zone, order: number): number {
-  let from = order;
-  while (from <= MAX_PAGE_ORDER && zone.freeBlocks[from]! === 0) from++;
-  let pfn: number;
-  if (from <= MAX_PAGE_ORDER) {
-    pfn = table.links.first(freeList(zone, from));
-    takeBlock(table, zone, pfn, from);
-  } else if (zone.untouchedStart < zone.untouchedEnd) {
-    from = MAX_PAGE_ORDER;
-    pfn = zone.untouchedStart;
-    zone.untouchedStart += 1 << MAX_PAGE_ORDER;
-  } else {
-    return -1;
-  }
-  while (from > order) {
-    from--;
-    putBlock(table, zone, pfn + (1 << from), from);
-  }
-  zone.freePages -= 1 << order;
+export function rmqueue(table: FolioTable, zone: Zone, request: BlockRequest = PLAIN): number {
+  const { order, migratetype, allocFlags } = request;
+  const reserved = (): number => rmqueueSmallest(table, zone, order, MIGRATE_HIGHATOMIC);
+  let pfn = (allocFlags & ALLOC_HIGHATOMIC) !== 0 ? reserved() : -1;
+  if (pfn < 0) pfn = rmqueueSmallest(table, zone, order, migratetype);
+  if (pfn < 0) pfn = rmqueueClaim(table, zone, request);
+  if (pfn < 0) pfn = rmqueueSteal(table, zone, request);
+  if (pfn < 0 && (allocFlags & (ALLOC_OOM | ALLOC_NON_BLOCK)) !== 0) pfn = reserved();
+  if (pfn >= 0) zone.freePages -= 1 << order;
   return pfn;
 }
 
 /**
  * Returns a block and merges it with its free buddies (mm/page_alloc.c:__free_one_page); a page of
- * an isolated range stays off the lists.
+ * an isolated block is free but not counted so. Page blocks merge if both types do.
  */
 export function freeOnePage(table: FolioTable, zone: Zone, pfn: number, order: number): void {
-  if (pfn < zone.isolatedEnd && pfn >= zone.isolatedStart) {
-    zone.isolatedFree += 1 << order;
-    return;
-  }
-  zone.freePages += 1 << order;
+  const type = pageblockMigratetype(table, pfn);
+  if (type !== MIGRATE_ISOLATE) zone.freePages += 1 << order;
   let at = pfn;
   let size = order;
   while (size < MAX_PAGE_ORDER) {
     const buddy = at ^ (1 << size);
     if (!isFreeBlock(table, zone, buddy, size)) break;
+    const other = size < PAGEBLOCK_ORDER ? type : pageblockMigratetype(table, buddy);
+    if (!merges(type, other)) break;
     takeBlock(table, zone, buddy, size);
+    if (other !== type) changePageblockRange(table, buddy, size, type);
     at &= buddy;
     size++;
   }
-  putBlock(table, zone, at, size);
+  putBlock(table, zone, at, size, type);
 }
 
-/** Is `pfn` the first page of a free block of exactly `order` in this zone (page_is_buddy)? */
-export function isFreeBlock(table: FolioTable, zone: Zone, pfn: number, order: number): boolean {
-  if (pfn < zone.base || pfn >= zone.base + zone.spannedPages) return false;
-  return (table.flags[pfn]! & PG_buddy) !== 0 && table.order[pfn] === order;
+function merges(type: number, other: number): boolean {
+  return type === other || (type < MIGRATE_PCPTYPES && other < MIGRATE_PCPTYPES);
 }
 
 /**
@@ -100,18 +104,16 @@ export function isFreeBlock(table: FolioTable, zone: Zone, pfn: number, order: n
 export function takePageOff(table: FolioTable, zone: Zone, pfn: number): boolean {
   zone.drainPages();
   breakUntouched(table, zone, pfn);
-  let order = 0;
-  while (order <= MAX_PAGE_ORDER && !isFreeBlock(table, zone, blockOf(pfn, order), order)) order++;
-  if (order > MAX_PAGE_ORDER) return false;
-  let at = blockOf(pfn, order);
-  takeBlock(table, zone, at, order);
-  while (order > 0) {
-    order--;
+  const block = blockHolding(table, zone, pfn);
+  if (block === null) return false;
+  takeBlock(table, zone, block.pfn, block.order);
+  let at = block.pfn;
+  for (let order = block.order - 1; order >= 0; order--) {
     const upper = at + (1 << order);
     putBlock(table, zone, pfn < upper ? upper : at, order);
     if (pfn >= upper) at = upper;
   }
-  zone.freePages -= 1;
+  if (pageblockMigratetype(table, pfn) !== MIGRATE_ISOLATE) zone.freePages -= 1;
   return true;
 }
 
@@ -127,23 +129,28 @@ export function removeAllFree(table: FolioTable, zone: Zone): void {
   zone.drainPages();
   assert(zone.freePages === zone.managedPages, 'only a wholly free zone is taken away');
   for (let order = 0; order <= MAX_PAGE_ORDER; order++) {
-    while (zone.freeBlocks[order]! > 0) {
-      takeBlock(table, zone, table.links.first(freeList(zone, order)), order);
+    for (let type = 0; type < MIGRATE_TYPES; type++) {
+      const list = freeList(zone, order, type);
+      while (!table.links.isEmpty(list)) takeBlock(table, zone, table.links.first(list), order);
     }
   }
   zone.untouchedStart = zone.untouchedEnd;
   zone.managedPages = 0;
   zone.freePages = 0;
+  zone.reservedHighatomic = 0;
+  makeMovable(table, zone.base, zone.base + zone.spannedPages);
 }
 
-function blockOf(pfn: number, order: number): number {
-  return pfn & ~((1 << order) - 1);
+function makeMovable(table: FolioTable, from: number, to: number): void {
+  const end = to > from ? ((to - 1) >> PAGEBLOCK_ORDER) + 1 : 0;
+  table.pageblockType.fill(MIGRATE_MOVABLE, from >> PAGEBLOCK_ORDER, end);
 }
 
 /** If the page lies in the untouched range, the part up to its block goes to the lists. */
 function breakUntouched(table: FolioTable, zone: Zone, pfn: number): void {
   if (pfn < zone.untouchedStart || pfn >= zone.untouchedEnd) return;
-  const end = blockOf(pfn, MAX_PAGE_ORDER) + (1 << MAX_PAGE_ORDER);
+  const block = 1 << MAX_PAGE_ORDER;
+  const end = pfn - (pfn % block) + block;
   addPieces(table, zone, zone.untouchedStart, end);
   zone.untouchedStart = end;
 }
@@ -157,19 +164,4 @@ export function addPieces(table: FolioTable, zone: Zone, from: number, to: numbe
     putBlock(table, zone, at, order);
     at += 1 << order;
   }
-}
-
-function putBlock(table: FolioTable, zone: Zone, pfn: number, order: number): void {
-  table.flags[pfn] = PG_buddy;
-  table.order[pfn] = order;
-  table.links.addHead(freeList(zone, order), pfn);
-  zone.freeBlocks[order]! += 1;
-}
-
-/** Takes a free block off its list; counts no pages. */
-export function takeBlock(table: FolioTable, zone: Zone, pfn: number, order: number): void {
-  table.links.remove(pfn);
-  table.flags[pfn] = 0;
-  table.order[pfn] = 0;
-  zone.freeBlocks[order]! -= 1;
 }

@@ -1,5 +1,6 @@
+import { MIGRATE_MOVABLE } from '../abi/migratetype.js';
 import { PG_head, PG_reserved, PG_tail } from '../abi/page-flags.js';
-import { MAX_PAGE_ORDER } from '../abi/zone.js';
+import { MAX_PAGE_ORDER, PAGEBLOCK_PAGES } from '../abi/zone.js';
 import { createToken } from '../base/di.js';
 import { IntrusiveLists } from '../base/lists.js';
 
@@ -52,6 +53,8 @@ export class FolioTable {
   readonly memcg: Uint8Array;
   /** Generation on the multi-generational LRU, plus one; 0 = on none (LRU_GEN_MASK of flags). */
   readonly lruGen: Uint8Array;
+  /** MIGRATE_* by page block, with a bit for isolation; see `pageblockMigratetype`. */
+  readonly pageblockType: Uint8Array;
   /** Links of free lists and LRU lists; a page is on one of them at most. */
   readonly links: IntrusiveLists;
 
@@ -75,6 +78,8 @@ export class FolioTable {
     this.lastCpupid = new Int32Array(pages);
     this.memcg = new Uint8Array(pages);
     this.lruGen = new Uint8Array(pages);
+    const blocks = Math.ceil(pages / PAGEBLOCK_PAGES) + 1;
+    this.pageblockType = new Uint8Array(blocks).fill(MIGRATE_MOVABLE);
     this.links = new IntrusiveLists(pages, lists);
   }
 

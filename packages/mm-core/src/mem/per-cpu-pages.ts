@@ -4,15 +4,16 @@ import type { Zone } from './zone.js';
 /** Most a refill grows by, as a shift of the batch (CONFIG_PCP_BATCH_SCALE_MAX). */
 const PCP_BATCH_SCALE_MAX = 5;
 const PCP_BATCH_PAGES_MAX = 64;
-/** Part of a zone that all per-CPU lists together may hold (MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
-const HIGH_FRACTION = 8;
+/** One in so many pages of a zone may be in stock on all CPUs together. */
+export const MIN_PERCPU_PAGELIST_HIGH_FRACTION = 8;
 
 /**
  * Single free pages that a CPU keeps of a zone (struct per_cpu_pages). They are free, but not
  * counted as such: NR_FREE_PAGES falls by a whole batch when a CPU stocks up.
  *
  * Simplified: only how many there are is kept. The pages themselves stay on the zone's free lists,
- * so which page a request gets is the buddy allocator's choice; larger orders are not kept.
+ * so which page a request gets, and of which migratetype, is the buddy allocator's choice; larger
+ * orders are not kept.
  */
 export class PerCpuPages {
   /** Pages in stock. */
@@ -20,6 +21,8 @@ export class PerCpuPages {
   private high = 0;
   private allocFactor = 0;
   private freeCount = 0;
+  /** Pages that the last `take` gave: 0 or 1. */
+  private taken = 0;
 
   constructor(private readonly zone: Zone) {}
 
@@ -27,9 +30,18 @@ export class PerCpuPages {
   take(): void {
     const { zone } = this;
     this.freeCount >>= 1;
-    if (this.count === 0) this.move(Math.min(this.refill(), zone.freePages));
-    if (this.count === 0) return;
-    this.move(-1);
+    if (this.count === 0) {
+      const usable = Math.max(0, zone.freePages - zone.freeHighatomic);
+      this.move(Math.min(this.refill(), usable));
+    }
+    this.taken = Math.min(1, this.count);
+    this.move(-this.taken);
+  }
+
+  /** The page of the last `take` was none that the request may have. */
+  untake(): void {
+    this.move(this.taken);
+    this.taken = 0;
   }
 
   /** A page came back to the free lists: it is in stock, unless there are too many. */
@@ -99,15 +111,21 @@ export interface Pageset {
   readonly highMax: number;
 }
 
-/**
- * @param cpus those of the zone's node, or all when it has none
- *   (zone_batchsize, zone_set_pageset_high_and_batch)
- */
-export function pagesetOf(zone: Zone, cpus: number): Pageset {
+/** What the limits follow from. */
+interface PagesetRule {
+  /** Those of the zone's node, or all when it has none. */
+  readonly cpus: number;
+  /** vm.percpu_pagelist_high_fraction; 0 = limits between LOW and an eighth of the zone. */
+  readonly fraction: number;
+}
+
+/** Limits of a zone (zone_batchsize, zone_highsize, zone_set_pageset_high_and_batch). */
+export function pagesetOf(zone: Zone, { cpus, fraction }: PagesetRule): Pageset {
   const batch = batchSize(zone.managedPages);
   const share = (pages: number): number => Math.max(Math.floor(pages / cpus), 4 * batch);
-  const largest = Math.floor(zone.managedPages / HIGH_FRACTION);
-  return { batch, highMin: share(zone.watermark[WMARK_LOW]!), highMax: share(largest) };
+  const part = Math.floor(zone.managedPages / (fraction || MIN_PERCPU_PAGELIST_HIGH_FRACTION));
+  const least = fraction === 0 ? zone.watermark[WMARK_LOW]! : part;
+  return { batch, highMin: share(least), highMax: share(part) };
 }
 
 /** A power of two less one, so that batches do not keep the step of the zone's blocks. */

@@ -1,3 +1,4 @@
+import { MIGRATE_PCPTYPES } from '../abi/migratetype.js';
 import { N_MEMORY } from '../abi/node-states.js';
 import {
   MAX_NR_ZONES,
@@ -9,9 +10,6 @@ import {
 import type { Nodes } from './nodes.js';
 import type { Pgdat } from './pgdat.js';
 import type { Zone } from './zone.js';
-
-/** Migratetypes that per-CPU lists keep apart (enum migratetype). */
-const MIGRATE_PCPTYPES = 3;
 
 /** clamp(int_sqrt(16 * lowmem_kB), 128, 262144) (mm/page_alloc.c:calculate_min_free_kbytes). */
 export function calculateMinFreeKbytes(lowmemPages: number): number {
@@ -48,6 +46,17 @@ export function setupZoneWmarks(zone: Zone, share: number, scaleFactor: number):
   const min = zone.type === ZONE_MOVABLE ? movableMin : share;
   const scaled = Math.floor((zone.managedPages * scaleFactor) / 10000);
   zone.setWatermarks(min, Math.max(share >> 2, scaled));
+}
+
+/**
+ * Most that a zone's marks may be boosted by: a page block at least, nothing in a zone of less than
+ * four (mm/page_alloc.c:boost_watermark).
+ * @param factor of HIGH, in hundredths of a percent
+ */
+export function boostMaxOf(zone: Zone, factor: number): number {
+  if (factor === 0 || zone.managedPages < 4 * PAGEBLOCK_PAGES) return 0;
+  const most = Math.floor((zone.watermark[WMARK_HIGH]! * factor) / 10000);
+  return most === 0 ? 0 : Math.max(PAGEBLOCK_PAGES, most);
 }
 
 /**

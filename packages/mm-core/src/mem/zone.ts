@@ -1,3 +1,4 @@
+import { ALLOC_HIGHATOMIC, ALLOC_OOM, ALLOC_RESERVES } from '../abi/alloc-flags.js';
 import {
   MAX_PAGE_ORDER,
   WMARK_HIGH,
@@ -6,7 +7,6 @@ import {
   WMARK_PROMO,
   ZONE_NAMES,
 } from '../abi/zone.js';
-
 import { type Pageset, PerCpuPages } from './per-cpu-pages.js';
 
 /** Free lists per zone. */
@@ -37,12 +37,22 @@ export class Zone {
   /** How many they may keep. */
   pageset: Pageset = { batch: 1, highMin: 4, highMax: 4 };
   private readonly pcps: PerCpuPages[] = [];
-  /** Blocks on each free list, the untouched range not included. */
+  /** Free blocks of each order, of all types, the untouched range not included (nr_free). */
   readonly freeBlocks = new Int32Array(ORDERS);
+  /** Those of them that are kept from ordinary requests: MIGRATE_HIGHATOMIC and MIGRATE_ISOLATE. */
+  readonly apartBlocks = new Int32Array(ORDERS);
+  /** Free MIGRATE_HIGHATOMIC pages (nr_free_highatomic); in `freePages` as well. */
+  freeHighatomic = 0;
+  /** Pages of the blocks of that type (nr_reserved_highatomic). */
+  reservedHighatomic = 0;
   /** `_watermark` by WMARK_*. */
   readonly watermark = [0, 0, 0, 0];
   /** Added to every mark (wmark_pages). */
   watermarkBoost = 0;
+  /** Most that falling back to other types may raise it to; 0: not at all (boost_watermark). */
+  boostMax = 0;
+  /** It was raised: the next allocation wakes kswapd (ZONE_BOOSTED_WATERMARK). */
+  boostedWatermark = false;
   /** lowmem_reserve by the highest zone type of the request. */
   readonly lowmemReserve = [0, 0, 0, 0];
   /**
@@ -51,10 +61,9 @@ export class Zone {
    */
   untouchedStart = 0;
   untouchedEnd = 0;
-  /** Range whose free pages stay off the lists (MIGRATE_ISOLATE); empty if both are 0. */
-  isolatedStart = 0;
-  isolatedEnd = 0;
-  /** Free pages in that range; not in `freePages`. */
+  /** Blocks whose free pages nobody gets (nr_isolate_pageblock). */
+  isolatedPageblocks = 0;
+  /** Free pages in them: on MIGRATE_ISOLATE lists, not in `freePages`. */
   isolatedFree = 0;
 
   constructor(
@@ -97,15 +106,20 @@ export class Zone {
   }
 
   /**
-   * Would `order` free pages leave the zone above `mark`? (mm/page_alloc.c:__zone_watermark_ok,
-   * order 0 exact)
+   * Would `order` free pages leave the zone above `mark`, and is there such a block?
+   * (mm/page_alloc.c:__zone_watermark_ok, order 0 exact)
+   * @param allocFlags ALLOC_*: rights to what is kept apart
    */
-  watermarkOk(order: number, mark: number, highestZone: number): boolean {
-    const unusable = (1 << order) - 1;
+  watermarkOk(order: number, mark: number, highestZone: number, allocFlags = 0): boolean {
+    const reserved = (allocFlags & ALLOC_RESERVES) !== 0 ? 0 : this.freeHighatomic;
+    const unusable = (1 << order) - 1 + reserved;
     if (this.freePages - unusable <= mark + this.lowmemReserve[highestZone]!) return false;
     if (order === 0) return true;
     if (this.untouchedEnd > this.untouchedStart) return true;
-    for (let at = order; at <= MAX_PAGE_ORDER; at++) if (this.freeBlocks[at]! > 0) return true;
+    const apart = (allocFlags & (ALLOC_HIGHATOMIC | ALLOC_OOM)) === 0 ? 1 : 0;
+    for (let at = order; at <= MAX_PAGE_ORDER; at++) {
+      if (this.freeBlocks[at]! > apart * this.apartBlocks[at]!) return true;
+    }
     return false;
   }
 

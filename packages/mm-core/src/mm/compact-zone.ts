@@ -1,4 +1,5 @@
-import { MR_COMPACTION } from '../abi/migrate.js';
+import { MIGRATE_ASYNC, MR_COMPACTION } from '../abi/migrate.js';
+import { MIGRATE_MOVABLE } from '../abi/migratetype.js';
 import {
   PG_anon,
   PG_buddy,
@@ -11,8 +12,11 @@ import {
 } from '../abi/page-flags.js';
 import { MAX_PAGE_ORDER, PAGEBLOCK_PAGES, PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { freeOnePage, takeBlock } from '../mem/buddy.js';
+import { freeOnePage } from '../mem/buddy.js';
+import { findSuitableFallback, mayClaim } from '../mem/fallback.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { hasBlock, takeBlock } from '../mem/free-area.js';
+import { pageblockMigratetype } from '../mem/pageblock.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import type { Zone } from '../mem/zone.js';
 import { CostModel } from './cost-model.js';
@@ -27,11 +31,21 @@ export const WHOLE_ZONE = -1;
 /** Folios isolated at a time. */
 const COMPACT_CLUSTER_MAX = 32;
 
-/** One run over a zone (struct compact_control). */
-interface Run {
-  readonly zone: Zone;
+/** What a run is for (struct compact_control). */
+export interface CompactControl {
+  /** Of the block wanted, or WHOLE_ZONE. */
   readonly order: number;
+  /** MIGRATE_ASYNC and so on. */
   readonly mode: number;
+  /** Who wants it: MIGRATE_MOVABLE and so on. */
+  readonly migratetype: number;
+  /** The one who wants it works itself. */
+  readonly direct: boolean;
+}
+
+/** One run over a zone. */
+interface Run extends CompactControl {
+  readonly zone: Zone;
   /** First page of the page block that the free scanner looks at next; it goes down. */
   freePfn: number;
   /** Free blocks taken off the lists, by order. */
@@ -59,13 +73,11 @@ export class CompactZone {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /** @param order of the block wanted, or WHOLE_ZONE */
-  run(zone: Zone, order: number, mode: number): void {
+  run(zone: Zone, control: CompactControl): void {
     const last = zone.base + zone.spannedPages - 1;
     const run: Run = {
+      ...control,
       zone,
-      order,
-      mode,
       freePfn: last - (last % PAGEBLOCK_PAGES),
       free: Array.from({ length: MAX_PAGE_ORDER + 1 }, () => []),
     };
@@ -73,6 +85,7 @@ export class CompactZone {
     zone.drainPages();
     let block = zone.base - (zone.base % PAGEBLOCK_PAGES);
     for (; block < run.freePfn && !this.isFinished(run); block += PAGEBLOCK_PAGES) {
+      if (!this.isSuitableSource(run, block)) continue;
       if (!this.migrateBlock(run, block)) break;
     }
     zone.drainPages();
@@ -80,12 +93,27 @@ export class CompactZone {
     this.folios.lruAddDrainAll();
   }
 
-  /** A block that fits is free: looked at after each page block (__compact_finished). */
-  private isFinished({ zone, order }: Run): boolean {
+  /**
+   * A block that the request can have is free: looked at after each page block
+   * (__compact_finished).
+   */
+  private isFinished({ zone, order, migratetype }: Run): boolean {
     if (order === WHOLE_ZONE) return false;
-    if (zone.untouchedEnd > zone.untouchedStart) return true;
-    for (let at = order; at <= MAX_PAGE_ORDER; at++) if (zone.freeBlocks[at]! > 0) return true;
+    for (let at = order; at <= MAX_PAGE_ORDER; at++) {
+      if (hasBlock(this.table, zone, at, migratetype)) return true;
+      if (!mayClaim(at, migratetype)) continue;
+      if (findSuitableFallback(this.table, zone, at, migratetype) >= 0) return true;
+    }
     return false;
+  }
+
+  /**
+   * A request that does not wait empties only page blocks of its own type
+   * (suitable_migration_source).
+   */
+  private isSuitableSource({ mode, direct, migratetype }: Run, block: number): boolean {
+    if (mode !== MIGRATE_ASYNC || !direct) return true;
+    return pageblockMigratetype(this.table, block) === migratetype;
   }
 
   /** Empties one page block in clusters. @returns are there free pages left to move to? */
@@ -189,9 +217,13 @@ export class CompactZone {
     run.free[order]!.push(pfn);
   }
 
-  /** A page block that is free as a whole is not broken up (suitable_migration_target). */
+  /**
+   * Movable pages go to movable page blocks; one that is free as a whole is not broken up
+   * (suitable_migration_target).
+   */
   private isSuitableTarget(zone: Zone, block: number): boolean {
     if (block < zone.base) return false;
+    if (pageblockMigratetype(this.table, block) !== MIGRATE_MOVABLE) return false;
     if (block >= zone.untouchedStart && block < zone.untouchedEnd) return false;
     const largest = block & ~((1 << MAX_PAGE_ORDER) - 1);
     const isWhole = (pfn: number): boolean =>

@@ -1,4 +1,5 @@
 import { MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT } from '../abi/migrate.js';
+import { MIGRATE_MOVABLE } from '../abi/migratetype.js';
 import { MAX_PAGE_ORDER, WMARK_LOW, WMARK_MIN } from '../abi/zone.js';
 import type { Clock } from '../base/clock.js';
 import { ClockToken } from '../base/clock-token.js';
@@ -11,10 +12,16 @@ import { FRAGMENTATION_NONE, fragmentationIndex } from '../mem/fragmentation.js'
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import type { Zone } from '../mem/zone.js';
-import { type CompactZone, CompactZoneToken, WHOLE_ZONE } from './compact-zone.js';
+import { gfpMigratetype, gfpZone } from './alloc-flags.js';
+import {
+  type CompactControl,
+  type CompactZone,
+  CompactZoneToken,
+  WHOLE_ZONE,
+} from './compact-zone.js';
 import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
-import { type AllocRequest, gfpZone, type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
+import { type AllocRequest, type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
 
 /** What became of an attempt (enum compact_result). */
 export type CompactResult = 'skipped' | 'deferred' | 'complete' | 'success';
@@ -59,7 +66,7 @@ export class Compaction {
   compactNode(nid: number): void {
     if (!this.managed.node_allows(this.nodeSite, nid, GRANT_COMPACTION)) return;
     for (const zone of this.nodes.pgdat(nid).zones) {
-      if (zone.managedPages > 0) this.compactZone.run(zone, WHOLE_ZONE, MIGRATE_SYNC);
+      if (zone.managedPages > 0) this.compactZone.run(zone, BY_HAND);
     }
   }
 
@@ -129,7 +136,8 @@ export class Compaction {
     const forLackOfMemory = index !== FRAGMENTATION_NONE && index <= this.sysctl.extfrag_threshold;
     if (costly && index >= 0 && forLackOfMemory) return 'skipped';
     const mode = priority === 'async' ? MIGRATE_ASYNC : MIGRATE_SYNC_LIGHT;
-    this.compactZone.run(zone, order, mode);
+    const migratetype = gfpMigratetype(request.gfp);
+    this.compactZone.run(zone, { order, mode, migratetype, direct: true });
     return zone.watermarkOk(order, zone.wmark(WMARK_MIN), highest) ? 'success' : 'complete';
   }
 
@@ -169,6 +177,14 @@ export class Compaction {
   }
 }
 export const CompactionToken = createToken<Compaction>('Compaction');
+
+/** Whoever writes to a file wants the whole zone in order. */
+const BY_HAND: CompactControl = {
+  order: WHOLE_ZONE,
+  mode: MIGRATE_SYNC,
+  migratetype: MIGRATE_MOVABLE,
+  direct: false,
+};
 
 const RANK: Readonly<Record<CompactResult, number>> = {
   skipped: 0,

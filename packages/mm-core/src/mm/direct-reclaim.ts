@@ -6,6 +6,7 @@ import type { MemCgroup } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import type { Zone } from '../mem/zone.js';
+import { gfpZone } from './alloc-flags.js';
 import {
   DEF_PRIORITY,
   hintsOf,
@@ -16,7 +17,7 @@ import {
 } from './scan-control.js';
 import { ReclaimPolicy } from './vmscan.js';
 import { type Work, WorkToken } from './work.js';
-import { type AllocRequest, gfpZone, type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
+import { type AllocRequest, type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
 
 /** What reclaim of a group may do. */
 export interface MemcgReclaim {

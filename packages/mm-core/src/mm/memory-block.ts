@@ -19,6 +19,9 @@ import { type MigrateRange, MigrateRangeToken } from './migrate-range.js';
 /** Pages of a memory block: 128 MiB (memory_block_size_bytes). */
 export const MEMORY_BLOCK_PAGES = 32768;
 
+/** Words of a state file and of auto_online_blocks (online_type_to_str). */
+export const ONLINE_TYPES = ['offline', 'online', 'online_kernel', 'online_movable'] as const;
+
 /** Passes of evacuation after which a signal ends the attempt; the kernel tries for ever. */
 const OFFLINE_PASSES_MAX = 8;
 
@@ -58,6 +61,8 @@ export class MemoryBlocks {
   private readonly onlineSite = Sites.index('memory_hotplug.online_pages');
   private readonly byNode = new Map<number, readonly MemoryBlock[]>();
   private readonly bootZones: BootZone[] = [];
+  /** /sys/devices/system/memory/auto_online_blocks. */
+  autoOnline: (typeof ONLINE_TYPES)[number] = 'online';
   /** Poisoned pages that left with their block. */
   pagesGone = 0;
 
@@ -198,7 +203,7 @@ export class MemoryBlocks {
       this.drain();
     }
     if (!this.isEmpty(block, zone)) {
-      undoIsolation(this.table, zone);
+      undoIsolation(this.table, zone, block);
       return -EINTR;
     }
     this.takeAway(block, zone);
@@ -207,7 +212,7 @@ export class MemoryBlocks {
 
   private takeAway(block: MemoryBlock, zone: Zone): void {
     const { nid, base, pages } = block;
-    endIsolation(zone);
+    endIsolation(this.table, zone, block);
     this.pagesGone += this.poisonedIn(block);
     this.table.reserve(base, pages);
     this.managed.claim(null, base, pages);

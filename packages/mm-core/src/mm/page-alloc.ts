@@ -11,6 +11,7 @@ import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { LRU_ACTIVE_ANON, LRU_INACTIVE_ANON } from '../mem/lruvec.js';
+import { gfpZone } from './alloc-flags.js';
 import {
   type Compaction,
   CompactionToken,
@@ -22,7 +23,7 @@ import { type DirectReclaim, DirectReclaimToken } from './direct-reclaim.js';
 import { type OomKill, OomKillToken } from './oom-kill.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
-import { type AllocRequest, gfpZone, type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
+import { type AllocRequest, type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
 
 const MAX_RECLAIM_RETRIES = 16;
 /** Orders above this are costly: not retried, no kill (PAGE_ALLOC_COSTLY_ORDER). */
@@ -30,7 +31,7 @@ const PAGE_ALLOC_COSTLY_ORDER = 3;
 
 /**
  * The page allocator (mm/page_alloc.c:__alloc_pages): the zonelist walk of `ZoneAlloc`, then direct
- * reclaim and compaction, then the OOM killer. Simplified: no highatomic reserve.
+ * reclaim and compaction, then the OOM killer.
  */
 @injectable()
 export class PageAlloc {
@@ -100,7 +101,7 @@ export class PageAlloc {
     let fruitless = 0;
     for (let kills = 0; kills <= MAX_KILLS; ) {
       const progress = this.reclaim.tryToFreePages(request);
-      const reclaimed = progress > 0 ? this.walkDrained(request) : -1;
+      const reclaimed = progress > 0 ? this.walkDrained(request) : this.walk(request);
       if (reclaimed >= 0) return reclaimed;
       const { pfn, result } = this.compaction.direct(request, tries.priority, () =>
         this.walk(request),
@@ -119,10 +120,14 @@ export class PageAlloc {
     return -1;
   }
 
-  /** A walk, and one more when no CPU keeps free pages back (__alloc_pages_direct_reclaim). */
+  /**
+   * A walk, and one more when no CPU keeps free pages back (__alloc_pages_direct_reclaim). Only
+   * after progress: what is in stock is no reason to go on.
+   */
   private walkDrained(request: AllocRequest): number {
     const pfn = this.walk(request);
     if (pfn >= 0) return pfn;
+    this.zoneAlloc.unreserveHighatomic(request, 'keep last');
     this.zoneAlloc.drainAllPages();
     return this.walk(request);
   }
@@ -142,9 +147,16 @@ export class PageAlloc {
     return true;
   }
 
-  /** Could some zone pass MIN if everything reclaimable went (should_reclaim_retry)? */
+  /**
+   * Could some zone pass MIN if everything reclaimable went (should_reclaim_retry)? If not, what is
+   * kept for requests that cannot wait is worth one more round.
+   */
   private shouldReclaimRetry(request: AllocRequest, fruitless: number): boolean {
-    if (fruitless > MAX_RECLAIM_RETRIES) return false;
+    if (fruitless <= MAX_RECLAIM_RETRIES && this.mayPassMin(request)) return true;
+    return this.zoneAlloc.unreserveHighatomic(request, 'take last');
+  }
+
+  private mayPassMin(request: AllocRequest): boolean {
     const highest = gfpZone(request.gfp);
     return this.zoneAlloc.zonelist(request).some((zone) => {
       if (zone.type > highest) return false;

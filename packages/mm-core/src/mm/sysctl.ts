@@ -11,6 +11,16 @@ export interface Sysctl {
   min_free_kbytes: number;
   /** Distance of the marks, in 0.01 % of the zone; 1..3000. */
   watermark_scale_factor: number;
+  /** How far falling back to another migratetype raises the marks, in 0.01 % of HIGH; 0 = not. */
+  watermark_boost_factor: number;
+  /** Page blocks are never mixed to save time: requests reclaim instead. */
+  defrag_mode: boolean;
+  /** Part of a zone that the stocks of its CPUs may hold, one in so many; 0 = the kernel's own. */
+  percpu_pagelist_high_fraction: number;
+  /** RECLAIM_* of a node before the next one is used; 0 = none. */
+  zone_reclaim_mode: number;
+  /** Eagerness of compaction in the background, 0..100. */
+  compaction_proactiveness: number;
   /** /sys/kernel/mm/numa/demotion_enabled. */
   demotion_enabled: boolean;
   /** /sys/kernel/mm/lru_gen/enabled: bit 0 = generations instead of active and inactive lists. */
@@ -64,6 +74,11 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   swappiness: 60,
   min_free_kbytes: 0,
   watermark_scale_factor: 10,
+  watermark_boost_factor: 15000,
+  defrag_mode: false,
+  percpu_pagelist_high_fraction: 0,
+  zone_reclaim_mode: 0,
+  compaction_proactiveness: 20,
   demotion_enabled: false,
   lru_gen: 0,
   min_unmapped_ratio: 1,

@@ -1,10 +1,12 @@
+import { EINVAL } from '../abi/errno.js';
 import { ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
-import { pagesetOf } from '../mem/per-cpu-pages.js';
+import { MIN_PERCPU_PAGELIST_HIGH_FRACTION, pagesetOf } from '../mem/per-cpu-pages.js';
 import {
+  boostMaxOf,
   calculateMinFreeKbytes,
   freeBufferPages,
   recommendedMinFreeKbytes,
@@ -74,6 +76,23 @@ export class Watermarks {
     this.setup();
   }
 
+  /** A write to vm.watermark_boost_factor. */
+  writeBoostFactor(factor: number): void {
+    this.sysctl.watermark_boost_factor = factor;
+    for (const zone of this.nodes.zones) zone.boostMax = boostMaxOf(zone, factor);
+  }
+
+  /**
+   * A write to vm.percpu_pagelist_high_fraction.
+   * @returns 0, or -EINVAL below the least that is not 0
+   */
+  writeHighFraction(fraction: number): number {
+    if (fraction !== 0 && fraction < MIN_PERCPU_PAGELIST_HIGH_FRACTION) return -EINVAL;
+    this.sysctl.percpu_pagelist_high_fraction = fraction;
+    this.setup();
+    return 0;
+  }
+
   /** A write to vm.lowmem_reserve_ratio: as many ratios as it names. */
   writeLowmemReserveRatio(ratios: readonly number[]): void {
     ratios.forEach((ratio, at) => {
@@ -94,7 +113,11 @@ export class Watermarks {
       for (const zone of pgdat.zones) {
         const share = Math.floor((pagesMin * zone.managedPages) / Math.max(1, lowmem));
         setupZoneWmarks(zone, share, this.sysctl.watermark_scale_factor);
-        zone.pageset = pagesetOf(zone, Math.max(1, pgdat.cpus || this.nodes.cpuCount()));
+        zone.boostMax = boostMaxOf(zone, this.sysctl.watermark_boost_factor);
+        zone.pageset = pagesetOf(zone, {
+          cpus: Math.max(1, pgdat.cpus || this.nodes.cpuCount()),
+          fraction: this.sysctl.percpu_pagelist_high_fraction,
+        });
         if (!policy.managed_watermarks) zone.watermarkBoost = 0;
       }
       setupLowmemReserve(pgdat, this.lowmemReserveRatio);

@@ -1,16 +1,14 @@
 import {
-  __GFP_DIRECT_RECLAIM,
-  __GFP_HARDWALL,
-  __GFP_HIGH,
-  __GFP_HIGHMEM,
-  __GFP_KSWAPD_RECLAIM,
-  __GFP_MOVABLE,
-  __GFP_NOMEMALLOC,
-  __GFP_ZERO,
-} from '../abi/gfp.js';
+  ALLOC_HIGHATOMIC,
+  ALLOC_KSWAPD,
+  ALLOC_MIN_RESERVE,
+  ALLOC_NOFRAGMENT,
+  ALLOC_NON_BLOCK,
+} from '../abi/alloc-flags.js';
+import { __GFP_HARDWALL, __GFP_KSWAPD_RECLAIM, __GFP_NOMEMALLOC, __GFP_ZERO } from '../abi/gfp.js';
 import { N_MEMORY_PRIVATE, N_ONLINE } from '../abi/node-states.js';
 import { PG_buddy, PG_tail } from '../abi/page-flags.js';
-import { WMARK_HIGH, WMARK_LOW, WMARK_MIN, ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
+import { WMARK_HIGH, WMARK_LOW, WMARK_MIN, ZONE_DMA32, ZONE_NORMAL } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
@@ -19,9 +17,12 @@ import { Tracepoints } from '../hooks/tracepoints.js';
 import { freeOnePage, rmqueue } from '../mem/buddy.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { reserveHighatomic, unreserveHighatomic } from '../mem/highatomic.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import type { Zone } from '../mem/zone.js';
+import { fastAllocFlags, gfpMigratetype, gfpZone, slowAllocFlags } from './alloc-flags.js';
+import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
 
 /** Which mark a walk must keep. */
@@ -37,11 +38,28 @@ export interface AllocRequest {
   readonly nodemask: ReadonlySet<number> | null;
 }
 
-/** Highest zone type the flags allow (include/linux/gfp.h:gfp_zone). */
-export function gfpZone(gfp: number): number {
-  const both = __GFP_MOVABLE | __GFP_HIGHMEM;
-  return (gfp & both) === both ? ZONE_MOVABLE : ZONE_NORMAL;
+/** A walk over the zones (struct alloc_context). */
+interface Walk {
+  readonly request: AllocRequest;
+  readonly order: number;
+  readonly migratetype: number;
+  readonly mark: AllocMark;
+  readonly highest: number;
+  /** ALLOC_*. */
+  allocFlags: number;
+  /** Node of the first zone that it may use (preferred_zoneref), or -1 until it is known. */
+  preferred: number;
+  /** Are nodes whose kswapd is awake passed over? */
+  skipAwake: boolean;
+  /** Was one? */
+  passedOver: boolean;
 }
+
+/** Every wish that a walk can give up, once, and the last without any. */
+const WALKS_MAX = 4;
+const NONE = -1;
+/** The walk is to begin again. */
+const RESTART = -2;
 
 /**
  * The page allocator without its slow path: the zonelist walk with its gate, and the free. Reclaim
@@ -64,8 +82,6 @@ export class ZoneAlloc {
    * gate's promise is that it stays 0.
    */
   leakedAllocations = 0;
-  /** Did the last walk pass a node over because its kswapd is awake? */
-  private passedOver = false;
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -75,6 +91,7 @@ export class ZoneAlloc {
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
     @inject(WorkToken) private readonly work: Work,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
   ) {}
 
   /**
@@ -101,42 +118,89 @@ export class ZoneAlloc {
 
   /**
    * Walks the zonelist (mm/page_alloc.c:get_page_from_freelist). Nodes whose kswapd is at work are
-   * passed over first, so a node that fills up loses allocations to others before it is full.
+   * passed over first, so a node that fills up loses allocations to others before it is full; then
+   * page blocks are kept from mixing as long as that costs no remote page.
    * @returns first pfn or -1
    */
   getPageFromFreelist(request: AllocRequest, mark: AllocMark): number {
-    if (this.nodes.count(N_ONLINE) > 1) {
-      const pfn = this.walk(request, mark, 'sleeping');
-      if (pfn >= 0 || !this.passedOver) return pfn;
+    const { gfp, order } = request;
+    const rights = mark === WMARK_LOW ? fastAllocFlags(gfp) : slowAllocFlags(gfp, order);
+    const pure = mark === WMARK_LOW || this.sysctl.defrag_mode ? ALLOC_NOFRAGMENT : 0;
+    const walk: Walk = {
+      request,
+      order,
+      migratetype: gfpMigratetype(gfp),
+      mark,
+      highest: gfpZone(gfp),
+      allocFlags: rights | pure,
+      preferred: -1,
+      skipAwake: this.nodes.count(N_ONLINE) > 1,
+      passedOver: false,
+    };
+    for (let tries = 0; tries < WALKS_MAX; tries++) {
+      walk.passedOver = false;
+      const pfn = this.walk(walk);
+      if (pfn >= 0) return pfn;
+      if (pfn === RESTART) continue;
+      const mayMix = (walk.allocFlags & ALLOC_NOFRAGMENT) !== 0 && !this.sysctl.defrag_mode;
+      if (walk.passedOver) walk.skipAwake = false;
+      else if (mayMix) walk.allocFlags &= ~ALLOC_NOFRAGMENT;
+      else return NONE;
     }
-    return this.walk(request, mark, 'any');
+    return NONE;
   }
 
-  private walk(request: AllocRequest, mark: AllocMark, kswapd: 'sleeping' | 'any'): number {
-    const highest = gfpZone(request.gfp);
-    this.passedOver = false;
+  /** @returns first pfn, NONE or RESTART */
+  private walk(walk: Walk): number {
+    const { request } = walk;
     for (const zone of this.zonelist(request)) {
-      if (zone.type > highest) continue;
+      if (zone.type > walk.highest) continue;
       if (!this.nodeAllowed(request, zone.nid)) continue;
       if (!this.managed.numa_zone_alloc_allowed(this.site, zone.nid, request.gfp)) continue;
-      if (kswapd === 'sleeping' && this.hasAwakeKswapd(zone.nid)) {
-        this.passedOver = true;
+      if (walk.preferred < 0) this.prefer(walk, zone);
+      if (zone.nid !== walk.preferred && (walk.allocFlags & ALLOC_NOFRAGMENT) !== 0) {
+        walk.allocFlags &= ~ALLOC_NOFRAGMENT;
+        return RESTART;
+      }
+      if (walk.skipAwake && this.hasAwakeKswapd(zone.nid)) {
+        walk.passedOver = true;
         continue;
       }
-      if (!this.passes(zone, request, mark, highest)) continue;
-      const pfn = this.rmqueue(zone, request.order);
+      if (!this.passes(zone, walk)) continue;
+      const pfn = this.rmqueue(zone, walk);
       if (pfn < 0) continue;
       this.prepNewPage(zone, pfn, request);
+      if ((walk.allocFlags & ALLOC_HIGHATOMIC) !== 0) {
+        reserveHighatomic(this.table, zone, pfn, walk.order);
+      }
       return pfn;
     }
-    return -1;
+    return NONE;
+  }
+
+  /**
+   * Mixing page blocks is worth avoiding where there is a lower zone to go to, or no other node
+   * (alloc_flags_nofragment).
+   */
+  private prefer(walk: Walk, zone: Zone): void {
+    walk.preferred = zone.nid;
+    if (this.sysctl.defrag_mode) return;
+    const alone = this.nodes.count(N_ONLINE) === 1;
+    if (zone.type === ZONE_NORMAL && (alone || this.hasDma32(zone.nid))) return;
+    walk.allocFlags &= ~ALLOC_NOFRAGMENT;
+  }
+
+  private hasDma32(nid: number): boolean {
+    const { zones } = this.nodes.pgdat(nid);
+    return zones.some((zone) => zone.type === ZONE_DMA32 && zone.managedPages > 0);
   }
 
   /** Without a mark, what this CPU has in stock will do too. */
-  private passes(zone: Zone, request: AllocRequest, mark: AllocMark, highest: number): boolean {
-    if (mark !== 'none') return passes(zone, request, mark, highest);
-    const stock = request.order === 0 ? zone.pcp(this.cpu()).count : 0;
-    return zone.freePages + stock >= 1 << request.order;
+  private passes(zone: Zone, walk: Walk): boolean {
+    const { order, mark } = walk;
+    if (mark !== 'none') return passes(zone, walk, zone.wmark(mark));
+    const stock = order === 0 ? zone.pcp(this.cpu()).count : 0;
+    return zone.freePages + stock >= 1 << order;
   }
 
   /** A node without a kswapd is not passed over for one that works (RFC v4 patch 13). */
@@ -146,10 +210,29 @@ export class ZoneAlloc {
   }
 
   /** Single pages come out of the stock of the CPU that runs (mm/page_alloc.c:rmqueue). */
-  private rmqueue(zone: Zone, order: number): number {
-    const stocked = order === 0 && zone.isolatedEnd === 0;
+  private rmqueue(zone: Zone, walk: Walk): number {
+    const stocked = walk.order === 0 && zone.isolatedPageblocks === 0;
     if (stocked) zone.pcp(this.cpu()).take();
-    return rmqueue(this.table, zone, order);
+    const pfn = rmqueue(this.table, zone, walk);
+    if (pfn < 0 && stocked) zone.pcp(this.cpu()).untake();
+    if (zone.boostedWatermark && (walk.allocFlags & ALLOC_KSWAPD) !== 0) {
+      zone.boostedWatermark = false;
+      this.wakeupKswapd(zone.nid, 0);
+    }
+    return pfn;
+  }
+
+  /**
+   * A block kept for requests that cannot wait goes back to all (unreserve_highatomic_pageblock).
+   * @returns is there one that had free pages?
+   */
+  unreserveHighatomic(request: AllocRequest, last: 'keep last' | 'take last'): boolean {
+    const migratetype = gfpMigratetype(request.gfp);
+    return this.zonelist(request).some(
+      (zone) =>
+        this.nodeAllowed(request, zone.nid) &&
+        unreserveHighatomic(this.table, zone, migratetype, last),
+    );
   }
 
   private cpu(): number {
@@ -210,7 +293,7 @@ export class ZoneAlloc {
     }
     this.vmstat.add(this.pgfree, 1 << order);
     freeOnePage(this.table, zone, folio, order);
-    if (order === 0 && zone.isolatedEnd === 0) zone.pcp(this.cpu()).give();
+    if (order === 0 && zone.isolatedPageblocks === 0) zone.pcp(this.cpu()).give();
     this.clearHopeless(zone);
     const tp = this.tracepoints.mm_page_free;
     if (tp.enabled) tp.emit(folio, order, zone.nid);
@@ -267,17 +350,11 @@ export class ZoneAlloc {
 export const ZoneAllocToken = createToken<ZoneAlloc>('ZoneAlloc');
 
 /** The mark of the walk, lowered for those who have a right to reserves (__zone_watermark_ok). */
-function passes(
-  zone: Zone,
-  request: AllocRequest,
-  mark: Exclude<AllocMark, 'none'>,
-  highest: number,
-): boolean {
-  let level = zone.wmark(mark);
-  if ((request.gfp & __GFP_HIGH) !== 0 && mark === WMARK_MIN) {
+function passes(zone: Zone, { order, mark, highest, allocFlags }: Walk, wmark: number): boolean {
+  let level = wmark;
+  if ((allocFlags & ALLOC_MIN_RESERVE) !== 0 && mark === WMARK_MIN) {
     level -= level >> 1;
-    const mayBlock = (request.gfp & (__GFP_DIRECT_RECLAIM | __GFP_NOMEMALLOC)) !== 0;
-    if (!mayBlock) level -= level >> 2;
+    if ((allocFlags & ALLOC_NON_BLOCK) !== 0) level -= level >> 2;
   }
-  return zone.watermarkOk(request.order, level, highest);
+  return zone.watermarkOk(order, level, highest, allocFlags);
 }

@@ -47,6 +47,17 @@ export class CompactionFiles implements PseudoFileSource {
         max: 1000,
       }),
     );
+    files.add(
+      '/proc/sys/vm/compaction_proactiveness',
+      numberFile({
+        get: () => sysctl.compaction_proactiveness,
+        set: (value) => {
+          sysctl.compaction_proactiveness = value;
+          return 0;
+        },
+        max: 100,
+      }),
+    );
     for (const { nid } of this.nodes.all()) {
       files.add(
         `/sys/devices/system/node/node${nid}/compact`,

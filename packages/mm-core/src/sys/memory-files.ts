@@ -1,3 +1,4 @@
+import { EINVAL } from '../abi/errno.js';
 import { PAGE_SIZE, ZONE_MOVABLE, ZONE_NAMES } from '../abi/zone.js';
 import { inject, injectable } from '../base/di.js';
 import { nodeList, nodemask } from '../mem/nodemask.js';
@@ -7,6 +8,7 @@ import {
   type MemoryBlock,
   type MemoryBlocks,
   MemoryBlocksToken,
+  ONLINE_TYPES,
 } from '../mm/memory-block.js';
 import { type MemoryTiers, MemoryTiersToken } from '../mm/memory-tiers.js';
 
@@ -30,12 +32,27 @@ export class MemoryFiles implements PseudoFileSource {
       `${FOLDER}/block_size_bytes`,
       textFile(() => (MEMORY_BLOCK_PAGES * PAGE_SIZE).toString(16)),
     );
+    files.add(`${FOLDER}/auto_online_blocks`, this.autoOnlineFile());
     files.addFolder(FOLDER, (name) => this.blockFile(name));
     files.addFolder(TIERS, (name) => {
       const number = Number(/^memory_tier(\d+)\/nodelist$/.exec(name)?.[1] ?? -1);
       const tier = this.tiers.tiers().find((other) => other.tier === number);
       return tier === undefined ? null : textFile(() => nodeList(nodemask(tier.nodes)));
     });
+  }
+
+  /** What happens to memory that is added; nothing is added here (auto_online_blocks_store). */
+  private autoOnlineFile(): PseudoFile {
+    const { blocks } = this;
+    return {
+      read: () => blocks.autoOnline,
+      write: (text) => {
+        const word = ONLINE_TYPES.find((known) => known === text.trim());
+        if (word === undefined) return -EINVAL;
+        blocks.autoOnline = word;
+        return 0;
+      },
+    };
   }
 
   private blockFile(name: string): PseudoFile | null {

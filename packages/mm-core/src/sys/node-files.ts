@@ -46,6 +46,16 @@ export class NodeFiles implements PseudoFileSource {
         `${FOLDER}/node${nid}/distance`,
         textFile(() => this.distances(nid)),
       );
+      const cpus = this.cpusOf(nid);
+      files.add(
+        `${FOLDER}/node${nid}/cpulist`,
+        textFile(() => nodeList(nodemask(cpus))),
+      );
+      files.add(
+        `${FOLDER}/node${nid}/cpumap`,
+        textFile(() => cpumap(cpus, this.nodes.cpuCount())),
+      );
+      this.addAccess(files, nid);
     }
   }
 
@@ -55,6 +65,29 @@ export class NodeFiles implements PseudoFileSource {
       .inState(N_MEMORY_PRIVATE)
       .filter((nid) => this.managed.node_allows(this.site, nid, GRANT_MEMPOLICY));
     return nodemask([...this.nodes.inState(N_MEMORY), ...named]);
+  }
+
+  /**
+   * What HMAT says of the way from the nearest initiator, and from the nearest CPU: the same here
+   * (node_set_perf_attrs).
+   */
+  private addAccess(files: PseudoFiles, nid: number): void {
+    const { perf } = this.nodes.pgdat(nid);
+    if (perf === null) return;
+    for (const access of ['access0', 'access1']) {
+      for (const [name, value] of Object.entries(perf)) {
+        files.add(
+          `${FOLDER}/node${nid}/${access}/initiators/${name}`,
+          textFile(() => String(value)),
+        );
+      }
+    }
+  }
+
+  private cpusOf(nid: number): number[] {
+    const { cpus } = this.nodes.pgdat(nid);
+    const first = this.nodes.firstCpuOf(nid);
+    return Array.from({ length: cpus }, (_, at) => first + at);
   }
 
   /** N_NORMAL_MEMORY: zones that the kernel itself could use, private ones too. */
@@ -67,4 +100,11 @@ export class NodeFiles implements PseudoFileSource {
     const online = this.nodes.inState(N_ONLINE);
     return online.map((other) => this.nodes.distance(nid, other)).join(' ');
   }
+}
+
+/** A mask in hexadecimal, as wide as the machine has CPUs (cpumap_print_to_pagebuf). */
+function cpumap(cpus: readonly number[], all: number): string {
+  const mask = cpus.reduce((sum, cpu) => sum + 2n ** BigInt(cpu), 0n);
+  const digits = mask.toString(16).padStart(Math.ceil(all / 4), '0');
+  return digits.replace(/\B(?=(?:.{8})+$)/g, ',');
 }

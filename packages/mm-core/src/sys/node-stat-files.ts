@@ -8,15 +8,21 @@ import {
   PG_swapbacked,
   PG_unevictable,
 } from '../abi/page-flags.js';
+import { pteMapsPage } from '../abi/pte.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
+import { LEAF_SHIFT, PMD_HUGE, type Ptes, PtesToken } from '../mem/ptes.js';
 import type { Zone } from '../mem/zone.js';
+import { type Mms, MmsToken } from '../mm/mms.js';
 import { type PageCache, PageCacheToken } from '../mm/page-cache.js';
 import { textFile } from './pseudo-file.js';
 import type { PseudoFileSource, PseudoFiles } from './pseudo-files.js';
 
 const KIB_PER_PAGE = 4;
+/** Of numastat, vmstat has numa_hit, numa_miss and numa_foreign here. */
+const NUMA_MISSES = 3;
 
 /** Pages of a node by what they are (enum node_stat_item). */
 interface NodePages {
@@ -43,6 +49,8 @@ export class NodeStatFiles implements PseudoFileSource {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(PageCacheToken) private readonly cache: PageCache,
+    @inject(MmsToken) private readonly mms: Mms,
+    @inject(PtesToken) private readonly ptes: Ptes,
   ) {}
 
   addTo(files: PseudoFiles): void {
@@ -51,6 +59,10 @@ export class NodeStatFiles implements PseudoFileSource {
       files.add(
         `${folder}/meminfo`,
         textFile(() => this.meminfo(nid)),
+      );
+      files.add(
+        `${folder}/vmstat`,
+        textFile(() => this.vmstat(nid)),
       );
       files.add(
         `${folder}/numastat`,
@@ -80,10 +92,45 @@ export class NodeStatFiles implements PseudoFileSource {
       ['Mapped', pages.fileMapped],
       ['AnonPages', pages.anonMapped],
       ['Shmem', pages.shmem],
+      ['AnonHugePages', this.hugeFolios(nid) * PTRS_PER_PTE],
     ];
     return rows
       .map(([name, count]) => `Node ${nid} ${`${name}:`.padEnd(15)} ${count * KIB_PER_PAGE} kB`)
       .join('\n');
+  }
+
+  /** Simplified: gauges only, those that there are. */
+  private vmstat(nid: number): string {
+    const pages = this.count(nid);
+    const rows: readonly (readonly [string, number])[] = [
+      ['nr_free_pages', this.nodes.pgdat(nid).freePages()],
+      ...Object.entries(this.nodes.pgdat(nid).numaStat).slice(0, NUMA_MISSES),
+      ['nr_inactive_anon', pages.inactiveAnon],
+      ['nr_active_anon', pages.activeAnon],
+      ['nr_inactive_file', pages.inactiveFile],
+      ['nr_active_file', pages.activeFile],
+      ['nr_unevictable', pages.unevictable],
+      ['nr_anon_pages', pages.anonMapped],
+      ['nr_mapped', pages.fileMapped],
+      ['nr_file_pages', pages.filePages],
+      ['nr_shmem', pages.shmem],
+      ['nr_anon_transparent_hugepages', this.hugeFolios(nid)],
+    ];
+    return rows.map(([name, count]) => `${name} ${count}`).join('\n');
+  }
+
+  /** Anonymous folios of the node that some page table maps whole (NR_ANON_THPS). */
+  private hugeFolios(nid: number): number {
+    const found = new Set<number>();
+    for (const { id } of this.mms.all()) {
+      for (const [, leaf] of this.ptes.regions(id)) {
+        if (this.ptes.pmd[leaf] !== PMD_HUGE) continue;
+        const pfn = this.ptes.value[leaf << LEAF_SHIFT]!;
+        const maps = pteMapsPage(this.ptes.bits[leaf << LEAF_SHIFT]!);
+        if (maps && this.table.has(pfn, PG_anon) && this.nodes.nidOf(pfn) === nid) found.add(pfn);
+      }
+    }
+    return found.size;
   }
 
   private numastat(nid: number): string {

@@ -1,14 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { FolioTable, MAX_PAGE_ORDER, ORDERS, Prng, ZONE_NORMAL, Zone } from '../../src/index.js';
+import { MIGRATE_MOVABLE } from '../../src/abi/migratetype.js';
+import { FolioTable, MAX_PAGE_ORDER, Prng, ZONE_NORMAL, Zone } from '../../src/index.js';
+import { verifyZone } from '../../src/machine/verify-zone.js';
 import {
   addFreeRange,
   buddyinfo,
-  freeList,
   freeOnePage,
-  isFreeBlock,
   removeAllFree,
   rmqueue,
 } from '../../src/mem/buddy.js';
+import { FREE_LISTS } from '../../src/mem/free-area.js';
 
 interface Heap {
   readonly table: FolioTable;
@@ -17,7 +18,7 @@ interface Heap {
 
 function heapOf(pages: number): Heap {
   const span = Math.ceil(pages / 1024) * 1024;
-  const table = new FolioTable(span, ORDERS);
+  const table = new FolioTable(span, FREE_LISTS);
   const zone = new Zone(0, 0, ZONE_NORMAL, 0, pages);
   addFreeRange(table, zone, 0, pages);
   return { table, zone };
@@ -27,18 +28,15 @@ function blocks(zone: Zone): Record<number, number> {
   return Object.fromEntries([...buddyinfo(zone).entries()].filter(([, count]) => count > 0));
 }
 
-/** Free pages by walking the lists, each block checked for alignment and for a free buddy. */
+/** A block of movable memory. */
+function take({ table, zone }: Heap, order: number, migratetype = MIGRATE_MOVABLE): number {
+  return rmqueue(table, zone, { order, migratetype, allocFlags: 0 });
+}
+
+/** Free pages, after every list and count was checked. */
 function recount({ table, zone }: Heap): number {
-  let free = zone.untouchedEnd - zone.untouchedStart;
-  for (let order = 0; order <= MAX_PAGE_ORDER; order++) {
-    for (const pfn of table.links.walk(freeList(zone, order))) {
-      free += 1 << order;
-      expect(pfn % (1 << order)).toBe(0);
-      const buddyFree = isFreeBlock(table, zone, pfn ^ (1 << order), order);
-      expect(order < MAX_PAGE_ORDER && buddyFree).toBe(false);
-    }
-  }
-  return free;
+  verifyZone(table, zone);
+  return zone.freePages;
 }
 
 test('memory starts as the largest aligned blocks', () => {
@@ -71,10 +69,10 @@ test('memory starts as the largest aligned blocks', () => {
 
 test('the smallest block that fits is split, its lower half handed out', () => {
   const heap = heapOf(1024);
-  const first = rmqueue(heap.table, heap.zone, 0);
+  const first = take(heap, 0);
   const afterFirst = blocks(heap.zone);
-  const second = rmqueue(heap.table, heap.zone, 0);
-  const third = rmqueue(heap.table, heap.zone, 2);
+  const second = take(heap, 0);
+  const third = take(heap, 2);
   expect({ first, afterFirst, second, third, left: blocks(heap.zone) }).toMatchInlineSnapshot(`
     {
       "afterFirst": {
@@ -108,15 +106,15 @@ test('the smallest block that fits is split, its lower half handed out', () => {
 
 test('a request for more than the largest free block fails and changes nothing', () => {
   const heap = heapOf(1024);
-  rmqueue(heap.table, heap.zone, 0);
+  take(heap, 0);
   const before = blocks(heap.zone);
-  expect(rmqueue(heap.table, heap.zone, MAX_PAGE_ORDER)).toBe(-1);
+  expect(take(heap, MAX_PAGE_ORDER)).toBe(-1);
   expect([blocks(heap.zone), heap.zone.freePages]).toEqual([before, 1023]);
 });
 
 test('a block does not merge beyond its zone', () => {
   const heap = heapOf(3);
-  const pages = [0, 0, 0].map(() => rmqueue(heap.table, heap.zone, 0));
+  const pages = [0, 0, 0].map(() => take(heap, 0));
   for (const pfn of pages) freeOnePage(heap.table, heap.zone, pfn, 0);
   expect([pages, blocks(heap.zone)]).toMatchInlineSnapshot(`
     [
@@ -135,11 +133,11 @@ test('a block does not merge beyond its zone', () => {
 
 test('a wholly free zone can be taken away and given back', () => {
   const heap = heapOf(3000);
-  const pfn = rmqueue(heap.table, heap.zone, 3);
+  const pfn = take(heap, 3);
   expect(() => removeAllFree(heap.table, heap.zone)).toThrow('wholly free');
   freeOnePage(heap.table, heap.zone, pfn, 3);
   removeAllFree(heap.table, heap.zone);
-  const gone = [blocks(heap.zone), heap.zone.managedPages, rmqueue(heap.table, heap.zone, 0)];
+  const gone = [blocks(heap.zone), heap.zone.managedPages, take(heap, 0)];
   addFreeRange(heap.table, heap.zone, 0, 3000);
   expect([gone, blocks(heap.zone), recount(heap)]).toMatchInlineSnapshot(`
     [
@@ -172,7 +170,7 @@ describe('X8: conservation', () => {
     for (let step = 0; step < 1500; step++) {
       if (random.chance(0.55)) {
         const order = random.below(random.chance(0.8) ? 4 : 11);
-        const pfn = rmqueue(heap.table, heap.zone, order);
+        const pfn = take(heap, order);
         if (pfn < 0) continue;
         expect(pfn % (1 << order)).toBe(0);
         for (let at = pfn; at < pfn + (1 << order); at++) {
