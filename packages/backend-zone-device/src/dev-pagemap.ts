@@ -1,16 +1,17 @@
 import type { MemoryDevice, VmFault } from '@mm-lab/mm-core';
-import { MEMORY_DEVICE_PRIVATE, type MemoryType } from './memory-type.js';
+import { MEMORY_DEVICE_COHERENT, MEMORY_DEVICE_PRIVATE, type MemoryType } from './memory-type.js';
 
 /** What a driver answers for its pages (struct dev_pagemap_ops). Failures are VM_FAULT_* bits. */
 export interface DevPagemapOps {
   /**
-   * Called by: `__folio_put`, `folios_put_refs`, when the last reference went.
-   * Holding:   nothing; the refcount is 0 and core has cleared the page's flags.
+   * Called by: `__folio_put`, `folios_put_refs`, when the last reference went; not for FS_DAX and
+   *            GENERIC. Required of PRIVATE and COHERENT.
+   * Holding:   nothing; the refcount is 0, the order of the folio still stands.
    * May:       put the page on the driver's own free list; must not sleep.
    * Returns:   nothing: the page is the driver's from here, and the buddy allocator never sees it.
    * Linux:     `dev_pagemap_ops.folio_free` (`page_free` up to 6.12).
    */
-  folio_free(folio: number): void;
+  folio_free?(folio: number): void;
 
   /**
    * Called by: `do_swap_page` for a device-private entry; PRIVATE only, where it is required.
@@ -20,18 +21,39 @@ export interface DevPagemapOps {
    * Linux:     `dev_pagemap_ops.migrate_to_ram`.
    */
   migrate_to_ram?(vmf: VmFault, page: number): number;
+
+  /**
+   * Called by: `memory_failure_dev_pagemap`, for an error in a page of the map.
+   * Holding:   nothing.
+   * May:       tell whoever uses the page.
+   * Returns:   0 or -errno; -EOPNOTSUPP leaves it to the core, which answers -ENXIO.
+   * Linux:     `dev_pagemap_ops.memory_failure`.
+   */
+  memory_failure?(pfn: number, flags: number): number;
+
+  /**
+   * Called by: `__folio_split`, once for each new folio of a PRIVATE one and once with -1 for the
+   *            original.
+   * Holding:   the folio is frozen or locked.
+   * May:       split what backs the folio, copy its own data to the new one.
+   * Returns:   nothing.
+   * Linux:     `dev_pagemap_ops.folio_split`.
+   */
+  folio_split?(head: number, tail: number): void;
 }
 
 /** What a driver asks for (struct dev_pagemap before memremap_pages). */
 export interface DevPagemapRequest {
   readonly name: string;
   readonly type: MemoryType;
-  /** Node whose range it takes: possible, without memory. The range is the whole node. */
+  /** Node it belongs to: possible, without memory. */
   readonly nid: number;
+  /** The part of the node's pages that it takes; default all of them. */
+  readonly range?: { readonly start: number; readonly pages: number };
   /** What backs the range, or null for memory that nobody simulates. */
   readonly device: MemoryDevice | null;
-  /** Compared by identity: whose pages a migration may pick up. */
-  readonly owner: object;
+  /** Compared by identity: whose pages a migration may pick up; PRIVATE and COHERENT need one. */
+  readonly owner: object | null;
   readonly ops: DevPagemapOps;
 }
 
@@ -50,7 +72,7 @@ export class DevPagemap {
     readonly pages: number,
   ) {}
 
-  get owner(): object {
+  get owner(): object | null {
     return this.request.owner;
   }
 
@@ -61,6 +83,11 @@ export class DevPagemap {
   /** Can the CPU not address its pages? */
   isPrivate(): boolean {
     return this.request.type === MEMORY_DEVICE_PRIVATE;
+  }
+
+  /** Is it memory that the CPU addresses and a driver hands out? */
+  isCoherent(): boolean {
+    return this.request.type === MEMORY_DEVICE_COHERENT;
   }
 
   has(pfn: number): boolean {

@@ -16,6 +16,8 @@ import {
   PTE_TYPE_SHIFT,
   PTE_UNADDRESSABLE,
   PTE_WRITE,
+  type Ptes,
+  PtesToken,
   pteType,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
@@ -26,7 +28,8 @@ import { type Memremap, MemremapToken } from './memremap.js';
 /**
  * Entries that map a DEVICE_PRIVATE page (include/linux/swapops.h, leafops.h). Linux has a write
  * and a read form; here they are one type with and without PTE_WRITE. Whether a page is exclusive
- * stands at the page, as it does for present entries.
+ * stands at the page, as it does for present entries. Entries of a leaf that is one of a PMD stand
+ * for the PMD's form.
  *
  * An entry: write --fork, mprotect--> read; either --access--> migrated to RAM, a present entry
  * then; a read one becomes a write one never in place.
@@ -39,6 +42,7 @@ export class DevicePrivateEntries implements EntryType {
   constructor(
     @inject(EntryTypesToken) entryTypes: EntryTypes,
     @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(MemremapToken) private readonly memremap: Memremap,
     @inject(MigrateToken) private readonly migrate: Migrate,
@@ -62,23 +66,30 @@ export class DevicePrivateEntries implements EntryType {
     return (bits & PTE_WRITE) !== 0;
   }
 
-  /** An access hit the entry (mm/memory.c:do_swap_page): the driver brings the page to RAM. */
+  /**
+   * An access hit the entry (mm/memory.c:do_swap_page, mm/huge_memory.c:
+   * do_huge_pmd_device_private): the driver brings the page, or all of a huge entry, to RAM.
+   */
   fault(vmf: VmFault): number {
-    const page = vmf.value;
+    const isHuge = this.ptes.isHuge(vmf.slot);
+    const page = isHuge ? this.table.head(vmf.value) : vmf.value;
+    const folio = this.table.head(page);
     const ops = this.memremap.pgmapOf(page)?.ops;
     if (ops?.migrate_to_ram === undefined) {
       vmf.unlock();
       return VM_FAULT_SIGBUS;
     }
-    if (!this.folios.trylock(page)) {
+    if (!this.folios.trylock(folio)) {
       vmf.unlock();
-      return this.waitOnPage(page);
+      return this.waitOnPage(folio);
     }
-    this.folios.get(page);
+    this.folios.get(folio);
     vmf.unlock();
     const result = ops.migrate_to_ram(vmf, page);
-    this.folios.unlock(page);
-    this.folios.put(page);
+    // The folio may have been split meanwhile: lock and reference stay with the page.
+    const left = this.table.head(page);
+    this.folios.unlock(left);
+    this.folios.put(left);
     return result;
   }
 
@@ -90,6 +101,11 @@ export class DevicePrivateEntries implements EntryType {
 
   /** The core has moved the mapping. */
   move(): void {}
+
+  /** A device reaches its own pages (hmm_range_fault). */
+  ownerOf(payload: number): object | null {
+    return this.memremap.pgmapOf(payload)?.owner ?? null;
+  }
 
   version(payload: number): number {
     return this.table.version[payload]!;

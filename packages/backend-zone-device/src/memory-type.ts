@@ -1,12 +1,29 @@
-/**
- * Types of device memory (include/linux/memremap.h:enum memory_type). Only the two that migrate_vma
- * moves are modelled; FS_DAX, GENERIC and PCI_P2PDMA are refused.
- */
+/** Types of device memory (include/linux/memremap.h:enum memory_type). */
 
 /** The CPU can't address it: mapped by device-private entries, an access faults. */
 export const MEMORY_DEVICE_PRIVATE = 1;
 /** Coherent with the CPU: mapped by present entries, an access goes straight to the device. */
 export const MEMORY_DEVICE_COHERENT = 2;
+/** Pages of a DAX file system: a freed one wakes who waits for it to be idle. */
+export const MEMORY_DEVICE_FS_DAX = 3;
+/** Host memory behind a character device: the only type whose free pages have a reference. */
+export const MEMORY_DEVICE_GENERIC = 4;
+/** A window of a PCI device that other devices reach. */
+export const MEMORY_DEVICE_PCI_P2PDMA = 5;
 
-/** One of the modelled types. */
-export type MemoryType = typeof MEMORY_DEVICE_PRIVATE | typeof MEMORY_DEVICE_COHERENT;
+export type MemoryType =
+  | typeof MEMORY_DEVICE_PRIVATE
+  | typeof MEMORY_DEVICE_COHERENT
+  | typeof MEMORY_DEVICE_FS_DAX
+  | typeof MEMORY_DEVICE_GENERIC
+  | typeof MEMORY_DEVICE_PCI_P2PDMA;
+
+/** Are its pages handed out one by one by a driver, each with a reference of the page map? */
+export function isDriverAllocated(type: MemoryType): boolean {
+  return type === MEMORY_DEVICE_PRIVATE || type === MEMORY_DEVICE_COHERENT;
+}
+
+/** References of a free page. */
+export function freeReferences(type: MemoryType): number {
+  return type === MEMORY_DEVICE_GENERIC ? 1 : 0;
+}

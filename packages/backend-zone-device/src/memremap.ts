@@ -5,6 +5,9 @@ import {
   EINVAL,
   ENOMEM,
   ENXIO,
+  EOPNOTSUPP,
+  type Folios,
+  FoliosToken,
   type FolioTable,
   FolioTableToken,
   GRANT_MIGRATION,
@@ -13,19 +16,30 @@ import {
   injectable,
   type Managed,
   ManagedToken,
+  type MemCgroups,
+  MemCgroupsToken,
+  type MemoryFailure,
+  MemoryFailureToken,
   type Nodes,
   NodesToken,
   PG_locked,
 } from '@mm-lab/mm-core';
 import { DevPagemap, type DevPagemapRequest } from './dev-pagemap.js';
+import {
+  freeReferences,
+  isDriverAllocated,
+  MEMORY_DEVICE_FS_DAX,
+  MEMORY_DEVICE_GENERIC,
+  MEMORY_DEVICE_PRIVATE,
+} from './memory-type.js';
 
 /**
  * The page maps of a machine (mm/memremap.c). The pages of one belong to its driver: they are in no
  * zone that allocates, on no LRU list, and come back to the driver when they are freed. The node
  * gets no new state and no zonelist changes.
  *
- * A page: free (refcount 0, its driver's) --pageInit--> allocated (refcount 1, locked) --last
- * put--> free, through `folio_free`.
+ * A page: free (refcount 0, its driver's) --folioInit--> allocated (refcount 1, locked) --last
+ * put--> free, through `folio_free`. GENERIC pages rest at one reference.
  */
 @injectable()
 export class Memremap {
@@ -35,32 +49,35 @@ export class Memremap {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(ManagedToken) private readonly managed: Managed,
-  ) {}
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
+    @inject(FoliosToken) folios: Folios,
+    @inject(MemoryFailureToken) memoryFailure: MemoryFailure,
+  ) {
+    folios.addHolder(() => this.restingPages());
+    memoryFailure.onOffline = (pfn, flags) => this.memoryFailureDevPagemap(pfn, flags);
+  }
 
   /**
-   * Makes the range of a node device memory (memremap_pages). Simplified: one range, that of a
-   * whole node, as this machine has physical addresses for nodes only.
+   * Makes a range device memory (memremap_pages). Simplified: the range lies in the pages of a
+   * possible node, as this machine has physical addresses for nodes only; one range a map.
    *
-   * @returns the page map; -EINVAL for a node without a range or a callback that is missing,
-   *   -ENOMEM if a page map has it, -ENXIO if it is system memory
+   * @returns the page map; -EINVAL for a node without such a range or for what the type misses,
+   *   -ENOMEM if a page map has a part of it, -ENXIO if it is system memory
    */
   memremapPages(request: DevPagemapRequest): DevPagemap | number {
     if (!this.nodes.exists(request.nid)) return -EINVAL;
     const pgdat = this.nodes.pgdat(request.nid);
-    if (pgdat.spannedPages === 0) return -EINVAL;
-    const pgmap = new DevPagemap(request, pgdat.base, pgdat.spannedPages);
-    if (pgmap.isPrivate() && request.ops.migrate_to_ram === undefined) return -EINVAL;
-    if (this.pgmapOf(pgdat.base) !== null) return -ENOMEM;
+    const start = request.range?.start ?? pgdat.base;
+    const pages = request.range?.pages ?? pgdat.spannedPages;
+    const end = start + pages;
+    if (pages <= 0 || start < pgdat.base || end > pgdat.base + pgdat.spannedPages) return -EINVAL;
+    if (!hasWhatItNeeds(request)) return -EINVAL;
+    if (this.pgmapOf(start) !== null || this.pgmapOf(end - 1) !== null) return -ENOMEM;
     if (pgdat.managedPages() > 0) return -ENXIO;
-    request.device?.attach({ nid: request.nid, base: pgmap.base, pages: pgmap.pages });
-    const owner = this.managed.createOwner(request.name, 'page-map');
-    this.managed.claim(owner, pgmap.base, pgmap.pages);
-    owner.seal(
-      { free_folio: (folio) => this.freeZoneDeviceFolio(pgmap, folio) },
-      GRANT_MIGRATION | GRANT_WRITE,
-    );
+    const pgmap = new DevPagemap(request, start, pages);
+    this.claim(pgmap);
     pgdat.device = request.device;
-    pgdat.pagesOutside = () => pgmap.allocated;
+    pgdat.pagesOutside = () => this.allocatedOn(request.nid);
     if (request.device !== null) pgdat.setSpeed(request.device);
     this.pagemaps.add(pgmap);
     return pgmap;
@@ -75,12 +92,27 @@ export class Memremap {
   memunmapPages(pgmap: DevPagemap): number {
     if (pgmap.allocated > 0) return -EBUSY;
     if (!this.pagemaps.delete(pgmap)) return 0;
+    this.table.refcount.fill(0, pgmap.base, pgmap.base + pgmap.pages);
     this.managed.claim(null, pgmap.base, pgmap.pages);
-    const pgdat = this.nodes.pgdat(pgmap.request.nid);
+    const { nid } = pgmap.request;
+    if ([...this.pagemaps].some(({ request }) => request.nid === nid)) return 0;
+    const pgdat = this.nodes.pgdat(nid);
     pgdat.device?.detach();
     pgdat.device = null;
     pgdat.pagesOutside = null;
     return 0;
+  }
+
+  /**
+   * A hole of the node's pages that no page map has (request_free_mem_region), aligned to its
+   * size. @returns its first page or -1
+   */
+  requestFreeRegion(nid: number, pages: number): number {
+    const { base, spannedPages } = this.nodes.pgdat(nid);
+    for (let start = base; start + pages <= base + spannedPages; start += pages) {
+      if (this.pgmapOf(start) === null && this.pgmapOf(start + pages - 1) === null) return start;
+    }
+    return -1;
   }
 
   /** The page map a page belongs to, or null (get_dev_pagemap, without a reference). */
@@ -96,21 +128,89 @@ export class Memremap {
 
   /** Makes a free page of the driver an allocated one, locked (zone_device_page_init). */
   pageInit(pgmap: DevPagemap, pfn: number): void {
-    assert(pgmap.has(pfn), 'a page map allocates its own pages');
-    assert(this.table.refcount[pfn] === 0, 'a free device page has no reference');
-    pgmap.allocated += 1;
-    this.table.prepareFolio(pfn, 0);
+    this.folioInit(pgmap, pfn, 0);
+  }
+
+  /** The same for a folio of an order (zone_device_folio_init). */
+  folioInit(pgmap: DevPagemap, pfn: number, order: number): void {
+    const pages = 1 << order;
+    assert(pgmap.has(pfn) && pgmap.has(pfn + pages - 1), 'a page map allocates its own pages');
+    assert(pfn % pages === 0, 'a folio is aligned to its size');
+    for (let at = pfn; at < pfn + pages; at++) {
+      assert(this.table.refcount[at] === 0, 'a free device page has no reference');
+      this.table.flags[at] = 0;
+      this.table.order[at] = 0;
+    }
+    pgmap.allocated += pages;
+    this.table.prepareFolio(pfn, order);
     this.table.set(pfn, PG_locked);
+  }
+
+  private claim(pgmap: DevPagemap): void {
+    const { request, base, pages } = pgmap;
+    if (this.allocatedOn(request.nid) === 0 && this.nodes.pgdat(request.nid).device === null) {
+      request.device?.attach({ nid: request.nid, base, pages });
+    }
+    const owner = this.managed.createOwner(request.name, 'page-map');
+    this.managed.claim(owner, base, pages);
+    const { folio_split } = request.ops;
+    owner.seal(
+      {
+        free_folio: (folio) => this.freeZoneDeviceFolio(pgmap, folio),
+        ...(pgmap.isPrivate() && folio_split !== undefined
+          ? { folio_split: (head, tail) => request.ops.folio_split?.(head, tail) }
+          : {}),
+      },
+      GRANT_WRITE | (isDriverAllocated(request.type) ? GRANT_MIGRATION : 0),
+    );
+    const references = freeReferences(request.type);
+    if (references > 0) this.table.refcount.fill(references, base, base + pages);
   }
 
   /** The last reference went (free_zone_device_folio). @returns true: the core is done with it */
   private freeZoneDeviceFolio(pgmap: DevPagemap, folio: number): boolean {
-    assert(this.table.mapcount[folio] === 0, 'a freed device page is mapped nowhere');
+    const pages = this.table.nrPages(folio);
+    assert(this.table.folioMapcount(folio) === 0, 'a freed device page is mapped nowhere');
     assert(!this.table.has(folio, PG_locked), 'a freed device page is not locked');
-    this.table.flags[folio] = 0;
-    pgmap.ops.folio_free(folio);
-    pgmap.allocated -= 1;
+    this.memcgs.uncharge(folio);
+    const { type } = pgmap.request;
+    if (type !== MEMORY_DEVICE_FS_DAX && type !== MEMORY_DEVICE_GENERIC) {
+      pgmap.ops.folio_free?.(folio);
+    }
+    this.table.flags.fill(0, folio, folio + pages);
+    this.table.order.fill(0, folio, folio + pages);
+    if (isDriverAllocated(type)) pgmap.allocated -= pages;
+    this.table.refcount[folio] = freeReferences(type);
     return true;
+  }
+
+  /** An error in a device page (memory_failure_dev_pagemap, mf_generic_kill_procs). */
+  private memoryFailureDevPagemap(pfn: number, flags: number): number {
+    const rc = this.pgmapOf(pfn)?.ops.memory_failure?.(pfn, flags) ?? -EOPNOTSUPP;
+    return rc === -EOPNOTSUPP ? -ENXIO : rc;
+  }
+
+  private allocatedOn(nid: number): number {
+    let allocated = 0;
+    for (const { request, allocated: own } of this.pagemaps) {
+      if (request.nid === nid) allocated += own;
+    }
+    return allocated;
+  }
+
+  /** Free pages that have a reference all the same. */
+  private *restingPages(): IterableIterator<number> {
+    for (const { request, base, pages } of this.pagemaps) {
+      if (freeReferences(request.type) === 0) continue;
+      for (let pfn = base; pfn < base + pages; pfn++) yield pfn;
+    }
   }
 }
 export const MemremapToken = createToken<Memremap>('Memremap');
+
+/** What memremap_pages demands of each type. */
+function hasWhatItNeeds({ type, ops, owner }: DevPagemapRequest): boolean {
+  if (!isDriverAllocated(type)) return true;
+  if (owner === null || ops.folio_free === undefined) return false;
+  return type !== MEMORY_DEVICE_PRIVATE || ops.migrate_to_ram !== undefined;
+}

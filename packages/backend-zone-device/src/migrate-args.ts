@@ -1,4 +1,4 @@
-import type { MmStruct } from '@mm-lab/mm-core';
+import { assert, type MmStruct, type Vma } from '@mm-lab/mm-core';
 
 /** What a migration by address is about (struct migrate_vma). Pages are virtual page numbers. */
 export interface MigrateVmaArgs {
@@ -34,6 +34,13 @@ export function migrateVmaArgs(
     faultPage: range.faultPage ?? -1,
     cpages: 0,
   };
+}
+
+/** The area that a migration is about; setup has checked that there is one. */
+export function vmaOf(args: MigrateVmaArgs): Vma {
+  const vma = args.mm.find(args.start);
+  assert(vma !== null, 'setup refuses a range outside of an area');
+  return vma;
 }
 
 /** What both ways to migrate, by address and by pfn, hand to the phases they share. */

@@ -8,26 +8,36 @@ import {
   FolioTableToken,
   inject,
   injectable,
+  type MemCgroups,
+  MemCgroupsToken,
   type Migrate,
   MigrateToken,
+  migrateFolioFlags,
   type Nodes,
   NodesToken,
-  PG_active,
   PG_anon,
-  PG_dirty,
-  PG_referenced,
-  PG_swapbacked,
   PG_swapcache,
-  PG_workingset,
   type Swap,
   SwapToken,
   Tracepoints,
   type Work,
   WorkToken,
 } from '@mm-lab/mm-core';
+import { type DeviceSplit, DeviceSplitToken } from './device-split.js';
+import { isDriverAllocated } from './memory-type.js';
 import { type Memremap, MemremapToken } from './memremap.js';
-import type { MigrateEntries } from './migrate-args.js';
-import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
+import type { MigrateEntries, MigrateVmaArgs } from './migrate-args.js';
+import { HoleFiller, type MigrateInsert, MigrateInsertToken } from './migrate-insert.js';
+import {
+  asBase,
+  isCompound,
+  MIGRATE_PFN_MIGRATE,
+  MIGRATE_PFN_VALID,
+  migratePfn,
+  migratePfnFlags,
+  migratePfnToPage,
+  withoutMigrate,
+} from './migrate-pfn.js';
 import { dropEntry, type MigrateUnmap, MigrateUnmapToken } from './migrate-unmap.js';
 
 /**
@@ -48,7 +58,10 @@ export class MigrateInstall {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(MemremapToken) private readonly memremap: Memremap,
+    @inject(DeviceSplitToken) private readonly split: DeviceSplit,
+    @inject(MigrateInsertToken) private readonly insert: MigrateInsert,
     @inject(MigrateUnmapToken) private readonly unmap: MigrateUnmap,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
     @inject(ClockToken) private readonly clock: Clock,
@@ -58,17 +71,58 @@ export class MigrateInstall {
   }
 
   /**
-   * Moves what a page is, no data: afterwards MIGRATE in src says what really moves.
-   * Simplified: a hole is never filled (migrate_vma_insert_page); its entry drops out.
+   * Moves what a page is, no data: afterwards MIGRATE in src says what really moves
+   * (__migrate_device_pages).
+   * @param args the migration by address, or null for one by pfn, which has no holes and splits
+   *   nothing
    */
-  pages(entries: MigrateEntries): void {
+  pages(entries: MigrateEntries, args: MigrateVmaArgs | null): void {
     const { src, dst } = entries;
-    for (let at = 0; at < src.length; at++) {
-      if ((src[at]! & MIGRATE_PFN_MIGRATE) === 0) continue;
+    const filler = args === null ? null : new HoleFiller(this.insert, args);
+    for (let at = 0; at < src.length; ) {
       const from = migratePfnToPage(src[at]!);
-      const to = migratePfnToPage(dst[at]!);
-      if (from < 0 || to < 0 || !this.moveFolio(from, to, entries.faultPage)) dropEntry(src, at);
+      if (migratePfnToPage(dst[at]!) < 0) {
+        dropEntry(src, at);
+        at++;
+      } else if (from < 0) {
+        at += filler?.fill(at) ?? 1;
+      } else {
+        at += this.move(entries, at, args !== null);
+      }
     }
+  }
+
+  /** An entry with a page. @returns entries dealt with */
+  private move({ src, dst, faultPage }: MigrateEntries, at: number, maySplit: boolean): number {
+    if ((src[at]! & MIGRATE_PFN_MIGRATE) === 0) return 1;
+    const from = migratePfnToPage(src[at]!);
+    let entries = 1;
+    const isWhole = isCompound(src[at]!);
+    if (isWhole && !isCompound(dst[at]!)) {
+      entries = maySplit ? this.splitSource(src, at, from, faultPage) : 0;
+      if (entries === 0) {
+        src[at] = asBase(withoutMigrate(src[at]!));
+        return 1;
+      }
+    } else if (!isWhole && isCompound(dst[at]!)) {
+      dropEntry(src, at);
+    }
+    for (let i = at; i < at + entries; i++) {
+      const to = migratePfnToPage(dst[i]!);
+      const page = migratePfnToPage(src[i]!);
+      if (to < 0 || !this.moveFolio(page, to, page === faultPage ? 1 : 0)) dropEntry(src, i);
+    }
+    return entries;
+  }
+
+  /** migrate_vma_split_unmapped_folio. @returns entries of the pages, or 0 */
+  private splitSource(src: number[], at: number, folio: number, faultPage: number): number {
+    const pages = this.table.nrPages(folio);
+    const extra = this.unmap.isFaultFolio(folio, faultPage) ? 1 : 0;
+    if (!this.split.splitUnmapped(folio, extra)) return 0;
+    const flags = migratePfnFlags(asBase(src[at]!)) - MIGRATE_PFN_VALID;
+    for (let i = 0; i < pages; i++) src[at + i] = migratePfn(folio + i) + flags;
+    return pages;
   }
 
   /**
@@ -121,7 +175,7 @@ export class MigrateInstall {
     this.unmap.removeMigrationPtes(from, to);
     const tp = this.tracepoints.mm_migrate_folio;
     if (tp.enabled) tp.emit(from, to, this.nodes.nidOf(from), this.nodes.nidOf(to));
-    if (from !== faultPage) this.folios.unlock(from);
+    if (!this.unmap.isFaultFolio(from, faultPage)) this.folios.unlock(from);
     if (this.isDevice(from)) this.folios.put(from);
     else this.folios.dropIsolated(from);
     this.folios.unlock(to);
@@ -129,12 +183,19 @@ export class MigrateInstall {
     this.folios.put(to);
   }
 
-  /** folio_migrate_mapping and folio_migrate_flags. @returns false if somebody else holds `from` */
-  private moveFolio(from: number, to: number, faultPage: number): boolean {
-    if (this.table.has(from, PG_swapcache) && !this.swap.freeSwap(from)) return false;
-    const expected = this.unmap.expectedReferences(from, faultPage);
-    if (this.table.refcount[from] !== expected) return false;
-    this.table.flags[to]! |= this.table.flags[from]! & CARRIED;
+  /**
+   * folio_migrate_mapping and folio_migrate_flags. Only anonymous memory goes to a device, and only
+   * PRIVATE and COHERENT ones take it. @returns false if it may not, or somebody else holds `from`
+   */
+  private moveFolio(from: number, to: number, extra: number): boolean {
+    const target = this.memremap.pgmapOf(to);
+    if (target !== null) {
+      if (!isDriverAllocated(target.request.type) || !this.table.has(from, PG_anon)) return false;
+      if (this.table.has(from, PG_swapcache) && !this.swap.freeSwap(from)) return false;
+    }
+    if (this.table.refcount[from] !== this.unmap.expectedReferences(from, extra)) return false;
+    this.memcgs.move(from, to);
+    migrateFolioFlags(this.table, from, to);
     return true;
   }
 
@@ -143,6 +204,3 @@ export class MigrateInstall {
   }
 }
 export const MigrateInstallToken = createToken<MigrateInstall>('MigrateInstall');
-
-/** Flags that move with the page; those of an LRU it is not on stay behind. */
-const CARRIED = PG_referenced | PG_dirty | PG_active | PG_workingset | PG_swapbacked | PG_anon;

@@ -10,13 +10,15 @@ export const MIGRATE_PFN_VALID = 1 << 0;
 export const MIGRATE_PFN_MIGRATE = 1 << 1;
 /** The CPU's mapping was writable. */
 export const MIGRATE_PFN_WRITE = 1 << 3;
-/** PMD-sized entry; the model has base pages only and never sets it. */
+/** PMD-sized entry; the 511 entries behind it are empty. */
 export const MIGRATE_PFN_COMPOUND = 1 << 4;
 
 /** Which pages `migrate_vma_setup` picks up besides holes. */
 export const MIGRATE_VMA_SELECT_SYSTEM = 1 << 0;
 export const MIGRATE_VMA_SELECT_DEVICE_PRIVATE = 1 << 1;
 export const MIGRATE_VMA_SELECT_DEVICE_COHERENT = 1 << 2;
+/** Keep PMD mappings whole. */
+export const MIGRATE_VMA_SELECT_COMPOUND = 1 << 3;
 
 const MIGRATE_PFN_UNIT = 1 << 6;
 
@@ -28,6 +30,26 @@ export function migratePfn(pfn: number): number {
 /** migrate_pfn_to_page: the pfn an entry names, or -1. */
 export function migratePfnToPage(entry: number): number {
   return (entry & MIGRATE_PFN_VALID) === 0 ? -1 : Math.floor(entry / MIGRATE_PFN_UNIT);
+}
+
+/** Does the entry stand for a PMD? */
+export function isCompound(entry: number): boolean {
+  return (entry & MIGRATE_PFN_COMPOUND) !== 0;
+}
+
+/** The entry, standing for a PMD. */
+export function asCompound(entry: number): number {
+  return isCompound(entry) ? entry : entry + MIGRATE_PFN_COMPOUND;
+}
+
+/** The entry, standing for one page. */
+export function asBase(entry: number): number {
+  return isCompound(entry) ? entry - MIGRATE_PFN_COMPOUND : entry;
+}
+
+/** The flags of an entry. */
+export function migratePfnFlags(entry: number): number {
+  return entry & (MIGRATE_PFN_UNIT - 1);
 }
 
 /** Takes the entry out of the migration; what it names stays. */

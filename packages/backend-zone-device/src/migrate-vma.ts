@@ -7,6 +7,8 @@ import {
   inject,
   injectable,
   PG_locked,
+  VM_HUGETLB,
+  VM_SPECIAL,
   type Work,
   WorkToken,
 } from '@mm-lab/mm-core';
@@ -38,21 +40,22 @@ export class MigrateVma {
    * locked, unmapped everywhere and stands still.
    *
    * @returns 0 even if nothing was selected (see `args.cpages`); -EINVAL for a range that is empty
-   *   or not inside one vma, arrays that are too short, or a fault page that is not a locked
+   *   or not inside one vma, a hugetlb or special one, arrays that are too short, or a fault page that is not a locked
    *   device-private one
    */
   setup(args: MigrateVmaArgs): number {
     if (!this.isValid(args)) return -EINVAL;
     args.cpages = 0;
+    args.src.fill(0);
     const unmapped = this.collect.run(args);
     if (unmapped > 0) this.work.charge(this.cost.tlbFlushNs(args.mm.activeCpus));
-    args.cpages -= this.unmap.run(args);
+    if (args.cpages > 0) args.cpages = this.unmap.run(args);
     return 0;
   }
 
-  /** Moves metadata (migrate_vma_pages). */
+  /** Moves metadata and fills holes (migrate_vma_pages). */
   pages(args: MigrateVmaArgs): void {
-    this.install.pages(args);
+    this.install.pages(args, args);
   }
 
   /** Restores mappings, here or there (migrate_vma_finalize). */
@@ -64,6 +67,7 @@ export class MigrateVma {
     const pages = args.end - args.start;
     const vma = args.mm.find(args.start);
     if (vma === null || pages <= 0 || vma.end < args.end) return false;
+    if ((vma.flags & (VM_HUGETLB | VM_SPECIAL)) !== 0) return false;
     if (args.src.length < pages || args.dst.length < pages) return false;
     if (args.faultPage < 0) return true;
     return (

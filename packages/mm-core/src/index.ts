@@ -153,6 +153,7 @@ export {
   VM_SEQ_READ,
   VM_SHARED,
   VM_SOFTDIRTY,
+  VM_SPECIAL,
   VM_UFFD_MISSING,
   VM_UFFD_WP,
   VM_WIPEONFORK,
@@ -197,12 +198,14 @@ export {
   PTE_ACCESSED,
   PTE_CHECKED,
   PTE_DIRTY,
+  PTE_MKDIRTY,
   PTE_NODE_MASK,
   PTE_NODE_SHIFT,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
   PTE_SWP_EXCLUSIVE,
+  PTE_TRACKING,
   PTE_TYPE_HWPOISON,
   PTE_TYPE_MASK,
   PTE_TYPE_MIGRATION_READ,
@@ -392,6 +395,8 @@ export {
   LRU_UNEVICTABLE,
   NR_LRU_LISTS,
 } from './mem/lruvec.js';
+export { MemCgroups, MemCgroupsToken } from './mem/memcg.js';
+export { migrateFolioFlags } from './mem/migrate-flags.js';
 export { type Nodemask, nodeList, nodemask, parseNodeList } from './mem/nodemask.js';
 export { Nodes, NodesToken } from './mem/nodes.js';
 export type { OpenFile } from './mem/open-file.js';
@@ -403,6 +408,7 @@ export {
 } from './mem/pgdat.js';
 export { type Policy, policyText } from './mem/policy.js';
 export { LEAF_SHIFT, PMD_HUGE, Ptes, PtesToken } from './mem/ptes.js';
+export { LEAF_SHIFT, PMD_HUGE, PMD_NONE, PMD_TABLE, Ptes, PtesToken } from './mem/ptes.js';
 export { Rmap, RmapToken } from './mem/rmap.js';
 export {
   type Creds,
@@ -412,7 +418,7 @@ export {
   rootCreds,
   TaskStruct,
 } from './mem/task-struct.js';
-export { UserfaultfdCtx } from './mem/userfaultfd.js';
+export { UserfaultfdCtx, userfaultfdMissing } from './mem/userfaultfd.js';
 export { lockedVm, totalVm } from './mem/vm-totals.js';
 export {
   anonymousVma,
@@ -453,7 +459,16 @@ export {
   type NsName,
 } from './mm/cost-table.js';
 export { Demotion, DemotionToken } from './mm/demotion.js';
+export { DeviceExclusive, DeviceExclusiveToken } from './mm/device-exclusive.js';
+export {
+  DeviceMirror,
+  type MirrorAccess,
+  type MirrorParts,
+  type MirrorResult,
+  mirrorParts,
+} from './mm/device-mirror.js';
 export { DiskSwap, type DiskSwapOptions, diskSwap } from './mm/disk-swap.js';
+export { Dma, DmaToken } from './mm/dma.js';
 export { type EntryType, EntryTypes, EntryTypesToken } from './mm/entry-types.js';
 export { FileFault, FileFaultToken } from './mm/file-fault.js';
 export { Filemap, FilemapToken } from './mm/filemap.js';
@@ -461,10 +476,24 @@ export { Files, FilesToken } from './mm/files.js';
 export { Folios, FoliosToken, type FrameHolder } from './mm/folio.js';
 export { Fork, ForkToken } from './mm/fork.js';
 export { Gup, GupToken } from './mm/gup.js';
+export {
+  type FaultHelper,
+  HMM_PFN_ERROR,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  HMM_ZERO_PFN,
+  Hmm,
+  type HmmRange,
+  HmmToken,
+  hmmRange,
+} from './mm/hmm.js';
 export { HugeMemory, HugeMemoryToken } from './mm/huge-memory.js';
 export { InterleaveWeights, InterleaveWeightsToken } from './mm/interleave-weights.js';
 export { Kswapd, KswapdToken } from './mm/kswapd.js';
 export { Mapping, MappingToken } from './mm/mapping.js';
+export { Memcontrol, MemcontrolToken } from './mm/memcontrol.js';
 export { Memory, MemoryToken } from './mm/memory.js';
 export {
   MEMORY_BLOCK_PAGES,
@@ -492,11 +521,26 @@ export { Mlock, MlockToken } from './mm/mlock.js';
 export { MlockFolio, MlockFolioToken } from './mm/mlock-folio.js';
 export { type FileBacking, Mmap, MmapToken } from './mm/mmap.js';
 export { Mms, MmsToken } from './mm/mms.js';
+export {
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_EXCLUSIVE,
+  MMU_NOTIFY_MIGRATE,
+  MMU_NOTIFY_PROTECTION_PAGE,
+  MMU_NOTIFY_PROTECTION_VMA,
+  MMU_NOTIFY_RELEASE,
+  MMU_NOTIFY_SOFT_DIRTY,
+  MMU_NOTIFY_UNMAP,
+  MmuIntervalNotifier,
+  type MmuNotifierRange,
+  MmuNotifiers,
+  MmuNotifiersToken,
+} from './mm/mmu-notifier.js';
 export { MovePages, MovePagesToken, type MoveResult } from './mm/move-pages.js';
 export { Mprotect, MprotectToken, vmFlags } from './mm/mprotect.js';
 export { OomKill, OomKillToken, type OomReaper } from './mm/oom-kill.js';
 export { PageAlloc, PageAllocToken } from './mm/page-alloc.js';
 export { type FilePlace, PageCache, PageCacheToken } from './mm/page-cache.js';
+export { Pmds, PmdsToken } from './mm/pmd.js';
 export { RmapWalk, RmapWalkToken } from './mm/rmap-walk.js';
 export {
   DEF_PRIORITY,

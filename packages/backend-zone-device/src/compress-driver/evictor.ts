@@ -46,7 +46,7 @@ export class Evictor {
       deviceCopy.copy(ram, src);
       entries.dst[at] = migratePfn(ram);
     }
-    install.pages(entries);
+    install.pages(entries, null);
     let moved = 0;
     for (let at = 0; at < chosen.length; at++) {
       if ((entries.src[at]! & MIGRATE_PFN_MIGRATE) === 0) continue;

@@ -98,6 +98,24 @@ export const SITE_FACTS = {
     'mm/migrate_device.c:migrate_device_finalize',
     'folio_is_zone_device',
   ),
+  'rmap.__folio_remove_rmap': site(
+    'skip sites',
+    0,
+    'mm/rmap.c:__folio_remove_rmap',
+    'folio_is_device_private',
+  ),
+  'gup.migrate_longterm_unpinnable_folios': site(
+    'long-term pin',
+    0,
+    'mm/gup.c:migrate_longterm_unpinnable_folios',
+    'folio_is_device_coherent',
+  ),
+  'memory_hotplug.pfn_to_online_page': site(
+    'memory failure',
+    0,
+    'mm/memory_hotplug.c:pfn_to_online_page',
+    'zone_is_zone_device',
+  ),
   'vmscan.shrink_folio_list': site(
     'free',
     0,

@@ -40,6 +40,7 @@ import { type MemoryTiers, MemoryTiersToken } from '../mm/memory-tiers.js';
 import { type Migrate, MigrateToken } from '../mm/migrate.js';
 import { type Mmap, MmapToken } from '../mm/mmap.js';
 import { type Mms, MmsToken } from '../mm/mms.js';
+import { MmuNotifiersToken } from '../mm/mmu-notifier.js';
 import { type MovePages, MovePagesToken } from '../mm/move-pages.js';
 import { type Mprotect, MprotectToken } from '../mm/mprotect.js';
 import { type NumaMaps, NumaMapsToken } from '../mm/numa-maps.js';
@@ -243,6 +244,7 @@ export class Machine {
 
   /** Unmaps everything of an address space and forgets it (mmput). */
   releaseMm(mm: MmStruct): void {
+    this.services.get(MmuNotifiersToken).release(mm.id);
     this.zap.range(mm, 0, Infinity);
     const gone = mm.vmas;
     mm.vmas = [];

@@ -7,7 +7,7 @@ import {
   PTE_SOFT_DIRTY,
   PTE_SPECIAL,
   PTE_WRITTEN,
-  pteMapsPage,
+  pteHoldsPage,
   pteType,
 } from '../abi/pte.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
@@ -40,7 +40,7 @@ function verifyHuge({ ptes, table }: Machine, mm: MmStruct, leaf: number, first:
   const bits = ptes.bits[head]!;
   const pfn = ptes.value[head]!;
   const isZero = (bits & PTE_SPECIAL) !== 0;
-  const hasPage = pteMapsPage(bits) || isMigrationType(pteType(bits));
+  const hasPage = pteHoldsPage(bits) || isMigrationType(pteType(bits));
   assert(isZero || hasPage, `huge page ${first} of mm ${mm.id} maps a folio`);
   const whole = isZero || (table.head(pfn) === pfn && table.order[pfn] === PMD_ORDER);
   assert(whole, `huge page ${first} of mm ${mm.id} maps a folio of PMD order whole`);

@@ -31,6 +31,13 @@ export class Contents {
     return version;
   }
 
+  /** A device stores bytes that have a name already. @returns the identity of the contents */
+  storeKey(pfn: number, key: number): number {
+    const version = this.versionNext++;
+    this.put(pfn, version, key);
+    return version;
+  }
+
   /** Progress at the last store through an entry; whoever plays a trace knows it. */
   lastStoreProgress: (slot: number) => number = () => this.progress;
 

@@ -8,6 +8,7 @@ import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { MMU_NOTIFY_SOFT_DIRTY, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type Work, WorkToken } from './work.js';
 
 /** What clear_refs is told to forget (fs/proc/task_mmu.c:enum clear_refs_types). */
@@ -24,6 +25,7 @@ export class ClearRefs {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -32,6 +34,9 @@ export class ClearRefs {
   write(mm: MmStruct, type: number): number {
     if (type < CLEAR_REFS_ALL || type > CLEAR_REFS_MM_HIWATER_RSS) return -EINVAL;
     if (type === CLEAR_REFS_MM_HIWATER_RSS) return 0;
+    if (type === CLEAR_REFS_SOFT_DIRTY) {
+      this.notifiers.invalidate(mm.id, 0, Infinity, MMU_NOTIFY_SOFT_DIRTY);
+    }
     for (const vma of mm.vmas) {
       if (type === CLEAR_REFS_ANON && vma.file !== null) continue;
       if (type === CLEAR_REFS_MAPPED && vma.file === null) continue;

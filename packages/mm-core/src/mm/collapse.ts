@@ -22,6 +22,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Memcontrol, MemcontrolToken } from './memcontrol.js';
 import { type Memory, MemoryToken } from './memory.js';
+import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type ThpSettings, ThpSettingsToken } from './thp-settings.js';
 import { type Work, WorkToken } from './work.js';
@@ -51,6 +52,7 @@ export class Collapse {
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -144,6 +146,7 @@ export class Collapse {
   /** __collapse_huge_page_copy, then the PMD. */
   private copy(mm: MmStruct, vma: Vma, first: number, folio: number): void {
     const leaf = this.ptes.slot(mm.id, first) >> LEAF_SHIFT;
+    this.notifiers.invalidate(mm.id, first, first + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
     this.deferred.begin();
     for (let at = 0; at < PTRS_PER_PTE; at++) {
       const slot = (leaf << LEAF_SHIFT) | at;

@@ -1,6 +1,8 @@
 import { PG_anon, PG_hugetlb, PG_partially_mapped, PG_swapcache } from '../abi/page-flags.js';
 import { PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 
@@ -14,6 +16,7 @@ import { Vmstat, VmstatToken } from '../mem/vmstat.js';
  */
 @injectable()
 export class DeferredSplit {
+  private readonly site = Sites.index('rmap.__folio_remove_rmap');
   private readonly counter = Vmstat.index('thp_deferred_split_page');
   private readonly queue = new Set<number>();
   /** Folios to be looked at when the running batch ends. */
@@ -22,6 +25,7 @@ export class DeferredSplit {
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -76,6 +80,7 @@ export class DeferredSplit {
   private consider(folio: number): void {
     const mayBe = this.table.has(folio, PG_anon) && !this.table.has(folio, PG_hugetlb);
     if (!mayBe || this.table.order[folio]! <= 1) return;
+    if (!this.managed.folio_may_be_lru(this.site, folio)) return;
     const pages = this.table.nrPages(folio);
     let mapped = 0;
     for (let at = folio; at < folio + pages; at++) if (this.table.mapcount[at]! > 0) mapped++;

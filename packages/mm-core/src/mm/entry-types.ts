@@ -23,6 +23,16 @@ export interface EntryType {
    * without a fault.
    */
   fork(parentSlot: number, childSlot: number, payload: number): void;
+  /**
+   * Makes the entry a present one again, before fork copies it; for types that may not be shared.
+   * @returns could it? Else fork fails with -EBUSY
+   */
+  restore?(slot: number): boolean;
+  /**
+   * Whose page the entry maps: a device that mirrors the address space reaches pages of its own
+   * (hmm_range_fault with dev_private_owner). Absent: nobody's.
+   */
+  ownerOf?(payload: number): object | null;
   /** mremap moved the entry. */
   move(from: number, to: number, payload: number): void;
   /** Identity of the contents behind the entry, for checks (`FolioTable.version`). */

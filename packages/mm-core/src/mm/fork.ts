@@ -1,4 +1,4 @@
-import { ENOMEM } from '../abi/errno.js';
+import { EBUSY, ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import {
   VM_ACCOUNT,
@@ -6,6 +6,7 @@ import {
   VM_LOCKED,
   VM_LOCKONFAULT,
   VM_MAYBE_GUARD,
+  VM_MAYWRITE,
   VM_SHARED,
   VM_WIPEONFORK,
   VM_WRITE,
@@ -48,6 +49,11 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Ksm, KsmToken } from './ksm.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import {
+  MMU_NOTIFY_PROTECTION_PAGE,
+  type MmuNotifiers,
+  MmuNotifiersToken,
+} from './mmu-notifier.js';
 import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type VmLimits, VmLimitsToken } from './vm-limits.js';
@@ -83,6 +89,7 @@ export class Fork {
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
     @inject(KsmToken) private readonly ksm: Ksm,
     @inject(PmdsToken) private readonly pmds: Pmds,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -98,6 +105,8 @@ export class Fork {
     if (rc < 0) return rc;
     for (const vma of child.vmas) {
       if (!needsCopy(vma)) continue;
+      if (isCow(vma))
+        this.notifiers.invalidate(parent.id, vma.start, vma.end, MMU_NOTIFY_PROTECTION_PAGE);
       this.splitPinned(parent, vma);
       const copy: Copy = { child, vma, nid };
       this.mapping.range(parent.id, vma.start, vma.end, (slot, vpn) => {
@@ -145,6 +154,8 @@ export class Fork {
   }
 
   private copyEntry(from: number, to: number, copy: Copy): number {
+    const special = this.entryTypes.get(pteType(this.ptes.bits[from]!));
+    if (special?.restore !== undefined && !special.restore(from)) return -EBUSY;
     const bits = this.ptes.bits[from]!;
     if (pteMapsPage(bits)) return this.copyPresent(from, to, bits, copy);
     const type = pteType(bits);
@@ -232,6 +243,11 @@ function childVma(vma: Vma): Vma {
   const isWiped = (vma.flags & VM_WIPEONFORK) !== 0;
   const anonVma = vma.anonVma === null || isWiped ? null : new AnonVma(true);
   return { ...vma, flags: vma.flags & ~NOT_INHERITED, anonVma, uffd: null };
+}
+
+/** Are its pages copied when somebody stores to them (is_cow_mapping)? */
+function isCow({ flags }: Vma): boolean {
+  return (flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
 }
 
 /** What a file holds the child can fault in again, and the zero page too (vma_needs_copy). */

@@ -1,4 +1,4 @@
-import { EAGAIN, EFAULT, ENOMEM } from '../abi/errno.js';
+import { EAGAIN, EBUSY, EFAULT, ENOMEM } from '../abi/errno.js';
 import { __GFP_NOWARN, GFP_USER } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_LONGTERM_PIN } from '../abi/migrate.js';
 import { VM_READ, VM_WRITE } from '../abi/mman.js';
@@ -31,8 +31,14 @@ const ATTEMPTS_MAX = 16;
 @injectable()
 export class Gup {
   private readonly site = Sites.index('mm.folio_is_longterm_pinnable');
+  private readonly unlistedSite = Sites.index('gup.migrate_longterm_unpinnable_folios');
   private readonly acquired = Vmstat.index('nr_foll_pin_acquired');
   private readonly released = Vmstat.index('nr_foll_pin_released');
+  /**
+   * Moves a folio that is on no LRU list to ordinary memory, for who may not pin it where it is
+   * (migrate_device_coherent_folio). Its owner's mechanism sets it. @returns 0 or -errno
+   */
+  onUnlisted: (folio: number) => number = () => -EBUSY;
   /** Pins by folio. */
   private readonly pins = new Map<number, number>();
 
@@ -146,7 +152,8 @@ export class Gup {
       if (wrong.size === 0 && rc === 0) return pfns;
       this.unpinAll(pfns);
       if (wrong.size === 0) return -EFAULT;
-      if (!this.moveAway(wrong)) return -ENOMEM;
+      const moved = this.moveAway(wrong);
+      if (moved < 0) return moved;
     }
     return -ENOMEM;
   }
@@ -206,10 +213,14 @@ export class Gup {
    * (collect_longterm_unpinnable_folios, migrate_longterm_unpinnable_folios). Folios that cannot be
    * isolated are tried again by the caller.
    */
-  private moveAway(folios: ReadonlySet<number>): boolean {
+  private moveAway(folios: ReadonlySet<number>): number {
     const list: number[] = [];
     let drained = false;
     for (const folio of folios) {
+      if (!this.managed.folio_may_be_lru(this.unlistedSite, folio)) {
+        if (this.onUnlisted(folio) < 0) return -EBUSY;
+        continue;
+      }
       if (!drained && !this.table.has(folio, PG_lru)) {
         this.folios.lruAddDrainAll();
         drained = true;
@@ -228,7 +239,7 @@ export class Gup {
         }),
     });
     for (const left of list) this.folios.putbackLru(left);
-    return list.length === 0;
+    return list.length === 0 ? 0 : -ENOMEM;
   }
 }
 export const GupToken = createToken<Gup>('Gup');

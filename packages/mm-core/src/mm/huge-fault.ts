@@ -22,6 +22,7 @@ import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { type HugeZero, HugeZeroToken } from './huge-zero.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
 import { isSuitable, type ThpSettings, ThpSettingsToken } from './thp-settings.js';
@@ -51,6 +52,7 @@ export class HugeFault {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -59,6 +61,7 @@ export class HugeFault {
   handle(vmf: FaultContext): number {
     const pmd = this.ptes.pmd[vmf.slot >> LEAF_SHIFT]!;
     if (pmd === PMD_NONE) return this.createHugePmd(vmf);
+    // What is not present goes by its type, huge or not: see handle_pte_fault's next.
     if (pmd !== PMD_HUGE || !pteMapsPage(vmf.bits)) return FALLBACK;
     const isZero = (vmf.bits & PTE_SPECIAL) !== 0;
     if ((vmf.bits & PTE_PROTNONE) !== 0) return FALLBACK;
@@ -119,6 +122,7 @@ export class HugeFault {
       return FALLBACK;
     }
     const leaf = vmf.slot >> LEAF_SHIFT;
+    this.notifiers.invalidate(vmf.mm.id, first, first + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
     this.mapping.whole(leaf, () => this.emptyZero(leaf));
     this.anonFault.map(vmf.mm, vmf.vma, folio, first);
     this.mapping.setPmd(leaf);

@@ -69,6 +69,35 @@ export class HugeMemory {
       this.count(this.failures, order);
       return null;
     }
+    const fresh = this.divide(folio, pages);
+    this.count(this.splits, order);
+    for (let at = folio; at < folio + pages; at++) this.unusedToZero.replace(at);
+    return fresh;
+  }
+
+  /**
+   * Splits a folio that is on no LRU list, whose lock and only reference beside its mappings the
+   * caller has (folio_split_unmapped, and __folio_split of what a device owns). Each page gets a
+   * lock and a reference of its own for the caller to drop.
+   * @returns the new folios, or null if somebody else holds the folio
+   */
+  splitHeld(folio: number): number[] | null {
+    const pages = this.table.nrPages(folio);
+    const order = this.table.order[folio]!;
+    assert(pages > 1, 'only a large folio is split');
+    assert(this.table.has(folio, PG_locked), 'only a locked folio is split');
+    if (this.table.refcount[folio]! - this.table.folioMapcount(folio) !== 1) {
+      this.count(this.failures, order);
+      return null;
+    }
+    const fresh = this.divide(folio, pages);
+    for (const page of fresh) this.table.set(page, PG_locked);
+    this.count(this.splits, order);
+    return fresh;
+  }
+
+  /** Makes folios of the pages; each has the references of its mappings and one more. */
+  private divide(folio: number, pages: number): number[] {
     this.rmapWalk.splitPmds(folio);
     const inherited = this.table.flags[folio]! & ~OF_FOLIO;
     const fresh: number[] = [];
@@ -84,8 +113,6 @@ export class HugeMemory {
     this.table.clear(folio, PG_head | PG_partially_mapped);
     this.table.order[folio] = 0;
     this.table.refcount[folio] = this.table.mapcount[folio]! + 1;
-    this.count(this.splits, order);
-    for (let at = folio; at < folio + pages; at++) this.unusedToZero.replace(at);
     return fresh;
   }
 

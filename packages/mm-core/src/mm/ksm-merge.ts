@@ -30,6 +30,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
+import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type Work, WorkToken } from './work.js';
 import { type WriteFault, WriteFaultToken } from './write-fault.js';
 
@@ -46,6 +47,7 @@ export class KsmMerge {
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
@@ -169,6 +171,7 @@ export class KsmMerge {
     const slot = this.ptes.find(item.mm.id, item.vpn);
     if (slot < 0 || this.ptes.value[slot] !== pfn) return false;
     if ((this.ptes.bits[slot]! & PTE_DIRTY) !== 0) this.table.set(pfn, PG_dirty);
+    this.notifiers.invalidateSlot(slot, MMU_NOTIFY_CLEAR);
     this.mapping.change(slot, 0, PTE_WRITE | PTE_DIRTY);
     this.table.clear(pfn, PG_anon_exclusive);
     return true;

@@ -17,6 +17,7 @@ import type { MmStruct, Vma } from '../mem/vma.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Advisable, type MadviseSplit, MadviseSplitToken } from './madvise-split.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Zap, ZapToken } from './zap.js';
 
@@ -34,12 +35,14 @@ export class MadviseFree {
     @inject(MadviseSplitToken) private readonly large: MadviseSplit,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(ZapToken) private readonly zap: Zap,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
   ) {}
 
   /** @returns pages whose contents are gone at once, as they were in swap or poisoned */
   free(mm: MmStruct, part: Vma): readonly number[] {
     this.folios.lruAddDrain();
     const range = this.large.clip(mm, part);
+    this.notifiers.invalidate(mm.id, range.start, range.end, MMU_NOTIFY_CLEAR);
     const gone: number[] = [];
     const freed = new Set<number>();
     this.mapping.range(mm.id, range.start, range.end, (slot, vpn) => {

@@ -37,6 +37,12 @@ export type MfStats = Record<MfResult, number>;
 @injectable()
 export class MemoryFailure {
   private readonly site = Sites.index('memory-failure.memory_failure');
+  private readonly onlineSite = Sites.index('memory_hotplug.pfn_to_online_page');
+  /**
+   * Takes errors in pages that are not online (memory_failure_dev_pagemap): their owner's
+   * mechanism sets it. @returns 0 or -errno
+   */
+  onOffline: (pfn: number, flags: number) => number = () => -ENXIO;
   /** Frames taken out of use (HardwareCorrupted), in pages. */
   readonly poisoned = new Set<number>();
   /** Was the shared zero page poisoned? It goes on being used. */
@@ -74,6 +80,7 @@ export class MemoryFailure {
    */
   memoryFailure(pfn: number, flags: number): number {
     if (!this.nodes.isValid(pfn)) return -ENXIO;
+    if (!this.managed.folio_may_be_lru(this.onlineSite, pfn)) return this.onOffline(pfn, flags);
     if (this.table.has(pfn, PG_hwpoison)) return this.again(pfn, flags);
     this.table.set(pfn, PG_hwpoison);
     this.managed.folio_managed_memory_failure(this.site, this.table.head(pfn), pfn, flags);

@@ -6,6 +6,7 @@ import { isUffdWpMarker } from '../mem/userfaultfd.js';
 import type { MmStruct } from '../mem/vma.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { MMU_NOTIFY_UNMAP, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 
 /** Moves entries inside an address space, for mremap (mm/mremap.c:move_page_tables). */
 @injectable()
@@ -14,6 +15,7 @@ export class MovePageTables {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
   ) {}
 
   /**
@@ -21,6 +23,7 @@ export class MovePageTables {
    * userfaultfd protects is free there (vma_has_uffd_without_event_remap).
    */
   move(mm: MmStruct, from: number, to: number, pages: number): void {
+    this.notifiers.invalidate(mm.id, from, from + pages, MMU_NOTIFY_UNMAP);
     for (let at = 0; at < pages; ) {
       const isWhole = at + PTRS_PER_PTE <= pages;
       if (isWhole && this.moveHuge(mm, from + at, to + at)) {

@@ -30,6 +30,7 @@ import { mustSeeStore } from '../mem/soft-dirty.js';
 import { type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { MMU_NOTIFY_PROTECTION_VMA, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -44,6 +45,7 @@ export class Mprotect {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(ManagedToken) private readonly managed: Managed,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -51,6 +53,7 @@ export class Mprotect {
   /** Gives the entries of an area, or of a part of one, the protection of its flags. */
   changeRange(mm: MmStruct, vma: Vma): void {
     let changed = 0;
+    this.notifiers.invalidate(mm.id, vma.start, vma.end, MMU_NOTIFY_PROTECTION_VMA);
     this.mapping.range(mm.id, vma.start, vma.end, (slot) => {
       this.changeEntry(slot, vma);
       changed++;

@@ -18,6 +18,7 @@ import type { Vma } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
+import { MMU_NOTIFY_PROTECTION_VMA, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { areaPolicy } from './policy-nodes.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { Sysctl } from './sysctl.js';
@@ -53,6 +54,7 @@ export class NumaScan {
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
     @inject(ManagedToken) private readonly managed: Managed,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(WorkToken) private readonly work: Work,
@@ -133,6 +135,8 @@ export class NumaScan {
   /** Makes the pages of an area inaccessible (change_prot_numa). @returns pages */
   private changeProtNuma(task: TaskStruct, vma: Vma): number {
     let updates = 0;
+    const { start, end } = vma;
+    this.notifiers.invalidate(task.mm.id, start, end, MMU_NOTIFY_PROTECTION_VMA);
     this.mapping.range(task.mm.id, vma.start, vma.end, (slot) => {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits) || (bits & (PTE_PROTNONE | PTE_SPECIAL)) !== 0) return;

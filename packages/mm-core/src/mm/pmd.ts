@@ -4,6 +4,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { LEAF_SHIFT, PMD_HUGE, PMD_NONE, PMD_TABLE, type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 
 /**
  * The PMD entries above the leaves (mm/huge_memory.c). A huge one keeps its leaf filled, so to
@@ -15,6 +16,7 @@ export class Pmds {
 
   constructor(
     @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -24,7 +26,15 @@ export class Pmds {
     const used = this.ptes.usedBits(leaf << LEAF_SHIFT) & (PTE_ACCESSED | PTE_DIRTY);
     for (let at = 0; at < PTRS_PER_PTE; at++) this.ptes.bits[(leaf << LEAF_SHIFT) | at]! |= used;
     this.ptes.pmd[leaf] = PMD_TABLE;
+    this.notify(leaf);
     this.vmstat.add(this.splits, 1);
+  }
+
+  private notify(leaf: number): void {
+    if (this.notifiers.isIdle()) return;
+    const slot = leaf << LEAF_SHIFT;
+    const first = this.ptes.vpnOf(slot);
+    this.notifiers.invalidate(this.ptes.mmOf(slot), first, first + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
   }
 
   /** An area begins or ends at `vpn`: no huge entry may reach across (vma_adjust_trans_huge). */

@@ -18,7 +18,6 @@ import {
   PTE_UFFD_WP,
   PTE_WRITE,
   pteHoldsPage,
-  pteMapsPage,
   pteType,
 } from '../abi/pte.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
@@ -34,6 +33,7 @@ import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Mms, MmsToken } from './mms.js';
+import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
@@ -58,6 +58,7 @@ export class RmapWalk {
     @inject(PmdsToken) private readonly pmds: Pmds,
     @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
     @inject(ManagedToken) private readonly managed: Managed,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -108,7 +109,8 @@ export class RmapWalk {
   unmapToSwap(pfn: number, entry: number): void {
     const exclusive = this.table.has(pfn, PG_anon_exclusive) ? PTE_SWP_EXCLUSIVE : 0;
     for (const slot of this.rmap.slots(pfn)) {
-      if (!pteMapsPage(this.ptes.bits[slot]!)) continue;
+      if (!pteHoldsPage(this.ptes.bits[slot]!)) continue;
+      this.notifiers.invalidateSlot(slot, MMU_NOTIFY_CLEAR);
       const kept = this.ptes.bits[slot]! & PTE_TRACKING;
       this.mapping.unmap(slot);
       this.swap.duplicate(entry);
@@ -125,6 +127,7 @@ export class RmapWalk {
   private unmapFile(folio: number, slots: readonly number[]): boolean {
     for (const slot of slots) {
       const isProtected = (this.ptes.bits[slot]! & PTE_UFFD_WP) !== 0;
+      this.notifiers.invalidateSlot(slot, MMU_NOTIFY_CLEAR);
       this.mapping.unmap(slot);
       if (isProtected) this.mapping.setEntry(slot, PTE_TYPE_MARKER, PTE_MARKER_UFFD_WP);
       this.folios.put(folio);
@@ -135,8 +138,9 @@ export class RmapWalk {
 
   /** Replaces every mapping by a hwpoison entry (unmap_poisoned_folio). @returns the slots */
   unmapPoisoned(pfn: number): number[] {
-    const slots = this.rmap.slots(pfn).filter((slot) => pteMapsPage(this.ptes.bits[slot]!));
+    const slots = this.rmap.slots(pfn).filter((slot) => pteHoldsPage(this.ptes.bits[slot]!));
     for (const slot of slots) {
+      this.notifiers.invalidateSlot(slot, MMU_NOTIFY_CLEAR);
       this.mapping.unmap(slot);
       this.mapping.setEntry(slot, PTE_TYPE_HWPOISON, pfn);
       this.folios.put(this.table.head(pfn));
@@ -156,15 +160,25 @@ export class RmapWalk {
     }
     if (this.table.has(folio, PG_pinned)) return false;
     const end = folio + this.table.nrPages(folio);
-    const replace = (slot: number, pfn: number): void => {
-      const bits = this.ptes.bits[slot]!;
-      if (!pteHoldsPage(bits)) return;
-      this.mapping.toMigration(slot, this.migrationType(pfn, bits), bits & KEPT);
+    const replace = (slot: number): void => {
+      if (!pteHoldsPage(this.ptes.bits[slot]!)) return;
+      this.notifiers.invalidateSlot(slot, MMU_NOTIFY_CLEAR);
+      this.slotToMigration(slot);
       this.folios.put(folio);
     };
     this.eachMapping(folio, replace, 'each');
     for (let pfn = folio; pfn < end; pfn++) this.table.clear(pfn, PG_anon_exclusive);
     return true;
+  }
+
+  /**
+   * Replaces one mapping by a migration entry, untold; the caller gets its reference and sees to
+   * the page's PG_anon_exclusive.
+   */
+  slotToMigration(slot: number): void {
+    const bits = this.ptes.bits[slot]!;
+    const type = this.migrationType(this.ptes.value[slot]!, bits);
+    this.mapping.toMigration(slot, type, bits & KEPT);
   }
 
   /**
@@ -255,7 +269,7 @@ export class RmapWalk {
     const slots: number[] = [];
     for (let pfn = folio; pfn < end; pfn++) {
       for (const slot of this.rmap.slots(pfn)) {
-        if (pteMapsPage(this.ptes.bits[slot]!)) slots.push(slot);
+        if (pteHoldsPage(this.ptes.bits[slot]!)) slots.push(slot);
       }
     }
     return slots;

@@ -1,4 +1,4 @@
-import { EBUSY, ENOTRECOVERABLE, ENXIO, EOPNOTSUPP } from '../abi/errno.js';
+import { EBUSY, EIO, ENOTRECOVERABLE, ENXIO, EOPNOTSUPP } from '../abi/errno.js';
 import { __GFP_COMP, __GFP_RETRY_MAYFAIL, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_MEMORY_FAILURE } from '../abi/migrate.js';
 import { PG_hugetlb, PG_hwpoison } from '../abi/page-flags.js';
@@ -22,6 +22,7 @@ import { Sysctl } from './sysctl.js';
 @injectable()
 export class SoftOffline {
   private readonly site = Sites.index('memory-failure.soft_offline_in_use_page');
+  private readonly onlineSite = Sites.index('memory_hotplug.pfn_to_online_page');
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -37,11 +38,12 @@ export class SoftOffline {
   ) {}
 
   /**
-   * @returns 0 (also if it is poisoned already); -ENXIO no such page; -EOPNOTSUPP switched off;
+   * @returns 0 (also if it is poisoned already); -ENXIO no such page; -EIO not online; -EOPNOTSUPP switched off;
    *   -EBUSY pinned, not on the LRU, or its owner does not let it migrate; -ENOMEM nowhere to go
    */
   softOfflinePage(pfn: number): number {
     if (!this.nodes.isValid(pfn)) return -ENXIO;
+    if (!this.managed.folio_may_be_lru(this.onlineSite, pfn)) return -EIO;
     if (!this.sysctl.enable_soft_offline) return -EOPNOTSUPP;
     if (this.table.has(pfn, PG_hwpoison)) return 0;
     const folio = this.table.head(pfn);

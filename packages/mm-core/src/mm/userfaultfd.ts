@@ -37,6 +37,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
+import { MMU_NOTIFY_PROTECTION_VMA, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type Mprotect, MprotectToken } from './mprotect.js';
 import { type VmaEdit, VmaEditToken } from './vma-edit.js';
 import { type Work, WorkToken } from './work.js';
@@ -73,6 +74,7 @@ export class Userfaultfd {
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MprotectToken) private readonly mprotect: Mprotect,
     @inject(VmaEditToken) private readonly edit: VmaEdit,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -208,6 +210,7 @@ export class Userfaultfd {
 
   /** uffd_wp_range. */
   private wpRange(mm: MmStruct, vma: Vma, to: 'protected' | 'free'): void {
+    this.notifiers.invalidate(mm.id, vma.start, vma.end, MMU_NOTIFY_PROTECTION_VMA);
     this.mapping.range(mm.id, vma.start, vma.end, (slot) => {
       if (!pteMapsPage(this.ptes.bits[slot]!)) this.changeNonPresent(slot, to);
       else if (to === 'protected') this.mapping.change(slot, PTE_UFFD_WP, PTE_WRITE);

@@ -32,9 +32,8 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
-
+import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
-
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
@@ -62,6 +61,7 @@ export class WriteFault {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -165,6 +165,7 @@ export class WriteFault {
       if (old >= 0) this.folios.put(this.table.head(old));
       return VM_FAULT_OOM;
     }
+    this.notifiers.invalidate(vmf.mm.id, vmf.vpn, vmf.vpn + 1, MMU_NOTIFY_CLEAR);
     const same = this.ptes.bits[vmf.slot] === vmf.bits && this.ptes.value[vmf.slot] === vmf.value;
     if (same) this.install(vmf, old, pfn, why);
     else this.folios.put(pfn);

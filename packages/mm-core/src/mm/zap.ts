@@ -23,6 +23,12 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type Mms, MmsToken } from './mms.js';
+import {
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_UNMAP,
+  type MmuNotifiers,
+  MmuNotifiersToken,
+} from './mmu-notifier.js';
 import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
@@ -40,6 +46,7 @@ export class Zap {
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MmsToken) private readonly mms: Mms,
     @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -52,6 +59,7 @@ export class Zap {
    */
   range(mm: MmStruct, start: number, end: number, markersKept = 0): void {
     let unmapped = 0;
+    this.notifiers.invalidate(mm.id, start, end, MMU_NOTIFY_UNMAP);
     this.folios.lruAddDrain();
     this.mapping.range(mm.id, start, end, (slot) => {
       const bits = this.ptes.bits[slot]!;
@@ -66,6 +74,7 @@ export class Zap {
 
   /** Empties the entries of pages of files; private copies stay (unmap_mapping_range). */
   filePages(mm: MmStruct, start: number, end: number): void {
+    this.notifiers.invalidate(mm.id, start, end, MMU_NOTIFY_CLEAR);
     this.ptes.walk(mm.id, start, end, (slot) => {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
