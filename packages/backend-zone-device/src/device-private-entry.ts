@@ -103,8 +103,8 @@ export class DevicePrivateEntries implements EntryType {
   move(): void {}
 
   /** A device reaches its own pages (hmm_range_fault). */
-  ownerOf(payload: number): object | null {
-    return this.memremap.pgmapOf(payload)?.owner ?? null;
+  isOf(payload: number, devPrivateOwner: object): boolean {
+    return this.memremap.pgmapOf(payload)?.owner === devPrivateOwner;
   }
 
   version(payload: number): number {

@@ -40,8 +40,8 @@ export class MigrateVma {
    * locked, unmapped everywhere and stands still.
    *
    * @returns 0 even if nothing was selected (see `args.cpages`); -EINVAL for a range that is empty
-   *   or not inside one vma, a hugetlb or special one, arrays that are too short, or a fault page that is not a locked
-   *   device-private one
+   *   or not inside one vma, a hugetlb or special one, arrays that are too short, or a fault page
+   *   that is not a locked device-private one
    */
   setup(args: MigrateVmaArgs): number {
     if (!this.isValid(args)) return -EINVAL;

@@ -407,8 +407,14 @@ export {
   Pgdat,
 } from './mem/pgdat.js';
 export { type Policy, policyText } from './mem/policy.js';
-export { LEAF_SHIFT, PMD_HUGE, Ptes, PtesToken } from './mem/ptes.js';
-export { LEAF_SHIFT, PMD_HUGE, PMD_NONE, PMD_TABLE, Ptes, PtesToken } from './mem/ptes.js';
+export {
+  LEAF_SHIFT,
+  PMD_HUGE,
+  PMD_NONE,
+  PMD_TABLE,
+  Ptes,
+  PtesToken,
+} from './mem/ptes.js';
 export { Rmap, RmapToken } from './mem/rmap.js';
 export {
   type Creds,

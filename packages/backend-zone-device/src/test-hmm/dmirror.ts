@@ -155,7 +155,7 @@ export class Dmirror {
     return 0;
   }
 
-  /** dmirror_migrate_alloc_and_copy: a huge source without a huge page for it goes in base pages. */
+  /** dmirror_migrate_alloc_and_copy: a huge source that finds no huge page goes in base pages. */
   private allocAndCopy(args: MigrateVmaArgs): void {
     for (let at = 0; at < args.src.length; ) {
       const entry = args.src[at]!;

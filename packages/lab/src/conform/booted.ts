@@ -1,3 +1,4 @@
+import { testHmm } from '@mm-lab/backend-zone-device';
 import { cram } from '@mm-lab/cram';
 import { createMachine, type Plugin, type Services, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
@@ -5,6 +6,8 @@ import { replayBootHistory } from './boot-history.js';
 import type { RecordCase } from './conform-case.js';
 import { describedMachine } from './described-machine.js';
 import { Guest } from './guest.js';
+import { withHmmUnits } from './hmm/hmm-machine.js';
+import { ZoneDeviceUnits } from './hmm/zone-device-units.js';
 import { Privtest } from './privtest/privtest.js';
 import { recordMachine, writeBaseline } from './record-machine.js';
 import { StepError } from './step.js';
@@ -16,6 +19,7 @@ const ZRAM = { pages: 192 * 256 - 1, codec: 'lzo-rle' };
 /** The machine of a case, booted: as a kernel described it, or as the emulator was told to be. */
 export function bootGuest({ kase, topology, description, family }: RecordCase): Guest {
   if (family === 'private') return bootPrivate(description);
+  if (family === 'hmm') return bootHmm(topology, description, kase);
   const words = new WordData();
   const config = recordMachine(topology);
   const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words);
@@ -42,4 +46,21 @@ function bootPrivate(description: RecordCase['description']): Guest {
   new Privtest(found.services, machine, leftoversNid).addFiles();
   machine.swap.stopAllocating();
   return new Guest(machine, words, false);
+}
+
+/** A machine of the kernel with the HMM test device: two private units, two coherent if it can. */
+function bootHmm(
+  topology: RecordCase['topology'],
+  description: RecordCase['description'],
+  kase: RecordCase['kase'],
+): Guest {
+  const words = new WordData();
+  const { config, units } = withHmmUnits(recordMachine(topology), description);
+  const device = testHmm({ units });
+  const plugins = [words.plugin(), zramSwap(ZRAM), device];
+  const guest = new Guest(createMachine(config, plugins), words, false);
+  guest.hmm = new ZoneDeviceUnits(device, units.length);
+  guest.machine.swap.stopAllocating();
+  replayBootHistory(guest.machine, config, kase);
+  return guest;
 }

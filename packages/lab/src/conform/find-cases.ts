@@ -25,13 +25,11 @@ export interface FindOptions {
 /** How deep a folder is searched. */
 const DEPTH_MAX = 4;
 
-/** Families whose machines have memory that the core alone does not have. */
-const NEEDS_BACKEND: Readonly<Record<string, string>> = {
-  hmm: 'needs backend hmm (the HMM test device)',
-};
-
 /** Families that only one kernel was recorded doing, whatever the others are judged by. */
-const KERNEL_OF_FAMILY: Readonly<Record<string, string>> = { private: 'rfc-v4' };
+const KERNEL_OF_FAMILY: Readonly<Record<string, string>> = {
+  hmm: '7.3.4-hmm',
+  private: 'rfc-v4',
+};
 
 /**
  * The cases at some paths, each once, in the order of files and of cases in them.
@@ -98,8 +96,7 @@ class CaseFinder {
   }
 
   private skipUnrecorded(kase: Json): void {
-    const reason = needsBackend(kase) ?? `${this.options.kernel} has no record of it`;
-    this.put(skipped(kase, reason));
+    this.put(skipped(kase, `${this.options.kernel} has no record of it`));
   }
 
   private addFile(path: string): void {
@@ -114,7 +111,7 @@ class CaseFinder {
 
   /** Scenarios of the HMM self-test: none of their machines is the core's alone. */
   private skipScenarios(content: readonly Json[]): void {
-    const reason = NEEDS_BACKEND.hmm ?? '';
+    const reason = 'needs a backend: give one with --backend';
     for (const kase of content) {
       this.put({ kind: 'skipped', id: textAt(kase, 'name'), family: 'hmm-tests', reason });
     }
@@ -151,8 +148,6 @@ class CaseFinder {
   }
 
   private whyNot(record: Json, kase: Json | undefined): string | undefined {
-    const backend = needsBackend(record);
-    if (backend !== undefined) return backend;
     if (isObject(record) && record.broken) return 'the recording broke';
     if (isObject(record) && record.missing) return 'the recording is missing';
     return kase === undefined ? 'its case was not found (give the folder with --cases)' : undefined;
@@ -169,9 +164,7 @@ class CaseFinder {
     }
     const topology = this.topologyOf(folder);
     for (const kase of this.entries(path)) {
-      const backend = needsBackend(kase);
-      if (backend !== undefined) this.put(skipped(kase, backend));
-      else this.putRecorded(kase, byId.get(textAt(kase, 'id')) ?? null, topology, folder);
+      this.putRecorded(kase, byId.get(textAt(kase, 'id')) ?? null, topology, folder);
     }
   }
 
@@ -259,12 +252,6 @@ function firstExisting(...paths: readonly string[]): string | undefined {
 function isRecord(entry: Json | undefined): boolean {
   if (!isObject(entry) || !('kernel' in entry)) return false;
   return isArray(entry.steps) || Boolean(entry.broken) || Boolean(entry.missing);
-}
-
-function needsBackend(kase: Json): string | undefined {
-  const byFamily = NEEDS_BACKEND[textAt(kase, 'family')];
-  if (byFamily !== undefined) return byFamily;
-  return textAt(kase, 'machine') === 'hmmc' ? NEEDS_BACKEND.hmm : undefined;
 }
 
 function skipped(kase: Json, reason: string): SkippedCase {

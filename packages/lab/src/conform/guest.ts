@@ -9,6 +9,7 @@ import {
   type TaskStruct,
   type UserfaultfdCtx,
 } from '@mm-lab/mm-core';
+import type { HmmFile, HmmUnits } from './hmm/hmm-unit.js';
 import type { JsonObject } from './json.js';
 import { hasNoKernel } from './kernel-files.js';
 import { mapRecorder, recorderScratch, type Scratch, warmUp } from './recorder-areas.js';
@@ -39,6 +40,10 @@ export class GuestTask {
   readonly memfds = new Map<string, OpenFile>();
   /** Its userfaultfd, made at first use. */
   uffd: UserfaultfdCtx | null = null;
+  /** Has it mapped the buffer for HMM test devices yet? */
+  hasBounce = false;
+  /** Its descriptors of HMM test devices, by unit. */
+  readonly hmm = new Map<number, HmmFile>();
   /** The ring that its pins are registered with. */
   ring: IoRing | null = null;
 
@@ -67,6 +72,8 @@ export class GuestTask {
   /** A child has the parent's descriptors too. */
   inheritDescriptors(machine: Machine, parent: GuestTask): void {
     this.inheritRing(machine, parent);
+    this.hasBounce = parent.hasBounce;
+    for (const [unit, file] of parent.hmm) this.hmm.set(unit, file.share());
     if (parent.uffd !== null) machine.sys.userfaultfd.share(parent.uffd);
     this.uffd = parent.uffd;
     for (const [name, file] of parent.memfds) {
@@ -78,6 +85,7 @@ export class GuestTask {
   closeDescriptors(machine: Machine): void {
     this.closeUffd(machine);
     this.closeRing(machine);
+    for (const unit of [...this.hmm.keys()]) this.closeHmm(unit);
     for (const file of this.memfds.values()) machine.sys.openFiles.close(file);
     this.memfds.clear();
   }
@@ -86,6 +94,11 @@ export class GuestTask {
   closeRing(machine: Machine): void {
     if (this.ring !== null) machine.sys.ioUring.close(this.ring);
     this.ring = null;
+  }
+
+  closeHmm(unit: number): void {
+    this.hmm.get(unit)?.close();
+    this.hmm.delete(unit);
   }
 
   closeUffd(machine: Machine): void {
@@ -128,6 +141,8 @@ const MS = 1_000_000;
 /** One booted machine and the tasks of a case. */
 export class Guest {
   private readonly tasks: GuestTask[] = [];
+  /** Its HMM test devices, if it has any. */
+  hmm: HmmUnits | null = null;
   /** What its processes share. */
   private recorder: Scratch | null = null;
   /** `vmstat_begin`. */

@@ -27,6 +27,8 @@ const TEXT = { at: 0x400, pages: 164 } as const;
 const RODATA = { at: 0x500, pages: 2 } as const;
 const DATA = { at: 0x600, pages: 162 } as const;
 const SCRATCH = { at: 0x6_0000_0000, pages: 3021 } as const;
+/** What goes to a test device and comes back. */
+const BOUNCE = { at: 0x6_1000_0000, pages: 2048 } as const;
 const STACK = { at: 0x7_ffff_ffdd, pages: 34 } as const;
 const VVAR = { at: 0x7_ffff_ff00, pages: 8 } as const;
 
@@ -49,6 +51,14 @@ export function mapRecorder({ mmap }: Machine, mm: MmStruct, scratch: Scratch): 
   mmap.mmap(mm, SCRATCH.at, SCRATCH.pages, RW | VM_SHARED | VM_MAYSHARE, scratch);
   mmap.mmap(mm, VVAR.at, VVAR.pages, RO | VM_DONTEXPAND);
   mmap.mmap(mm, STACK.at, STACK.pages, RW | VM_GROWSDOWN | VM_ACCOUNT);
+}
+
+/** Maps and populates the buffer that a test device reads from and writes to. */
+export function mapBounce(machine: Machine, task: Task): void {
+  const file = machine.files.create('shmem', 'bounce', BOUNCE.pages * PAGE_SIZE);
+  const flags = RW | VM_SHARED | VM_MAYSHARE;
+  machine.mmap.mmap(task.mm, BOUNCE.at, BOUNCE.pages, flags, { file, pgoff: 0 });
+  for (let vpn = BOUNCE.at; vpn < BOUNCE.at + BOUNCE.pages; vpn++) task.write(vpn);
 }
 
 /** Stores to what a program has for itself alone, as the recorder does when a task begins. */

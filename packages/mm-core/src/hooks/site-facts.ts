@@ -110,7 +110,13 @@ export const SITE_FACTS = {
     'mm/gup.c:migrate_longterm_unpinnable_folios',
     'folio_is_device_coherent',
   ),
-  'memory_hotplug.pfn_to_online_page': site(
+  'memory-failure.memory_failure_dev_pagemap': site(
+    'memory failure',
+    0,
+    'mm/memory_hotplug.c:pfn_to_online_page',
+    'zone_is_zone_device',
+  ),
+  'memory-failure.soft_offline_page': site(
     'memory failure',
     0,
     'mm/memory_hotplug.c:pfn_to_online_page',

@@ -194,7 +194,15 @@ export class DeviceMirror {
   private range(start: number, end: number, defaultFlags: number): HmmRange {
     const { mm, notifier, owner } = this;
     const notifierSeq = notifier.readBegin();
-    return hmmRange({ mm, start, end, notifier, notifierSeq, defaultFlags, owner });
+    return hmmRange({
+      mm,
+      start,
+      end,
+      notifier,
+      notifierSeq,
+      defaultFlags,
+      devPrivateOwner: owner,
+    });
   }
 
   /** Faults a range in and maps it, window by window (dmirror_fault). @returns 0 or -errno */
@@ -243,7 +251,7 @@ export class DeviceMirror {
   }
 
   private invalidate(range: MmuNotifierRange): void {
-    if (range.event === MMU_NOTIFY_MIGRATE && range.owner === this.owner) return;
+    if (range.event === MMU_NOTIFY_MIGRATE && isBy(range, this)) return;
     if (range.event === MMU_NOTIFY_RELEASE) this.released = true;
     if (range.end - range.start > this.pt.size) {
       for (const vpn of this.pt.keys()) {
@@ -253,6 +261,11 @@ export class DeviceMirror {
     }
     for (let vpn = range.start; vpn < range.end; vpn++) this.pt.delete(vpn);
   }
+}
+
+/** Is it the device's own migration, which maps what it moves itself? */
+function isBy(range: MmuNotifierRange, { owner: self }: DeviceMirror): boolean {
+  return range.by === self;
 }
 
 /** Nothing was done. */

@@ -29,10 +29,10 @@ export interface EntryType {
    */
   restore?(slot: number): boolean;
   /**
-   * Whose page the entry maps: a device that mirrors the address space reaches pages of its own
-   * (hmm_range_fault with dev_private_owner). Absent: nobody's.
+   * Does the entry map a page of this device's own, which it reaches without a fault
+   * (hmm_range_fault with dev_private_owner)? Absent: of nobody's.
    */
-  ownerOf?(payload: number): object | null;
+  isOf?(payload: number, devPrivateOwner: object): boolean;
   /** mremap moved the entry. */
   move(from: number, to: number, payload: number): void;
   /** Identity of the contents behind the entry, for checks (`FolioTable.version`). */

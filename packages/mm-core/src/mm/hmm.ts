@@ -52,7 +52,7 @@ export interface HmmRange {
   readonly defaultFlags: number;
   readonly pfnFlagsMask: number;
   /** Whose pages are reported though no CPU can reach them (dev_private_owner). */
-  readonly owner: object | null;
+  readonly devPrivateOwner: object | null;
 }
 
 /** Arrays of a range, nothing asked of single pages. */
@@ -196,8 +196,8 @@ export class Hmm {
     const bits = this.ptes.bits[slot]!;
     if ((bits & PTE_UNADDRESSABLE) === 0 || pteMapsPage(bits)) return 0;
     const type = this.entryTypes.get(pteType(bits));
-    const owner = type?.ownerOf?.(this.ptes.value[slot]!) ?? null;
-    if (owner === null || owner !== range.owner) return 0;
+    if (range.devPrivateOwner === null) return 0;
+    if (type?.isOf?.(this.ptes.value[slot]!, range.devPrivateOwner) !== true) return 0;
     return HMM_PFN_VALID | ((bits & PTE_WRITE) !== 0 ? HMM_PFN_WRITE : 0);
   }
 

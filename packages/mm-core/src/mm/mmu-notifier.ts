@@ -20,7 +20,7 @@ export interface MmuNotifierRange {
   /** MMU_NOTIFY_*. */
   readonly event: number;
   /** Who does it: a listener may know its own changes by it. */
-  readonly owner: object | null;
+  readonly by: object | null;
 }
 
 /** Someone who keeps a copy of a part of an address space (struct mmu_interval_notifier). */
@@ -90,11 +90,11 @@ export class MmuNotifiers {
     start: number,
     end: number,
     event: number,
-    owner: object | null = null,
+    by: object | null = null,
   ): void {
     if (this.byMm.size === 0) return;
     const listeners = this.byMm.get(mmId) ?? [];
-    for (const notifier of [...listeners]) notifier.invalidate({ mmId, start, end, event, owner });
+    for (const notifier of [...listeners]) notifier.invalidate({ mmId, start, end, event, by });
   }
 
   /** One entry changes. */

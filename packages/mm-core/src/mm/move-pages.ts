@@ -190,7 +190,7 @@ export class MovePages {
     if (mm.find(vpn) === null) return -EFAULT;
     const folio = this.folioAt(mm, vpn);
     if (folio < 0) return folio;
-    if (!this.managed.folio_managed_allows_migrate(this.addSite, folio)) return -ENOENT;
+    if (!this.managed.folio_managed_allows_user_migrate(this.addSite, folio)) return -ENOENT;
     if (this.nodes.nidOf(folio) === nid) return nid;
     if (shared === 'stay' && this.rmapWalk.maybeMappedShared(folio)) return -EACCES;
     if (!this.folios.isolateLru(folio)) return -EBUSY;

@@ -22,7 +22,7 @@ import { Sysctl } from './sysctl.js';
 @injectable()
 export class SoftOffline {
   private readonly site = Sites.index('memory-failure.soft_offline_in_use_page');
-  private readonly onlineSite = Sites.index('memory_hotplug.pfn_to_online_page');
+  private readonly onlineSite = Sites.index('memory-failure.soft_offline_page');
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -38,8 +38,9 @@ export class SoftOffline {
   ) {}
 
   /**
-   * @returns 0 (also if it is poisoned already); -ENXIO no such page; -EIO not online; -EOPNOTSUPP switched off;
-   *   -EBUSY pinned, not on the LRU, or its owner does not let it migrate; -ENOMEM nowhere to go
+   * @returns 0 (also if it is poisoned already); -ENXIO no such page; -EIO not online;
+   *   -EOPNOTSUPP switched off; -EBUSY pinned, not on the LRU, or its owner does not let it
+   *   migrate; -ENOMEM nowhere to go
    */
   softOfflinePage(pfn: number): number {
     if (!this.nodes.isValid(pfn)) return -ENXIO;

@@ -2,6 +2,7 @@ import { mlockallOp, mremapOp, munlockallOp, processMadviseOp } from './address-
 import { cgAttachOp, cgCreateOp, cgReadOp, cgWriteOp } from './cgroup-ops.js';
 import { sysReadOp, sysWriteOp } from './file-ops.js';
 import { fillNodeOp } from './fill-node-op.js';
+import { hmmOp } from './hmm-op.js';
 import { mmapOp } from './mmap-op.js';
 import { movePagesOp } from './move-pages-op.js';
 import type { Op } from './op.js';
@@ -54,6 +55,7 @@ export const OPS: Readonly<Record<string, Op>> = {
   fill_node: fillNodeOp,
   fork: forkOp,
   get_mempolicy: getMempolicyOp,
+  hmm: hmmOp,
   home_node: homeNodeOp,
   kill: killOp,
   longterm_pin: pinOp,

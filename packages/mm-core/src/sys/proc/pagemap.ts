@@ -54,7 +54,7 @@ export class ProcPagemap {
       present,
       swapped: !present && bits !== 0,
       file: pfn >= 0 && !this.table.has(this.table.head(pfn), PG_anon),
-      exclusive: pfn >= 0 && (present || pteHoldsPage(bits)) && this.isMappedOnce(slot, pfn),
+      exclusive: pfn >= 0 && present && this.isMappedOnce(slot, pfn),
       softDirty: fresh || (bits & PTE_SOFT_DIRTY) !== 0,
       uffdWp: (bits & PTE_UFFD_WP) !== 0 || (marker & PTE_MARKER_UFFD_WP) !== 0,
       guard: (marker & PTE_MARKER_GUARD) !== 0,

@@ -61,11 +61,16 @@ function kflagsOf(entries: readonly PagemapEntry[], guest: Guest): JsonObject {
   const { table } = guest.machine;
   const counts: Record<string, number> = {};
   const mappings = entries.map(({ pfn }) => {
-    if (pfn < 0) return -1;
+    if (pfn < 0 || isOffline(guest, pfn)) return -1;
     for (const name of kpageFlags(guest.machine, pfn)) counts[name] = (counts[name] ?? 0) + 1;
     return table.mapcount[pfn] ?? 0;
   });
   return { kpageflags: counts, mapcount: runsOf(mappings) };
+}
+
+/** Device memory is not online: /proc/kpageflags and kpagecount do not reach it. */
+function isOffline({ machine }: Guest, pfn: number): boolean {
+  return machine.managed.ownerOf(pfn)?.kind === 'page-map';
 }
 
 function framesOf(entries: readonly PagemapEntry[], step: Step, guest: Guest): JsonObject {
