@@ -223,7 +223,13 @@ export {
   pteType,
 } from './abi/pte.js';
 export type { SignalCode, SignalInfo } from './abi/siginfo.js';
-export { UFFD_FEATURE_SIGBUS, UFFD_FEATURE_WP_UNPOPULATED } from './abi/userfaultfd.js';
+export {
+  UFFD_FEATURE_SIGBUS,
+  UFFD_FEATURE_WP_UNPOPULATED,
+  UFFDIO_REGISTER_MODE_MISSING,
+  UFFDIO_REGISTER_MODE_WP,
+  UFFDIO_WRITEPROTECT_MODE_WP,
+} from './abi/userfaultfd.js';
 export {
   LEVEL_PMD,
   LEVEL_PTE,
@@ -367,6 +373,7 @@ export {
   removeAllFree,
   rmqueue,
 } from './mem/buddy.js';
+export type { Cgroup } from './mem/cgroup.js';
 export { Contents, ContentsToken } from './mem/contents.js';
 export {
   FOLIO_TABLE_BYTES_PER_PAGE,

@@ -166,6 +166,7 @@ export class Task {
     const rc = copied === 0 && killed ? -EINTR : copied;
     const task = new Task(this.machine, child, this.nid);
     task.struct.inherit(this.struct);
+    this.machine.cgroups.enter(task.struct, this.machine.cgroups.groupOf(this.struct));
     this.shadow.copyTo(this.mm, child);
     this.machine.spend();
     if (rc === 0) return task;
@@ -177,6 +178,7 @@ export class Task {
   exit(): void {
     if (!this.alive) return;
     this.machine.tasks.delete(this.struct);
+    this.machine.cgroups.leave(this.struct);
     this.machine.releaseMm(this.mm);
     this.machine.spend();
   }

@@ -19,7 +19,10 @@ export function verifyPolicies(machine: Machine): void {
   }
   for (const task of machine.tasks.all()) {
     verifyPolicy(task.policy);
-    const effective = cpusets.effectiveMems(cgroups.groupOf(task));
+    const group = cgroups.groupOf(task);
+    const isListed = group === cgroups.root || group.tasks.has(task);
+    assert(isListed, `task ${task.pid} is listed in its group ${group.path}`);
+    const effective = cpusets.effectiveMems(group);
     const allowed = cpusets.memsAllowed(task);
     const hasOrdinary = machine.nodes.inState(N_MEMORY).some((nid) => effective.has(nid));
     const own = hasOrdinary ? allowed : nodesAnd(allowed, effective);

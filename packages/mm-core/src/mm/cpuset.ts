@@ -115,9 +115,16 @@ export class Cpusets implements CgroupSubsystem {
     return this.of(group).mems;
   }
 
-  /** Nodes of a group (cpuset.mems.effective). */
+  /**
+   * Nodes of a group (cpuset.mems.effective). One that was removed, but still has pages, goes by
+   * those above it (cpuset_node_allowed, cgroup_get_e_css).
+   */
   effectiveMems(group: Cgroup): Nodemask {
-    return this.of(group.effective(this.name)).effective;
+    for (const above of group.ancestors(this.name)) {
+      const cpuset = this.byGroup.get(above);
+      if (cpuset !== undefined) return cpuset.effective;
+    }
+    return this.of(this.tree.root).effective;
   }
 
   /** Nodes got or lost their memory (cpuset_handle_hotplug). */

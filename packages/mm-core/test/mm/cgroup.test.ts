@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EBUSY, EEXIST, EINVAL, ENOENT } from '../../src/index.js';
 import type { CgroupTask } from '../../src/mem/cgroup.js';
-import { machineOf } from '../machine-of.js';
+import { machineOf, twoTiers } from '../machine-of.js';
 
 test('groups come and go by path, and say what mkdir and rmdir say', () => {
   const { cgroups } = machineOf();
@@ -44,4 +44,35 @@ test('controllers are given from the top down, and not past tasks', () => {
   expect(answers).toEqual([0, -EINVAL, 0, -EBUSY, -EBUSY, 0, 0]);
   expect(told).toEqual(['+', '+a', '7:  to a', '+a/b', '-a/b']);
   expect(ENOENT - cgroups.writeSubtreeControl(inner, '+memory')).toBe(2 * ENOENT);
+});
+
+test('the nodes of a removed group, whose pages may still stand, are those of its parent', () => {
+  const machine = machineOf({ nodes: twoTiers(1024, 1024) });
+  const { cgroups, cpusets } = machine;
+  cgroups.mkdir('a');
+  const group = cgroups.find('a');
+  if (group === null) throw new Error('no group');
+  cpusets.writeMems(group, '0');
+  expect([...cpusets.effectiveMems(group)]).toEqual([0]);
+  cgroups.rmdir('a');
+  expect([...cpusets.effectiveMems(group)]).toEqual([0, 1]);
+});
+
+test('a child is listed in the group of its parent until it exits', () => {
+  const machine = machineOf();
+  const { cgroups } = machine;
+  cgroups.mkdir('a');
+  const group = cgroups.find('a');
+  const parent = machine.createTask('parent');
+  if (group === null) throw new Error('no group');
+  cgroups.attach(parent.struct, group);
+  const child = parent.fork('child');
+  if (typeof child === 'number') throw new Error('fork failed');
+  cgroups.attach(parent.struct, cgroups.root);
+  expect([[...group.tasks].map(({ pid }) => pid), cgroups.rmdir('a')]).toEqual([
+    [child.struct.pid],
+    -EBUSY,
+  ]);
+  child.exit();
+  expect(cgroups.rmdir('a')).toBe(0);
 });
