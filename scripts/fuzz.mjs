@@ -1,8 +1,8 @@
 // Fuzzes the model for long: `node scripts/fuzz.mjs --steps 1000000 --seed 1`. Each seed is one
 // machine that takes `--run` steps; every step is verified. Runs built code (`pnpm build`).
 // `--only SEED` replays one seed. Ends at the first finding, which names its seed and step, or
-// with `--keep-going` counts them. `--driver cram` puts a driver on the machines. `--more` also
-// tunes the running machines and maps shared and huge memory beside the window.
+// with `--keep-going` counts them. `--driver cram` puts a driver on the machines. `--classic` has
+// only the operations of the first fuzzer.
 
 import { parseArgs } from 'node:util';
 
@@ -13,7 +13,7 @@ const { values } = parseArgs({
     run: { type: 'string', default: '400' },
     only: { type: 'string' },
     driver: { type: 'string', default: 'none' },
-    more: { type: 'boolean', default: false },
+    classic: { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
   },
 });
@@ -50,7 +50,8 @@ process.exitCode = total.findings === 0 ? 0 : 1;
 
 function one(seed) {
   try {
-    const report = fuzzMachine({ seed, steps: stepsPerRun, more: values.more, ...optionsOf(seed) });
+    const options = { seed, steps: stepsPerRun, classic: values.classic };
+    const report = fuzzMachine({ ...options, ...optionsOf(seed) });
     total.checks += report.checks;
     for (const [name, count] of Object.entries(report.operations)) add(operations, name, count);
     for (const [name, count] of Object.entries(report.stats)) {
@@ -62,8 +63,8 @@ function one(seed) {
     console.log(failure.message);
     if (!values['keep-going']) {
       console.log(failure.cause?.stack);
-      const more = values.more ? ' --more' : '';
-      const replay = `--only ${seed} --run ${failure.step + 1} --driver ${values.driver}${more}`;
+      const classic = values.classic ? ' --classic' : '';
+      const replay = `--only ${seed} --run ${failure.step + 1} --driver ${values.driver}${classic}`;
       console.log(`replay: node scripts/fuzz.mjs ${replay}`);
       process.exit(1);
     }

@@ -17,7 +17,7 @@ import {
   VM_LOCKED,
 } from '@mm-lab/mm-core';
 import type { FuzzOperation } from './operation.js';
-import { type TaskModel, WINDOW_PAGES } from './task-model.js';
+import { MARK_UFFD, type TaskModel, WINDOW_PAGES } from './task-model.js';
 import type { FuzzWorld } from './world.js';
 
 const RW = PROT_READ | PROT_WRITE;
@@ -88,6 +88,7 @@ const mremap: FuzzOperation = {
   name: 'mremap',
   run(world, model) {
     const { start, count } = randomRange(world, model, 128);
+    if (isWatched(model, start, count)) return 'not what a userfaultfd watches';
     const target = randomRange(world, model, 128);
     const to = world.random.chance(0.3) ? start : target.start;
     const newCount = Math.min(target.count, WINDOW_PAGES - to);
@@ -97,6 +98,12 @@ const mremap: FuzzOperation = {
     return expectRc(world, call, rc, mremapModel(model, start, count, to, newCount));
   },
 };
+
+/** Several areas, one of them watched: some of them move before the call fails. */
+function isWatched(model: TaskModel, start: number, count: number): boolean {
+  for (let at = start; at < start + count; at++) if (model.marked(at, MARK_UFFD)) return true;
+  return false;
+}
 
 function mremapModel(
   model: TaskModel,

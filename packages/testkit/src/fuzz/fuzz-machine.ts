@@ -6,14 +6,29 @@ import {
   Prng,
 } from '@mm-lab/mm-core';
 import { ADDRESS_SPACE_OPERATIONS } from './address-space-operations.js';
+import { ADVICE_OPERATIONS } from './advice-operations.js';
+import { fuzzData } from './fuzz-data.js';
+import { GROUP_OPERATIONS } from './group-operations.js';
 import { auditMachine } from './invariants.js';
 import { MEMORY_OPERATIONS } from './memory-operations.js';
 import type { FuzzOperation } from './operation.js';
-import { randomConfig, randomNodes, randomSwap } from './random-machine.js';
+import { POLICY_OPERATIONS } from './policy-operations.js';
+import { randomConfig, randomMixedNodes, randomNodes, randomSwap } from './random-machine.js';
 import { SIDE_OPERATIONS } from './side-operations.js';
 import { Swarm } from './swarm.js';
-import { TUNING_OPERATIONS } from './tuning-operations.js';
+import { TUNING_OPERATIONS, tuneAtStart } from './tuning-operations.js';
+import { USERFAULTFD_OPERATIONS } from './userfaultfd-operations.js';
 import { FuzzWorld } from './world.js';
+
+const CLASSIC: readonly FuzzOperation[] = [...ADDRESS_SPACE_OPERATIONS, ...MEMORY_OPERATIONS];
+const MIXED: readonly FuzzOperation[] = [
+  ...ADVICE_OPERATIONS,
+  ...POLICY_OPERATIONS,
+  ...GROUP_OPERATIONS,
+  ...USERFAULTFD_OPERATIONS,
+  ...TUNING_OPERATIONS,
+  ...SIDE_OPERATIONS,
+];
 
 /** Operations in the log of a failure. */
 const LOG_LINES = 12;
@@ -32,8 +47,8 @@ export interface FuzzOptions {
   readonly sysctl?: MachineConfig['sysctl'];
   /** Further operations, such as what the driver's users can ask of it. */
   readonly operations?: readonly FuzzOperation[];
-  /** Also tunes the running machine and uses memory beside the window? Default no. */
-  readonly more?: boolean;
+  /** Only the operations of the first fuzzer, so that what it found can be replayed? */
+  readonly classic?: boolean;
   /** Names of built-in operations to leave out. */
   readonly without?: readonly string[];
   /** May the driver lose contents? Default no; stale and leaked contents never. */
@@ -82,9 +97,10 @@ export function fuzzMachine(options: FuzzOptions): FuzzReport {
   const random = new Prng(options.seed);
   const world = buildWorld(options, random);
   const without = new Set(options.without ?? []);
-  const more = options.more === true ? [...TUNING_OPERATIONS, ...SIDE_OPERATIONS] : [];
-  const given = options.operations ?? [];
-  const known = [...ADDRESS_SPACE_OPERATIONS, ...MEMORY_OPERATIONS, ...more, ...given];
+  // Only `fuzzData` tells which stores wrote the same bytes.
+  if (options.plugins !== undefined) without.add('mergeable');
+  const builtIn = options.classic === true ? CLASSIC : [...CLASSIC, ...MIXED];
+  const known = [...builtIn, ...(options.operations ?? [])];
   const swarm = new Swarm(
     random,
     known.filter(({ name }) => !without.has(name)),
@@ -110,15 +126,19 @@ export function fuzzMachine(options: FuzzOptions): FuzzReport {
 }
 
 function buildWorld(options: FuzzOptions, random: Prng): FuzzWorld {
-  const nodes = options.nodes ?? randomNodes(random);
-  const given = options.plugins ?? [];
+  const isClassic = options.classic === true;
+  const nodes = options.nodes ?? (isClassic ? randomNodes(random) : randomMixedNodes(random));
+  const data = isClassic ? [] : [fuzzData];
+  const given = options.plugins ?? data;
   const names = new Set(given.map(({ name }) => name));
   const swap = randomSwap(random).filter(({ name }) => !names.has(name));
   const drawn = randomConfig(random, nodes);
   const config = { ...drawn, sysctl: { ...drawn.sysctl, ...options.sysctl } };
   const machine = createMachine(config, [...swap, ...given]);
   const allow = { loses: options.mayLose ?? false, hangs: options.mayHang ?? false };
-  return new FuzzWorld(machine, random, random.pick(BASES), allow);
+  const world = new FuzzWorld(machine, random, random.pick(BASES), allow);
+  if (!isClassic) tuneAtStart(world);
+  return world;
 }
 
 function runStep(world: FuzzWorld, operation: FuzzOperation, prefix: string, log: string[]): void {

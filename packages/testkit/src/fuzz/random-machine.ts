@@ -11,6 +11,10 @@ import {
 const DISTANCES = [11, 15, 20, 21, 31, 40] as const;
 const LINES_NS = [100, 110, 180, 250, 400, 1000] as const;
 
+/** Share of the mixed machines that are this many times as large. */
+const LARGE_SHARE = 0.3;
+const LARGE_SCALE = 4;
+
 /** A small machine of up to four nodes, one of them with memory and a CPU. */
 export function randomNodes(random: Prng): NodeConfig[] {
   const count = 1 + random.below(4);
@@ -22,6 +26,13 @@ export function randomNodes(random: Prng): NodeConfig[] {
     online: id === 0 || random.chance(0.8),
     lineNs: random.pick(LINES_NS),
   }));
+}
+
+/** The same, some of them so large that huge pages fit. */
+export function randomMixedNodes(random: Prng): NodeConfig[] {
+  const nodes = randomNodes(random);
+  if (!random.chance(LARGE_SHARE)) return nodes;
+  return nodes.map((node) => ({ ...node, pages: LARGE_SCALE * node.pages }));
 }
 
 /** A machine of these nodes with random distances and tunables. */

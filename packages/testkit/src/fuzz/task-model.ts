@@ -7,12 +7,21 @@ import {
   VM_EXEC,
   VM_GROWSDOWN,
   VM_LOCKED,
+  VM_MAYREAD,
   VM_READ,
+  VM_WIPEONFORK,
   VM_WRITE,
 } from '@mm-lab/mm-core';
 
 /** Pages of address space that a fuzzed task uses. Below the model's limit of a stack. */
 export const WINDOW_PAGES = 1024;
+
+/** Contents may be zeroes at any read until the next store (MADV_FREE). */
+export const MARK_LAZY = 1;
+/** A guard stands there: every access is SIGSEGV (MADV_GUARD_INSTALL). */
+export const MARK_GUARD = 2;
+/** A userfaultfd may watch it: an access may be SIGBUS. */
+export const MARK_UFFD = 4;
 
 /** Stands for contents that nobody recorded: the next read tells. */
 export const UNKNOWN = -2;
@@ -24,7 +33,7 @@ const LOWEST_PAGE = 16;
 
 const VM_PROT_MASK = VM_READ | VM_WRITE | VM_EXEC;
 /** Set on every mapped page of the model. */
-const MAPPED = 2 ** 30;
+const MAPPED = VM_MAYREAD;
 
 /**
  * What one program may expect of its memory, kept apart from the machine: per page of a window its
@@ -36,6 +45,8 @@ export class TaskModel {
   readonly content = new Int32Array(WINDOW_PAGES);
   /** The next access finds poison. */
   readonly poisoned = new Uint8Array(WINDOW_PAGES);
+  /** MARK_* of each page. */
+  readonly marks = new Uint8Array(WINDOW_PAGES);
   /** Frame of each page that is pinned: it may not change under the program. */
   readonly pinned = new Map<number, number>();
   /**
@@ -70,6 +81,7 @@ export class TaskModel {
    */
   allows(index: number, write: boolean): boolean {
     this.growStack(index);
+    if ((this.marks[index]! & MARK_GUARD) !== 0) return false;
     return (this.flags[index]! & (write ? VM_WRITE : VM_READ | VM_WRITE)) !== 0;
   }
 
@@ -80,13 +92,33 @@ export class TaskModel {
 
   unmap(start: number, count: number): void {
     this.flags.fill(0, start, start + count);
+    this.marks.fill(0, start, start + count);
     this.drop(start, count);
+  }
+
+  has(index: number, flag: number): boolean {
+    return (this.flags[index]! & flag) !== 0;
+  }
+
+  /** Flags of a mapped page change. */
+  change(index: number, set: number, clear: number): void {
+    this.flags[index] = (this.flags[index]! & ~clear) | set;
+  }
+
+  marked(index: number, mark: number): boolean {
+    return (this.marks[index]! & mark) !== 0;
+  }
+
+  /** @param mark MARK_* to set; or to clear, negated by `~` */
+  mark(index: number, mark: number): void {
+    this.marks[index] = mark >= 0 ? this.marks[index]! | mark : this.marks[index]! & mark;
   }
 
   /** The contents of the range are zeroes from now on. */
   drop(start: number, count: number): void {
     this.content.fill(0, start, start + count);
     this.poisoned.fill(0, start, start + count);
+    for (let at = start; at < start + count; at++) this.mark(at, ~MARK_LAZY);
     for (let at = start; at < start + count; at++) this.pinned.delete(at);
   }
 
@@ -134,12 +166,14 @@ export class TaskModel {
     const flags = this.flags[from]!;
     const content = this.content.slice(from, from + kept);
     const poisoned = this.poisoned.slice(from, from + kept);
+    const marks = this.marks.slice(from, from + kept);
     const pinned = [...this.pinned].filter(([at]) => at >= from && at < from + kept);
     this.unmap(to, newCount);
     this.unmap(from, count);
     this.flags.fill(flags, to, to + newCount);
     this.content.set(content, to);
     this.poisoned.set(poisoned, to);
+    this.marks.set(marks, to);
     for (const [at, pfn] of pinned) this.pinned.set(at - from + to, pfn);
   }
 
@@ -155,6 +189,8 @@ export class TaskModel {
     for (let at = 0; at < WINDOW_PAGES; at++) {
       if ((this.flags[at]! & VM_DONTCOPY) !== 0) continue;
       model.flags[at] = this.flags[at]! & ~VM_LOCKED;
+      if ((this.flags[at]! & VM_WIPEONFORK) !== 0) continue;
+      model.marks[at] = this.marks[at]! & ~MARK_UFFD;
       model.content[at] = this.content[at]!;
       model.poisoned[at] = this.poisoned[at]!;
     }
@@ -173,6 +209,7 @@ export class TaskModel {
     const isOther = (neighbour & VM_PROT_MASK) !== 0 && (neighbour & VM_GROWSDOWN) === 0;
     if (isNear && isOther) return;
     this.flags.fill(this.flags[above]!, index, above);
+    this.marks.fill(this.marks[above]! & MARK_UFFD, index, above);
   }
 }
 

@@ -1,4 +1,6 @@
+import type { TaskStruct } from '@mm-lab/mm-core';
 import type { FuzzOperation } from './operation.js';
+import type { FuzzWorld } from './world.js';
 
 const THP = '/sys/kernel/mm/transparent_hugepage';
 const KSM = '/sys/kernel/mm/ksm';
@@ -11,7 +13,11 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
   [`${THP}/khugepaged/defrag`]: ['0', '1'],
   [`${THP}/khugepaged/pages_to_scan`]: ['1', '512', '4096'],
   [`${THP}/khugepaged/scan_sleep_millisecs`]: ['0', '1', '10000'],
-  [`${KSM}/run`]: ['0', '1', '2'],
+  [`${KSM}/run`]: ['0', '1', '1', '2'],
+  [`${KSM}/pages_to_scan`]: ['100', '1000'],
+  [`${KSM}/sleep_millisecs`]: ['0', '20'],
+  [`${KSM}/use_zero_pages`]: ['0', '1'],
+  [`${KSM}/merge_across_nodes`]: ['0', '1'],
   '/sys/kernel/mm/lru_gen/enabled': ['0', '1', '7', 'y', 'n'],
   '/sys/kernel/mm/numa/demotion_enabled': ['0', '1'],
   '/proc/sys/kernel/numa_balancing': ['0', '1', '2', '3'],
@@ -25,14 +31,28 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
 };
 const PATHS = Object.keys(WRITES);
 
+/** Share of the files that are written before the first step. */
+const TUNED_SHARE = 0.4;
+
+/** Most machines do not have Linux's defaults: what is off by default would seldom be met. */
+export function tuneAtStart(world: FuzzWorld): void {
+  const { task } = world.anyModel();
+  for (const path of PATHS) {
+    if (world.random.chance(TUNED_SHARE)) writeRandom(world, path, task.struct);
+  }
+}
+
+function writeRandom(world: FuzzWorld, path: string, task: TaskStruct): string {
+  const text = world.random.pick(WRITES[path] ?? ['']);
+  const rc = world.machine.pseudoFiles.write(path, text, task);
+  world.machine.spend();
+  return `echo ${text} > ${path} = ${rc}`;
+}
+
 const tune: FuzzOperation = {
   name: 'tune',
   run(world, { task }) {
-    const path = world.random.pick(PATHS);
-    const text = world.random.pick(WRITES[path] ?? ['']);
-    const rc = world.machine.pseudoFiles.write(path, text, task.struct);
-    world.machine.spend();
-    return `echo ${text} > ${path} = ${rc}`;
+    return writeRandom(world, world.random.pick(PATHS), task.struct);
   },
 };
 

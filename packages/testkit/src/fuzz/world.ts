@@ -9,10 +9,12 @@ import {
   PTE_TYPE_SWAP,
   pteMapsPage,
   pteType,
+  type TaskStruct,
   VERSION_LOST,
   VERSION_ZERO,
 } from '@mm-lab/mm-core';
-import { TaskModel, UNKNOWN, WINDOW_PAGES } from './task-model.js';
+import { bytesOf } from './fuzz-data.js';
+import { MARK_LAZY, MARK_UFFD, TaskModel, UNKNOWN, WINDOW_PAGES } from './task-model.js';
 
 /** Tasks alive at a time. */
 const TASKS_MAX = 4;
@@ -45,8 +47,12 @@ export class FuzzWorld {
   poisonSeen = 0;
   /** Frames poisoned so far. */
   poisonings = 0;
+  /** Pages that were to be taken out of use softly so far. */
+  offlined = 0;
   /** Reads and stores checked against the model. */
   checks = 0;
+  /** Were pages offered to KSM? A page may then be another store's of the same bytes. */
+  merges = false;
   private tasksMade = 0;
 
   constructor(
@@ -89,30 +95,41 @@ export class FuzzWorld {
     }
   }
 
+  /** A system call of the program, its time spent. @returns what it returned */
+  call({ task }: TaskModel, run: (task: TaskStruct) => number): number {
+    this.machine.work.runAs(task.struct);
+    const rc = run(task.struct);
+    this.machine.spend();
+    return rc;
+  }
+
   /** One access, its verdict and its contents compared with the model. */
   access(model: TaskModel, index: number, write: boolean, n: number): void {
     const allowed = model.allows(index, write);
     const { counts } = this.machine.engine.shadow;
     const lostBefore = counts.lostPages;
     const result = this.tryAccess(model, index, write, n);
-    if (result === 'killed') {
-      if (model.poisoned[index] === 1) this.poisonSeen += counts.lostPages - lostBefore;
-      return;
-    }
+    const lost = counts.lostPages - lostBefore;
+    const mayLose = model.poisoned[index] === 1 || model.marked(index, MARK_LAZY);
+    if (mayLose) this.poisonSeen += lost;
+    if (result === 'killed') return;
     this.checks++;
+    if (result === 'SIGBUS' && allowed && model.marked(index, MARK_UFFD)) return;
     this.expect(result === (allowed ? 'ok' : 'SIGSEGV'), () => {
       const what = write ? 'store to' : 'load of';
       return `${what} page ${model.vpn(index)}: ${result}, allowed: ${allowed}`;
     });
     if (!allowed) return;
     if (model.poisoned[index] === 1) {
+      const isLazy = model.marked(index, MARK_LAZY);
+      this.expect(lost === 1 || isLazy, () => `poisoned page ${model.vpn(index)} was met`);
       model.poisoned[index] = 0;
-      model.content[index] = VERSION_ZERO;
-      this.poisonSeen++;
+      model.content[index] = lost > 0 ? VERSION_ZERO : model.content[index]!;
     }
     const found = this.contentOf(model, index);
     if (write) this.noteStore(model, index, found);
     else this.compare(model, index, found);
+    if (write) model.mark(index, ~MARK_LAZY);
   }
 
   /** The access; a program that hangs in it is killed if its driver may let it hang. */
@@ -191,6 +208,12 @@ export class FuzzWorld {
     return found;
   }
 
+  /** Equal identities; or equal bytes, once pages were merged by them. */
+  private sameBytes(found: number, expected: number): boolean {
+    if (found === expected) return true;
+    return this.merges && found > 0 && expected > 0 && bytesOf(found) === bytesOf(expected);
+  }
+
   private noteStore(model: TaskModel, index: number, found: number): void {
     const fresh = found === UNKNOWN || (found > 0 && found !== model.content[index]);
     const lost = this.allow.loses && found === VERSION_LOST;
@@ -201,7 +224,8 @@ export class FuzzWorld {
   private compare(model: TaskModel, index: number, found: number): void {
     if (found === UNKNOWN) return;
     const expected = model.content[index]!;
-    const right = found === expected || expected === UNKNOWN;
+    const dropped = found === VERSION_ZERO && model.marked(index, MARK_LAZY);
+    const right = this.sameBytes(found, expected) || expected === UNKNOWN || dropped;
     const lost = this.allow.loses && (found === VERSION_ZERO || found === VERSION_LOST);
     this.expect(right || lost, () => {
       return `page ${model.vpn(index)} holds ${found}, the program stored ${expected}`;

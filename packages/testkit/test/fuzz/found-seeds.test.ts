@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { fuzzMachine } from '../../src/index.js';
 
-/** What a million steps once found, by seed; each failed before its fix. */
+/** What a million classic steps once found, by seed; each failed before its fix. */
 const FOUND = [
+  { seed: 210, steps: 326, what: 'a copy that unmapped what it copied began anew for ever' },
   {
     seed: 1028,
     steps: 200,
@@ -11,5 +12,5 @@ const FOUND = [
 ];
 
 test.each(FOUND)('seed $seed: $what', ({ seed, steps }) => {
-  expect(fuzzMachine({ seed, steps }).steps).toBe(steps);
+  expect(fuzzMachine({ seed, steps, classic: true }).steps).toBe(steps);
 });
