@@ -85,12 +85,17 @@ export class Cpusets implements CgroupSubsystem {
     this.byGroup.delete(group);
   }
 
-  /** The task's nodes become the group's (cpuset_attach): nothing happens if they are the same. */
+  /**
+   * The task's nodes become the group's (cpuset_attach): nothing moves if they are the same.
+   * Simplified: a task of the root is confined even then; Linux leaves it every node that comes.
+   */
   attach(moved: CgroupTask, from: Cgroup, to: Cgroup): void {
     const task = this.tasks.find(moved.pid);
     const source = this.of(from);
     const target = this.of(to);
-    if (task !== null && !nodesEqual(source.effective, target.effective)) {
+    const isSame = nodesEqual(source.effective, target.effective);
+    if (task !== null && isSame) task.memsAllowed = this.allowedIn(to);
+    if (task !== null && !isSame) {
       this.changeTask(task, to);
       this.rebindMm(task.mm, target.effective);
       this.migrateMm(task.mm, source.old, target.effective);
@@ -173,7 +178,12 @@ export class Cpusets implements CgroupSubsystem {
   private changeTask(task: TaskStruct, group: Cgroup): void {
     const mems = this.onlineMems(group);
     if (task.policy !== null) task.policy = this.mpolNodemask.rebind(task.policy, mems);
-    task.memsAllowed = group === this.tree.root ? null : mems;
+    task.memsAllowed = this.allowedIn(group);
+  }
+
+  /** Of the root every node, those to come as well. */
+  private allowedIn(group: Cgroup): Nodemask | null {
+    return group === this.tree.root ? null : this.onlineMems(group);
   }
 
   /** A kernel thread moves the memory, so that no cpuset confines it (cpuset_migrate_mm). */

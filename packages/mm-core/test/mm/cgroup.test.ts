@@ -76,3 +76,18 @@ test('a child is listed in the group of its parent until it exits', () => {
   child.exit();
   expect(cgroups.rmdir('a')).toBe(0);
 });
+
+test('a node that comes online is not for a task of a cpuset that had all the others', () => {
+  const nodes = [...twoTiers(1024, 1024), { id: 2, pages: 1024, online: false }];
+  const machine = machineOf({ nodes });
+  const { cgroups, cpusets } = machine;
+  cgroups.mkdir('a');
+  const group = cgroups.find('a');
+  if (group === null) throw new Error('no group');
+  cpusets.writeMems(group, '0-1');
+  const task = machine.createTask('t');
+  cgroups.attach(task.struct, group);
+  machine.hotplug.onlinePages(2, null);
+  expect([...cpusets.memsAllowed(task.struct)]).toEqual([0, 1]);
+  machine.verify();
+});
