@@ -328,6 +328,7 @@ export {
 export { Owner, type OwnerKind } from './hooks/owner.js';
 export { PageData } from './hooks/page-data.js';
 export type { Plugin } from './hooks/plugin.js';
+export { POLICY_RULES, type PolicyRules } from './hooks/policy-rules.js';
 export { SITE_FACTS, type SiteFact, type SiteName, type SiteService } from './hooks/site-facts.js';
 export { type SiteCount, Sites, SitesToken } from './hooks/sites.js';
 export { ABSENT_OPS, HOOKS, type HookFact, type HookKind } from './hooks/table.js';
@@ -530,6 +531,7 @@ export {
   MigrateToken,
   type NewFolio,
 } from './mm/migrate.js';
+export { MigrateRange, MigrateRangeToken } from './mm/migrate-range.js';
 export { Mlock, MlockToken } from './mm/mlock.js';
 export { MlockFolio, MlockFolioToken } from './mm/mlock-folio.js';
 export { type FileBacking, Mmap, MmapToken } from './mm/mmap.js';

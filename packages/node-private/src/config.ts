@@ -1,8 +1,11 @@
-import { createToken } from '@mm-lab/mm-core';
+import { createToken, type PolicyRules } from '@mm-lab/mm-core';
 import type { Divergences } from './divergences.js';
 
 /** Ways to keep allocations away from private nodes that the list discussed. */
 export type GateName = 'gfp-private' | 'thisnode' | 'scope' | 'private-zonelist';
+
+/** As RFC v4 behaves, or as it should have. */
+export type Mending = 'v4' | 'mended';
 
 /** Generations of the design. */
 export type ProfileName = 'v4-ops' | 'v5-caps';
@@ -12,5 +15,8 @@ export interface NodePrivateConfig {
   readonly profile: ProfileName;
   readonly gate: GateName;
   readonly divergences: Divergences;
+  readonly policy: PolicyRules;
+  /** Does clear_ops first move away what would be stranded? */
+  readonly teardown: Mending;
 }
 export const NodePrivateConfig = createToken<NodePrivateConfig>('NodePrivateConfig');

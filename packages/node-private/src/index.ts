@@ -9,7 +9,7 @@ export {
   NODE_PRIVATE_CAP_RECLAIM,
   NODE_PRIVATE_CAP_USER_NUMA,
 } from './caps.js';
-export { type GateName, NodePrivateConfig, type ProfileName } from './config.js';
+export { type GateName, type Mending, NodePrivateConfig, type ProfileName } from './config.js';
 export {
   DIVERGENCES,
   type DivergenceChoice,
@@ -26,6 +26,7 @@ export { GfpPrivate } from './isolation/gfp-private.js';
 export { PrivateZonelist } from './isolation/private-zonelist.js';
 export { Scope } from './isolation/scope.js';
 export { ThisNode } from './isolation/thisnode.js';
+export { type Mends, policyRules } from './mends.js';
 export { type NamedCalls, namedCalls } from './named-calls.js';
 export {
   type FaultOnFolio,

@@ -3,12 +3,16 @@ import {
   EBUSY,
   EINVAL,
   ENODEV,
+  type Folios,
+  FoliosToken,
   type HookOps,
   inject,
   injectable,
   type Managed,
   ManagedToken,
   type Migrate,
+  type MigrateRange,
+  MigrateRangeToken,
   MigrateToken,
   MmError,
   N_MEMORY,
@@ -19,6 +23,7 @@ import {
   type Owner,
   type VmFault,
 } from '@mm-lab/mm-core';
+import { NodePrivateConfig } from './config.js';
 import { type Profile, ProfileToken } from './profiles/profile.js';
 
 /** Callbacks and opt-in flags of a private node (RFC v4, struct node_private_ops). */
@@ -74,7 +79,10 @@ export class NodePrivate {
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(MigrateRangeToken) private readonly migrateRange: MigrateRange,
+    @inject(FoliosToken) private readonly folios: Folios,
     @inject(ProfileToken) private readonly profile: Profile,
+    @inject(NodePrivateConfig) private readonly config: NodePrivateConfig,
   ) {}
 
   /**
@@ -135,16 +143,30 @@ export class NodePrivate {
 
   /**
    * Opts out of everything. @returns 0; -EINVAL bad node or not the current ops; -ENODEV nothing
-   * registered
+   * registered; -EBUSY if teardown is mended and a folio cannot leave the node
    */
   node_private_clear_ops(nid: number, ops: NodePrivateOps): number {
     if (!this.isPossible(nid)) return -EINVAL;
     const known = this.byNode.get(nid);
     if (known === undefined) return -ENODEV;
     if (known.ops !== ops) return -EINVAL;
+    if (this.config.teardown === 'mended' && !this.isEmptied(nid)) return -EBUSY;
     known.ops = null;
     known.owner.clear();
     return 0;
+  }
+
+  /** Moves the node's folios to ordinary memory while they still may. @returns did all go? */
+  private isEmptied(nid: number): boolean {
+    const pgdat = this.nodes.pgdat(nid);
+    if (pgdat.managedPages() === 0) return true;
+    this.migrate.waitForBatches();
+    this.folios.lruAddDrainAll();
+    for (const { base, spannedPages } of pgdat.zones) {
+      this.migrateRange.run(nid, { base, pages: spannedPages });
+    }
+    this.folios.lruAddDrainAll();
+    return pgdat.unusedPages() === pgdat.managedPages();
   }
 
   /** References to what is registered for a node; -1 if nothing is. */

@@ -4,6 +4,7 @@ import { type GateName, NodePrivateConfig, type ProfileName } from './config.js'
 import { type DivergenceChoice, readDivergences } from './divergences.js';
 import { Interrupts, InterruptsToken } from './interrupts.js';
 import { GATES } from './isolation/gates.js';
+import { type Mends, policyRules } from './mends.js';
 import { NodePrivate, NodePrivateToken } from './node-private.js';
 import { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';
 import { ProfileToken } from './profiles/profile.js';
@@ -11,7 +12,7 @@ import { V4Ops } from './profiles/v4-ops.js';
 import { V5Caps } from './profiles/v5-caps.js';
 
 /** The generation of the design, its readings, and where the posted series can be mended. */
-export interface NodePrivateOptions {
+export interface NodePrivateOptions extends Mends {
   /**
    * Generation of the design; default `v4-ops`, the RFC of 2026-02-22. `v5-caps`: capabilities at
    * registration, no callbacks, a private zonelist (2026-07-20).
@@ -21,18 +22,6 @@ export interface NodePrivateOptions {
   readonly divergences?: DivergenceChoice;
   /** What keeps allocations away that did not ask; default that of the profile. */
   readonly gate?: GateName;
-  /**
-   * Do frees made by reclaim call `free_folio`? `v4`: they do not (a kernel with the series swapped
-   * 767 pages out of a node and called the hook for none), so what a swapped-out page held stays on
-   * the device until its frame is used again. `mended`: they do.
-   */
-  readonly reclaimFrees?: 'v4' | 'mended';
-  /**
-   * Does a swap-in that finds its folio in the swap cache keep the mapping of a write-protected
-   * node read-only? `v4`: it does not. Demotion may leave a folio of the swap cache there, and
-   * do_swap_page is no site of the series (found by fuzzing this model). `mended`: it does.
-   */
-  readonly swapIn?: 'v4' | 'mended';
 }
 
 const PROFILES = { 'v4-ops': V4Ops, 'v5-caps': V5Caps } as const;
@@ -45,7 +34,13 @@ const PROFILE_GATES = { 'v4-ops': 'gfp-private', 'v5-caps': 'private-zonelist' }
 export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
   const profile = options.profile ?? 'v4-ops';
   const gate = options.gate ?? PROFILE_GATES[profile];
-  const config = { profile, gate, divergences: readDivergences(options.divergences) };
+  const config: NodePrivateConfig = {
+    profile,
+    gate,
+    divergences: readDivergences(options.divergences),
+    policy: policyRules(profile, options),
+    teardown: options.teardown ?? 'v4',
+  };
   return {
     name: 'node-private',
     register(services) {

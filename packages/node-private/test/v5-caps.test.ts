@@ -4,7 +4,10 @@ import {
   ENODEV,
   ENOENT,
   MADV_PAGEOUT,
+  type Machine,
   type MmError,
+  MPOL_BIND,
+  type Task,
   zramSwap,
 } from '@mm-lab/mm-core';
 import { describe, expect, test } from 'vitest';
@@ -44,6 +47,13 @@ function taskOn({ machine }: PrivateMachine, pages: number): ReturnType<typeof m
   for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
   machine.folios.lruAddDrainAll();
   return task;
+}
+
+function bind(machine: Machine, task: Task, nodes: number[], pages = 4): number {
+  machine.work.runAs(task.struct);
+  const mask = { nodes, maxnode: 65 };
+  const args = { start: 0, len: pages * 4096, mode: MPOL_BIND, mask, flags: 0 };
+  return machine.sys.mbind.mbind(task.struct, args);
 }
 
 describe('v5-caps', () => {
@@ -150,5 +160,54 @@ describe('v5-caps', () => {
       return capable(caps).machine.nodes.pgdat(2).kswapd.running;
     });
     expect(running).toEqual([false, true]);
+  });
+
+  test('mbind names the node with USER_NUMA, and is trimmed without', () => {
+    const said = [0, NODE_PRIVATE_CAP_USER_NUMA].map((caps) => {
+      const made = capable(caps);
+      const task = made.machine.createTask('t');
+      task.mmap(0, 4);
+      const rcs = [[2], [0, 2]].map((nodes) => bind(made.machine, task, nodes));
+      for (let vpn = 0; vpn < 4; vpn++) task.write(vpn);
+      made.machine.verify();
+      return [...rcs, task.where([0, 1, 2, 3])];
+    });
+    expect(said).toEqual([
+      [-EINVAL, 0, [0, 0, 0, 0]],
+      [0, 0, [0, 0, 0, 0]],
+    ]);
+  });
+
+  test('an area bound to a full node goes on in ordinary memory and nobody is killed', () => {
+    const made = capable(NODE_PRIVATE_CAP_USER_NUMA);
+    const task = made.machine.createTask('t');
+    task.mmap(0, 1200);
+    bind(made.machine, task, [2], 1200);
+    for (let vpn = 0; vpn < 1200; vpn++) task.write(vpn);
+    made.machine.verify();
+    expect([task.alive, task.where([0, 1199])]).toEqual([true, [2, 0]]);
+  });
+
+  test('two private nodes are both reached by one policy', () => {
+    const made = capable(NODE_PRIVATE_CAP_USER_NUMA);
+    const caps = NODE_PRIVATE_CAP_USER_NUMA;
+    made.hotplug.add_private_memory_driver_managed(3, { name: 'd', caps }, null);
+    const task = made.machine.createTask('t');
+    task.mmap(0, 1200);
+    bind(made.machine, task, [2, 3], 1200);
+    for (let vpn = 0; vpn < 1200; vpn++) task.write(vpn);
+    expect(task.where([0, 1199])).toEqual([2, 3]);
+  });
+
+  test('cpusets neither grant nor withhold the node', () => {
+    const made = capable(NODE_PRIVATE_CAP_USER_NUMA);
+    const { machine } = made;
+    const task = machine.createTask('t');
+    task.mmap(0, 4);
+    task.struct.memsAllowed = new Set([0]);
+    bind(machine, task, [2]);
+    for (let vpn = 0; vpn < 4; vpn++) task.write(vpn);
+    expect([task.where([0]), machine.usedPages(2)]).toEqual([[2], 4]);
+    expect(machine.pseudoFiles.read('/sys/fs/cgroup/cpuset.mems.effective')).toContain('0-1');
   });
 });

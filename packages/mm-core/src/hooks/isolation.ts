@@ -1,5 +1,6 @@
 import { __GFP_THISNODE } from '../abi/gfp.js';
 import { createToken } from '../base/di.js';
+import { POLICY_RULES, type PolicyRules } from './policy-rules.js';
 
 /** Lists of zones that a request may walk (struct pglist_data.node_zonelists). */
 export type ZonelistName = 'fallback' | 'nofallback' | 'apart' | 'apartOnly';
@@ -31,6 +32,7 @@ export interface Isolation {
   readonly inCpusets: boolean;
   /** What a policy does with a node in its mask whose owner does not let policies name it. */
   readonly ungrantedInPolicy: 'refuse' | 'trim';
+  readonly policy: PolicyRules;
   /** The list that a request with these flags walks. */
   zonelist(gfp: number): ZonelistName;
   /** The gate: may a request with these flags use node `nid`, which is set apart? */
@@ -48,6 +50,7 @@ export class NoIsolation implements Isolation {
   readonly lists: ApartLists = { ownFallback: false, ownNofallback: true, third: false };
   readonly inCpusets: boolean = true;
   readonly ungrantedInPolicy: 'refuse' | 'trim' = 'refuse';
+  readonly policy: PolicyRules = POLICY_RULES;
 
   zonelist(gfp: number): ZonelistName {
     return (gfp & __GFP_THISNODE) !== 0 ? 'nofallback' : 'fallback';

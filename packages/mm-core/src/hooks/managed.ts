@@ -184,6 +184,11 @@ export class Managed {
     return this.nodeOwner(nid) === null ? 0 : this.isolation.asking;
   }
 
+  /** Do cpusets have no say about the node? */
+  is_outside_cpusets(nid: number): boolean {
+    return !this.isolation.inCpusets && this.nodeOwner(nid) !== null;
+  }
+
   /** Do tasks compete for memory if their cpusets meet on this node only (patch 17)? */
   node_counts_for_oom(nid: number): boolean {
     return this.nodeOwner(nid)?.allows(GRANT_OOM_MEMS) ?? true;

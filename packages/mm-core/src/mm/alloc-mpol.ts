@@ -6,6 +6,7 @@ import {
 } from '../abi/mempolicy.js';
 import { PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -31,6 +32,7 @@ export class AllocMpol {
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /** A folio for a page of an area, by the policy there. @returns first pfn or -1 */
@@ -44,6 +46,8 @@ export class AllocMpol {
     const { nid, nodemask, mode } = choice;
     const gfp = flags | choice.gfp;
     if (mode === MPOL_PREFERRED_MANY) return this.preferredMany(choice, order, gfp);
+    const { unsatisfied } = this.managed.isolation.policy;
+    if (choice.gfp !== 0 && unsatisfied === 'falls back') return this.fallBack(choice, order, gfp);
     const inTurn = mode === MPOL_INTERLEAVE || mode === MPOL_WEIGHTED_INTERLEAVE;
     if (order === PMD_ORDER && !inTurn && (nodemask?.has(nid) ?? true)) {
       const near = gfp | __GFP_THISNODE | __GFP_NORETRY;
@@ -55,6 +59,15 @@ export class AllocMpol {
       this.vmstat.add(this.numaInterleave, 1);
     }
     return pfn;
+  }
+
+  /** The nodes of the choice without reclaim, then ordinary memory. */
+  private fallBack(choice: PolicyChoice, order: number, gfp: number): number {
+    const { nid, nodemask } = choice;
+    const light = (gfp | __GFP_NOWARN) & ~__GFP_DIRECT_RECLAIM;
+    const pfn = this.pageAlloc.alloc({ gfp: light, order, nid, nodemask });
+    if (pfn >= 0) return pfn;
+    return this.pageAlloc.alloc({ gfp: gfp & ~choice.gfp, order, nid, nodemask: null });
   }
 
   /** The nodes of the mask without reclaim, then every node (alloc_pages_preferred_many). */

@@ -18,8 +18,14 @@ import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
 import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { type Folios, FoliosToken } from './folio.js';
+import type { PolicyChoice } from './mempolicy.js';
 import { type Migrate, MigrateToken } from './migrate.js';
-import { interleaves, type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
+import {
+  type IndexedPolicy,
+  interleaves,
+  type PolicyNodes,
+  PolicyNodesToken,
+} from './policy-nodes.js';
 import { type QueuePages, QueuePagesToken } from './queue-pages.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -112,19 +118,51 @@ export class Mbind {
   private move(mm: MmStruct, set: Policy | null, list: number[]): number {
     const policy = set ?? this.work.current?.policy ?? null;
     const base = policy === null || !interleaves(policy) ? 0 : this.baseIndex(mm, list);
+    const byEntry = this.managed.isolation.policy.moves === 'by entry';
+    const left = byEntry ? this.moveByEntry(mm, policy, base, list) : [];
     const { rc } = this.migrate.migratePages(list, {
       mode: MIGRATE_SYNC,
       reason: MR_MEMPOLICY_MBIND,
       newFolio: (src) => {
         const order = this.table.order[src]!;
         const ilx = base + this.unitIndex(mm, src);
-        const choice = this.policyNodes.choiceOf(policy, ilx, this.work.cpuNid);
-        const gfp = this.managed.mpol_private_gfp(this.targetSite, policy?.flags ?? 0);
-        const size = order > 0 ? GFP_TRANSHUGE : SMALL_GFP;
-        return this.allocMpol.allocPages(choice, order, size | gfp);
+        const choice = this.choose({ policy, ilx });
+        return this.allocMpol.allocPages(choice, order, order > 0 ? GFP_TRANSHUGE : SMALL_GFP);
       },
     });
-    return rc;
+    list.push(...left);
+    return rc < 0 ? rc : rc + left.length;
+  }
+
+  private choose(indexed: IndexedPolicy): PolicyChoice {
+    return this.policyNodes.askingChoice(indexed, this.work.cpuNid, this.targetSite);
+  }
+
+  /**
+   * Folios that the policy means for a node whose owner takes them in go through its callback. RFC
+   * v4 does not do so (`PolicyRules.moves`).
+   * @returns folios that did not move; the list keeps those for other nodes
+   */
+  private moveByEntry(
+    mm: MmStruct,
+    policy: Policy | null,
+    base: number,
+    list: number[],
+  ): readonly number[] {
+    const byNode = new Map<number, number[]>();
+    const others: number[] = [];
+    for (const folio of list) {
+      const { nid } = this.choose({ policy, ilx: base + this.unitIndex(mm, folio) });
+      if (!this.managed.node_takes_by_callback(this.targetSite, nid)) others.push(folio);
+      else byNode.set(nid, [...(byNode.get(nid) ?? []), folio]);
+    }
+    list.splice(0, list.length, ...others);
+    const left: number[] = [];
+    for (const [nid, folios] of byNode) {
+      this.managed.node_private_migrate_to(folios, nid, MIGRATE_SYNC, MR_MEMPOLICY_MBIND);
+      left.push(...folios);
+    }
+    return left;
   }
 
   /** What to add to a folio's own index to get its interleave index. */

@@ -124,7 +124,7 @@ export class Memory {
   private allocTables(mm: MmStruct, tables: number): boolean {
     const policy = this.work.current?.policy ?? null;
     if (policy !== null && (policy.flags & MPOL_F_PRIVATE) !== 0) {
-      const choice = this.policyNodes.choiceOf(policy, 0, this.work.cpuNid);
+      const choice = this.policyNodes.unaskedChoice(policy, 0, this.work.cpuNid);
       const pfn = this.allocMpol.allocPages(choice, 0, GFP_KERNEL | __GFP_ZERO);
       if (pfn < 0) return false;
       this.folios.put(pfn);

@@ -1,5 +1,6 @@
 import {
   MPOL_BIND,
+  MPOL_F_PRIVATE,
   MPOL_INTERLEAVE,
   MPOL_PREFERRED,
   MPOL_PREFERRED_MANY,
@@ -7,11 +8,20 @@ import {
   NUMA_NO_NODE,
 } from '../abi/mempolicy.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_MEMPOLICY } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
+import type { PolicyRules } from '../hooks/policy-rules.js';
 import { Sites } from '../hooks/sites.js';
 import type { AddressSpace } from '../mem/address-space.js';
-import { type Nodemask, nextNodeIn, nodesIntersect, nthNode } from '../mem/nodemask.js';
-import type { Policy } from '../mem/policy.js';
+import {
+  type Nodemask,
+  nextNodeIn,
+  nodemask,
+  nodesEqual,
+  nodesIntersect,
+  nthNode,
+} from '../mem/nodemask.js';
+import { type Policy, withNodes } from '../mem/policy.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
 import { type InterleaveWeights, InterleaveWeightsToken } from './interleave-weights.js';
@@ -49,10 +59,21 @@ export class PolicyNodes implements Mempolicy {
   ) {}
 
   choose(_mm: MmStruct, vma: Vma, vpn: number, cpuNid: number, order = 0): PolicyChoice {
-    const { policy, ilx } = this.policyOf({ vma, vpn, order });
-    const choice = this.choiceOf(policy, ilx, cpuNid);
-    const gfp = this.managed.mpol_private_gfp(this.allocSite, policy?.flags ?? 0);
+    return this.askingChoice(this.policyOf({ vma, vpn, order }), cpuNid, this.allocSite);
+  }
+
+  /** For requests that can ask for nodes set apart, if the policy names some (patch 13). */
+  askingChoice({ policy, ilx }: IndexedPolicy, cpuNid: number, site: number): PolicyChoice {
+    const now = this.rules.granted === 'each time' ? this.stillGranted(policy) : policy;
+    const choice = this.choiceOf(now, ilx, cpuNid);
+    const gfp = this.managed.mpol_private_gfp(site, now?.flags ?? 0);
     return gfp === 0 ? choice : { ...choice, gfp };
+  }
+
+  /** For requests that cannot ask. */
+  unaskedChoice(policy: Policy | null, ilx: number, cpuNid: number): PolicyChoice {
+    const binds = this.rules.unasked === 'bound' || !isPrivate(policy);
+    return this.choiceOf(binds ? policy : this.ordinaryPart(policy), ilx, cpuNid);
   }
 
   /** Policy of a page and its interleave index (get_vma_policy). */
@@ -67,7 +88,10 @@ export class PolicyNodes implements Mempolicy {
   /** For a page of a file in memory, whoever maps it (shmem_get_pgoff_policy). */
   shmemChoice(file: AddressSpace, index: number, cpuNid: number): PolicyChoice {
     const policy = file.policy.lookup(index) ?? this.work.current?.policy ?? null;
-    return this.choiceOf(policy, file.ino + index, cpuNid);
+    const ilx = file.ino + index;
+    return this.rules.shmem === 'asks'
+      ? this.askingChoice({ policy, ilx }, cpuNid, this.allocSite)
+      : this.unaskedChoice(policy, ilx, cpuNid);
   }
 
   /** For a page without an area: the running task's policy, whose cursor moves on. */
@@ -75,14 +99,14 @@ export class PolicyNodes implements Mempolicy {
     const task = this.work.current;
     const policy = task?.policy ?? null;
     if (task === null || policy === null || !interleaves(policy)) {
-      return this.choiceOf(policy, 0, cpuNid);
+      return this.unaskedChoice(policy, 0, cpuNid);
     }
     this.advanceCursor(1);
     return { nid: task.ilPrev, nodemask: null, gfp: 0, mode: policy.mode };
   }
 
   /** Nodes that a policy means for the page of this index (policy_nodemask). */
-  choiceOf(policy: Policy | null, ilx: number, cpuNid: number): PolicyChoice {
+  private choiceOf(policy: Policy | null, ilx: number, cpuNid: number): PolicyChoice {
     if (policy === null) return { nid: cpuNid, nodemask: null, gfp: 0 };
     const { mode, nodes } = policy;
     const home = policy.homeNode === NUMA_NO_NODE ? cpuNid : policy.homeNode;
@@ -115,6 +139,30 @@ export class PolicyNodes implements Mempolicy {
     return homeNode !== NUMA_NO_NODE || nodes.has(nid) ? nid : nthNode(nodes, 0);
   }
 
+  private get rules(): PolicyRules {
+    return this.managed.isolation.policy;
+  }
+
+  /** The policy without the nodes that no longer let policies name them; null if none is left. */
+  private stillGranted(policy: Policy | null): Policy | null {
+    if (policy === null || !isPrivate(policy)) return policy;
+    return this.part(policy, (nid) =>
+      this.managed.node_allows(this.maskSite, nid, GRANT_MEMPOLICY),
+    );
+  }
+
+  private ordinaryPart(policy: Policy | null): Policy | null {
+    if (policy === null) return null;
+    return this.part(policy, (nid) => !this.managed.node_is_private(this.maskSite, nid));
+  }
+
+  private part(policy: Policy, keeps: (nid: number) => boolean): Policy | null {
+    const nodes = nodemask([...policy.nodes].filter(keeps));
+    if (nodes.size === 0) return null;
+    const apart = [...nodes].some((nid) => this.managed.node_is_private(this.maskSite, nid));
+    return nodesEqual(nodes, policy.nodes) ? policy : withNodes(policy, nodes, apart);
+  }
+
   private preferredNode({ mode, nodes }: Policy, ilx: number, cpuNid: number): number {
     if (mode === MPOL_PREFERRED) return nthNode(nodes, 0);
     if (mode === MPOL_INTERLEAVE) return nthNode(nodes, ilx % nodes.size);
@@ -145,7 +193,8 @@ export class PolicyNodes implements Mempolicy {
   /** A mask of which the cpuset allows nothing does not bind. */
   private bound(nodes: Nodemask): Nodemask | null {
     const allowed = this.work.current?.memsAllowed ?? null;
-    return allowed === null || nodesIntersect(nodes, allowed) ? nodes : null;
+    if (allowed === null || nodesIntersect(nodes, allowed)) return nodes;
+    return [...nodes].some((nid) => this.managed.is_outside_cpusets(nid)) ? nodes : null;
   }
 }
 export const PolicyNodesToken = createToken<PolicyNodes>('PolicyNodes');
@@ -157,6 +206,10 @@ export function areaPolicy(vma: Vma, vpn: number): Policy | null {
 
 function isShmem(file: AddressSpace | null): file is AddressSpace {
   return file?.kind === 'shmem';
+}
+
+function isPrivate(policy: Policy | null): boolean {
+  return policy !== null && (policy.flags & MPOL_F_PRIVATE) !== 0;
 }
 
 /** Do pages go to the nodes in turn? */

@@ -251,7 +251,8 @@ export class ZoneAlloc {
   nodeAllowed({ nodemask, gfp }: AllocRequest, nid: number): boolean {
     if (nodemask !== null && !nodemask.has(nid)) return false;
     const allowed = this.work.current?.memsAllowed ?? null;
-    return allowed === null || (gfp & __GFP_HARDWALL) === 0 || allowed.has(nid);
+    if (allowed === null || (gfp & __GFP_HARDWALL) === 0 || allowed.has(nid)) return true;
+    return this.managed.is_outside_cpusets(nid);
   }
 
   /** Zones of the request in the order they are tried. */

@@ -1,7 +1,8 @@
-import { inject, injectable, NoIsolation } from '@mm-lab/mm-core';
+import { inject, injectable } from '@mm-lab/mm-core';
 import { NodePrivateConfig } from '../config.js';
 import { __GFP_PRIVATE } from '../gfp.js';
 import { type Interrupts, InterruptsToken } from '../interrupts.js';
+import { PrivateIsolation } from './private-isolation.js';
 
 /**
  * RFC v4: one gate that looks at a bit of the request (patch 03), and a private node in no list but
@@ -10,17 +11,15 @@ import { type Interrupts, InterruptsToken } from '../interrupts.js';
  * ordinary nodes only, which the posted code does not do (divergence D4).
  */
 @injectable()
-export class GfpPrivate extends NoIsolation {
+export class GfpPrivate extends PrivateIsolation {
   override readonly name = 'gfp-private';
-  override readonly asking: number = __GFP_PRIVATE;
-  override readonly mark: number = __GFP_PRIVATE;
   override readonly lists = { ownFallback: true, ownNofallback: true, third: false };
 
   constructor(
-    @inject(NodePrivateConfig) private readonly config: NodePrivateConfig,
+    @inject(NodePrivateConfig) config: NodePrivateConfig,
     @inject(InterruptsToken) private readonly interrupts: Interrupts,
   ) {
-    super();
+    super(config);
   }
 
   override admits(_nid: number, gfp: number): boolean {

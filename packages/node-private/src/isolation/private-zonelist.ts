@@ -1,5 +1,7 @@
-import { __GFP_THISNODE, NoIsolation, type ZonelistName } from '@mm-lab/mm-core';
+import { __GFP_THISNODE, inject, injectable, type ZonelistName } from '@mm-lab/mm-core';
+import { NodePrivateConfig } from '../config.js';
 import { __GFP_PRIVATE } from '../gfp.js';
+import { PrivateIsolation } from './private-isolation.js';
 
 /**
  * Version 5: a private node is in neither of the two ordinary lists of any node, its own included.
@@ -9,13 +11,16 @@ import { __GFP_PRIVATE } from '../gfp.js';
  * policy loses those whose owner did not opt in. The choice of list travels in the bit that was
  * `__GFP_PRIVATE` in RFC v4: it is no flag that callers may pass on here.
  */
-export class PrivateZonelist extends NoIsolation {
+@injectable()
+export class PrivateZonelist extends PrivateIsolation {
   override readonly name = 'private-zonelist';
-  override readonly asking: number = __GFP_PRIVATE;
-  override readonly mark: number = __GFP_PRIVATE;
   override readonly lists = { ownFallback: false, ownNofallback: false, third: true };
   override readonly inCpusets = false;
   override readonly ungrantedInPolicy = 'trim';
+
+  constructor(@inject(NodePrivateConfig) config: NodePrivateConfig) {
+    super(config);
+  }
 
   override zonelist(gfp: number): ZonelistName {
     if ((gfp & __GFP_PRIVATE) === 0) return super.zonelist(gfp);

@@ -1,5 +1,7 @@
-import { NoIsolation } from '@mm-lab/mm-core';
+import { inject, injectable } from '@mm-lab/mm-core';
+import { NodePrivateConfig } from '../config.js';
 import { __GFP_PRIVATE } from '../gfp.js';
+import { PrivateIsolation } from './private-isolation.js';
 
 /**
  * A scope of the task, as the memalloc ones: whoever allocates for a private node enters it, and
@@ -8,12 +10,15 @@ import { __GFP_PRIVATE } from '../gfp.js';
  * the bit of RFC v4 as the mark at which the allocator enters the scope; the gate does not look at
  * it.
  */
-export class Scope extends NoIsolation {
+@injectable()
+export class Scope extends PrivateIsolation {
   override readonly name = 'scope';
-  override readonly asking: number = __GFP_PRIVATE;
-  override readonly mark: number = __GFP_PRIVATE;
   override readonly lists = { ownFallback: true, ownNofallback: true, third: false };
   private depth = 0;
+
+  constructor(@inject(NodePrivateConfig) config: NodePrivateConfig) {
+    super(config);
+  }
 
   override admits(_nid: number, _gfp: number): boolean {
     return this.depth > 0;

@@ -1,5 +1,7 @@
-import { __GFP_THISNODE, NoIsolation } from '@mm-lab/mm-core';
+import { __GFP_THISNODE, inject, injectable } from '@mm-lab/mm-core';
+import { NodePrivateConfig } from '../config.js';
 import { __GFP_PRIVATE } from '../gfp.js';
+import { PrivateIsolation } from './private-isolation.js';
 
 /**
  * What the list asked for instead of a flag: the node is in no list but its own NOFALLBACK, so that
@@ -7,9 +9,13 @@ import { __GFP_PRIVATE } from '../gfp.js';
  * (slab, hugetlb, loops over online nodes) gets its memory too. The bit of RFC v4 stays as a mark
  * that the allocator does not look at, so that such pages can be counted.
  */
-export class ThisNode extends NoIsolation {
+@injectable()
+export class ThisNode extends PrivateIsolation {
   override readonly name = 'thisnode';
   override readonly asking: number = __GFP_PRIVATE | __GFP_THISNODE;
-  override readonly mark: number = __GFP_PRIVATE;
   override readonly lists = { ownFallback: false, ownNofallback: true, third: false };
+
+  constructor(@inject(NodePrivateConfig) config: NodePrivateConfig) {
+    super(config);
+  }
 }

@@ -1,0 +1,56 @@
+import { POLICY_RULES, type PolicyRules } from '@mm-lab/mm-core';
+import type { Mending, ProfileName } from './config.js';
+
+/** Where the posted series misbehaves, each place as it is (`v4`, the default) or `mended`. */
+export interface Mends {
+  /**
+   * Do frees made by reclaim call `free_folio`? `v4`: they do not (a kernel with the series swapped
+   * 767 pages out of a node and called the hook for none), so what a swapped-out page held stays on
+   * the device until its frame is used again. `mended`: they do.
+   */
+  readonly reclaimFrees?: Mending;
+  /**
+   * Does a swap-in that finds its folio in the swap cache keep the mapping of a write-protected
+   * node read-only? `v4`: it does not. Demotion may leave a folio of the swap cache there, and
+   * do_swap_page is no site of the series (found by fuzzing this model). `mended`: it does.
+   */
+  readonly swapIn?: Mending;
+  /**
+   * What does clear_ops do with folios that are still on the node? `v4`: nothing. They may not
+   * migrate any more, so the memory cannot go offline, and a write lands on the device. `mended`:
+   * they move to ordinary memory first; -EBUSY if one cannot, and the ops stay.
+   */
+  readonly teardown?: Mending;
+  /**
+   * Does a task policy that names only private nodes bind pages that cannot ask, such as page
+   * tables? `v4`: it does, so the task is killed for want of memory while DRAM is free. `mended`:
+   * for them the policy's ordinary nodes count, or no policy if it has none.
+   */
+  readonly kernelPages?: Mending;
+  /**
+   * Do pages of shared memory under a policy ask for the private node? `v4`: they do not, and a
+   * bound area kills at its first fault. `mended`: they do.
+   */
+  readonly shmem?: Mending;
+  /**
+   * Does a policy made while the node had opted in hold after the ops are gone? `v4`: it does, and
+   * pages go on landing there. `mended`: each allocation asks again, and the node drops out.
+   */
+  readonly stalePolicy?: Mending;
+  /**
+   * How does mbind MOVE bring pages to the node? `v4`: it allocates by the policy, and the service
+   * hears nothing. `mended`: through `migrate_to`, as move_pages does.
+   */
+  readonly mbindMove?: Mending;
+}
+
+/** The rules of policies that follow. */
+export function policyRules(profile: ProfileName, mends: Mends): PolicyRules {
+  return {
+    unasked: mends.kernelPages === 'mended' ? 'ordinary' : POLICY_RULES.unasked,
+    shmem: mends.shmem === 'mended' ? 'asks' : POLICY_RULES.shmem,
+    granted: mends.stalePolicy === 'mended' ? 'each time' : POLICY_RULES.granted,
+    moves: mends.mbindMove === 'mended' ? 'by entry' : POLICY_RULES.moves,
+    unsatisfied: profile === 'v5-caps' ? 'falls back' : POLICY_RULES.unsatisfied,
+  };
+}
