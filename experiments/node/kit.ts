@@ -44,6 +44,8 @@ export interface Service {
   readonly nid: number;
   /** NP_OPS_* bits; null: the node is registered and online, and nobody sets ops. */
   readonly flags: number | null;
+  /** NODE_PRIVATE_CAP_* bits, for the profile `v5-caps`; `flags` is null then. */
+  readonly caps?: number;
   /** Callbacks beside `migrate_to` and `folio_migrate`, or instead of them. */
   readonly ops?: Omit<NodePrivateOps, 'flags'>;
 }
@@ -90,7 +92,7 @@ export function privateLab(options: LabOptions): PrivateLab {
       found.moving = movingOps(services);
       found.warnings = services.get(WarningsToken);
       for (const service of options.services ?? []) {
-        const np = { name: `driver of node ${service.nid}` };
+        const np = { name: `driver of node ${service.nid}`, caps: service.caps ?? 0 };
         mustSucceed(found.hotplug.add_private_memory_driver_managed(service.nid, np, null));
         if (service.flags === null) continue;
         const ops = { ...movingOps(services), ...service.ops, flags: service.flags };
@@ -132,6 +134,28 @@ export function movingOps(services: Services): Omit<NodePrivateOps, 'flags'> {
       return rc;
     },
   };
+}
+
+/** mbind(2) of a task's pages. @returns 0 or -errno */
+export function bind(
+  machine: Machine,
+  task: Task,
+  { start, pages, mode, nodes }: BindArgs,
+): number {
+  const mask = { nodes, maxnode: 64 };
+  const range = { start: bytes(start), len: bytes(pages) };
+  machine.work.runAs(task.struct);
+  const rc = machine.sys.mbind.mbind(task.struct, { ...range, mode, mask, flags: 0 });
+  machine.spend();
+  return rc;
+}
+
+/** Which pages, MPOL_* and the nodes of the mask. */
+export interface BindArgs {
+  readonly start: number;
+  readonly pages: number;
+  readonly mode: number;
+  readonly nodes: readonly number[];
 }
 
 /** A task that has mapped and written `pages` pages from page 0 on. */
