@@ -97,7 +97,7 @@ export default defineProbe({
       },
     },
     {
-      text: 'In v4 BIND of both never uses the private node, and PREFERRED_MANY not even of it alone.',
+      text: 'In v4 BIND of both never uses the private node, nor does PREFERRED_MANY of it alone.',
       holds: (results) =>
         results.figure('share_on_C.bind_mixed.v4') === 0 &&
         results.figure('share_on_C.preferred_many.v4') === 0,
