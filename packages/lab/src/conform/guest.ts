@@ -198,6 +198,9 @@ export class Guest {
   /** Notes the tasks that the kernel killed since the last look. */
   reap(): void {
     for (const task of this.tasks) {
+      const { lastSignal } = task.task.struct;
+      // Nothing of its own was going on: the recorder's handler ends the task.
+      if (lastSignal?.code === 'MCEERR_AO') this.kill(task, { exit: EXIT_SIGBUS });
       if (task.death !== null || task.task.alive) {
         if (task.death === null && this.machine.oom.isVictim(task.task.mm.id)) this.kill(task);
         continue;
@@ -259,6 +262,9 @@ export class Guest {
     this.machine.sleep(ms * MS);
   }
 }
+
+/** 200 + SIGBUS. */
+const EXIT_SIGBUS = 207;
 
 /** What the recorder prints for a task that is gone. */
 export function deathOf(death: Death): JsonObject {

@@ -1,5 +1,5 @@
 /** Why a signal came (include/uapi/asm-generic/siginfo.h), by the kernel's names. */
-export type SignalCode = 'MAPERR' | 'ACCERR' | 'PKUERR' | 'ADRERR' | 'MCEERR_AR';
+export type SignalCode = 'MAPERR' | 'ACCERR' | 'PKUERR' | 'ADRERR' | 'MCEERR_AR' | 'MCEERR_AO';
 
 /** What a task learns of a fault that ended in a signal (siginfo_t). */
 export interface SignalInfo {

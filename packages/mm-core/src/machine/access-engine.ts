@@ -14,13 +14,14 @@ import type { SignalCode, SignalInfo } from '../abi/siginfo.js';
 import {
   VM_FAULT_ERROR,
   VM_FAULT_HWPOISON,
+  VM_FAULT_HWPOISON_LARGE,
   VM_FAULT_MAJOR,
   VM_FAULT_OOM,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   VM_FAULT_SIGSEGV,
 } from '../abi/vm-fault.js';
-import { MAX_NUMNODES, PAGE_SHIFT } from '../abi/zone.js';
+import { MAX_NUMNODES, PAGE_SHIFT, PMD_ORDER } from '../abi/zone.js';
 import type { Clock } from '../base/clock.js';
 import { MmError } from '../hooks/errors.js';
 import type { Tracepoints } from '../hooks/tracepoints.js';
@@ -308,6 +309,10 @@ export class AccessEngine {
   private onError(mm: MmStruct, vpn: number, write: boolean, result: number): AccessResult {
     const { ptes, work, zap } = this.parts;
     const task = work.current;
+    if ((result & VM_FAULT_HWPOISON_LARGE) !== 0) {
+      this.shadow.counts.lostPages++;
+      return this.raise(POISONED_LARGE);
+    }
     if ((result & VM_FAULT_HWPOISON) !== 0) {
       this.shadow.counts.lostPages++;
       if (task?.onPoison === 'signal') return this.raise(POISONED);
@@ -336,6 +341,7 @@ function codeOf(vma: Vma | null, write: boolean): SignalCode {
 
 const BEYOND_FILE: SignalInfo = { signal: 'SIGBUS', code: 'ADRERR', lsb: 0 };
 const POISONED: SignalInfo = { signal: 'SIGBUS', code: 'MCEERR_AR', lsb: PAGE_SHIFT };
+const POISONED_LARGE: SignalInfo = { ...POISONED, lsb: PAGE_SHIFT + PMD_ORDER };
 
 /** How far an access of n repetitions came. */
 export interface Done {

@@ -8,6 +8,7 @@ import { HugeFault, HugeFaultToken } from '../mm/huge-fault.js';
 import { HugeMemory, HugeMemoryToken } from '../mm/huge-memory.js';
 import { HugeZero, HugeZeroToken } from '../mm/huge-zero.js';
 import { Hugetlb, HugetlbToken } from '../mm/hugetlb.js';
+import { HugetlbFailure, HugetlbFailureToken } from '../mm/hugetlb-failure.js';
 import { HugetlbFault, HugetlbFaultToken } from '../mm/hugetlb-fault.js';
 import { HugetlbReserve, HugetlbReserveToken } from '../mm/hugetlb-reserve.js';
 import { Khugepaged, KhugepagedToken } from '../mm/khugepaged.js';
@@ -35,6 +36,7 @@ export function bindHugePages(services: Services): void {
   services.bind(HugetlbToken, Hugetlb);
   services.bind(HugetlbReserveToken, HugetlbReserve);
   services.bind(HugetlbFaultToken, HugetlbFault);
+  services.bind(HugetlbFailureToken, HugetlbFailure);
 }
 
 /** Lets reclaim ask for what large folios waste. */

@@ -1,15 +1,17 @@
 import { MPOL_PREFERRED_MANY } from '../abi/mempolicy.js';
 import { VM_SHARED, VM_WRITE } from '../abi/mman.js';
-import { PG_anon, PG_anon_exclusive } from '../abi/page-flags.js';
+import { PG_anon, PG_anon_exclusive, PG_hwpoison } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
   PTE_MKDIRTY,
   PTE_PRESENT,
+  PTE_TYPE_HWPOISON,
   PTE_UFFD_WP,
   PTE_WRITE,
   pteMapsPage,
+  pteType,
 } from '../abi/pte.js';
-import { VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
+import { VM_FAULT_HWPOISON_LARGE, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
@@ -69,7 +71,10 @@ export class HugetlbFault {
     const isHole = vmf.bits === 0 || isUffdWpMarker(vmf.bits, vmf.value);
     if (isHole && this.isUsersBusiness(vmf)) return VM_FAULT_SIGBUS;
     if (isHole) return this.noPage(vmf);
-    if (!pteMapsPage(vmf.bits)) return VM_FAULT_SIGBUS;
+    if (!pteMapsPage(vmf.bits)) {
+      const isPoison = pteType(vmf.bits) === PTE_TYPE_HWPOISON;
+      return isPoison ? VM_FAULT_HWPOISON_LARGE : VM_FAULT_SIGBUS;
+    }
     if (vmf.write && (vmf.bits & PTE_WRITE) === 0) {
       if (!userfaultfdPteWp(vmf.vma, vmf.bits)) return this.wp(vmf);
       if (!userfaultfdWpAsync(vmf.vma)) return VM_FAULT_SIGBUS;
@@ -108,6 +113,7 @@ export class HugetlbFault {
     const known = isShared ? this.sharedPage(vmf) : -1;
     const folio = known >= 0 ? known : this.alloc(vmf, 'may use reserves');
     if (folio < 0) return VM_FAULT_SIGBUS;
+    if (known >= 0 && this.isPoisoned(known)) return VM_FAULT_HWPOISON_LARGE;
     if (known < 0) this.clear(folio);
     if (isShared) {
       if (known < 0) this.cache(vmf, folio);
@@ -197,6 +203,13 @@ export class HugetlbFault {
 
   private clear(folio: number): void {
     for (let at = 0; at < PTRS_PER_PTE; at++) this.contents.zero(folio + at);
+  }
+
+  private isPoisoned(folio: number): boolean {
+    for (let at = 0; at < PTRS_PER_PTE; at++) {
+      if (this.table.has(folio + at, PG_hwpoison)) return true;
+    }
+    return false;
   }
 
   private setExclusive(folio: number): void {

@@ -136,6 +136,7 @@ export class Hugetlb {
    */
   migrationTarget(src: number, fresh: number): number {
     if (fresh < 0 || !this.table.has(src, PG_hugetlb)) return fresh;
+    if (this.table.has(fresh, PG_hugetlb)) return fresh;
     const nid = this.nodes.nidOf(fresh);
     if (this.pool(nid).free.length > 0 && this.free() > this.reserved) {
       this.folios.put(fresh);
@@ -160,14 +161,29 @@ export class Hugetlb {
     to.surplus += 1;
   }
 
-  /** A free page of the pool leaves it for the buddy allocator (dissolve_free_hugetlb_folio). */
-  dissolve(folio: number): void {
+  /**
+   * A free page of the pool leaves it for the buddy allocator (dissolve_free_hugetlb_folio), but
+   * not one that mappings were promised. @returns is it the allocator's now?
+   */
+  dissolve(folio: number): boolean {
+    if (!this.table.has(folio, PG_hugetlb)) return true;
     const { free } = this.pool(this.nodes.nidOf(folio));
     const at = free.indexOf(folio);
-    if (at < 0) return;
+    if (at < 0 || this.free() <= this.reserved) return false;
     free.splice(at, 1);
     this.table.refcount[folio] = 0;
     this.release(folio);
+    return true;
+  }
+
+  /** A free page that nobody was promised, from the first of the nodes that has one; or -1. */
+  takeSpare(nids: Iterable<number>): number {
+    return this.free() > this.reserved ? this.dequeue(nids) : -1;
+  }
+
+  /** Is the folio free in the pool? */
+  isFree(folio: number): boolean {
+    return this.pool(this.nodes.nidOf(folio)).free.includes(folio);
   }
 
   /** free_huge_folio. */

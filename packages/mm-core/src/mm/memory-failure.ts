@@ -8,7 +8,8 @@ import {
 import { N_MEMORY } from '../abi/node-states.js';
 import { PG_hugetlb, PG_hwpoison, PG_isolated } from '../abi/page-flags.js';
 import { PTE_TYPE_HWPOISON, pteHoldsPage, pteType } from '../abi/pte.js';
-import { PAGE_SHIFT } from '../abi/zone.js';
+import type { SignalInfo } from '../abi/siginfo.js';
+import { PAGE_SHIFT, PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
@@ -18,9 +19,13 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
+import type { TaskStruct } from '../mem/task-struct.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
+import { type HugetlbFailure, HugetlbFailureToken } from './hugetlb-failure.js';
 import { type PoisonedUsers, PoisonedUsersToken } from './poisoned-users.js';
+import { Sysctl } from './sysctl.js';
+import { type Tasks, TasksToken } from './tasks.js';
 import { type Work, WorkToken } from './work.js';
 
 /** What became of the poisoned pages of a node (struct memory_failure_stats). */
@@ -30,8 +35,8 @@ export type MfStats = Record<MfResult, number>;
  * Poisoned pages (mm/memory-failure.c). The frame keeps a reference for ever, so it never returns
  * to the buddy allocator; its mappings become hwpoison entries and the next access raises SIGBUS.
  *
- * Simplified: only the running task is signalled, and only when it asked for it
- * (MF_ACTION_REQUIRED); no early kill, no unpoison. A page that nobody here can handle loses its
+ * Simplified: the running task is signalled when it asked for it (MF_ACTION_REQUIRED), others by
+ * vm.memory_failure_early_kill alone; no unpoison. A page that nobody here can handle loses its
  * mark again, as whoever holds it may still free it; the shared zero page keeps it.
  */
 @injectable()
@@ -57,6 +62,9 @@ export class MemoryFailure {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(PoisonedUsersToken) private readonly users: PoisonedUsers,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
+    @inject(HugetlbFailureToken) private readonly hugetlb: HugetlbFailure,
+    @inject(TasksToken) private readonly tasks: Tasks,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
     @inject(WorkToken) private readonly work: Work,
@@ -128,8 +136,9 @@ export class MemoryFailure {
 
   private handle(pfn: number, flags: number): number {
     const nid = this.nodes.nidOf(pfn);
-    // Simplified: pages of the hugetlb pool are the kernel's here; Linux unmaps and dissolves them.
-    if (this.table.has(this.table.head(pfn), PG_hugetlb)) return this.result(nid, 'ignored');
+    if (this.table.has(this.table.head(pfn), PG_hugetlb)) {
+      return this.result(nid, this.handleHuge(this.table.head(pfn), pfn, flags));
+    }
     if (this.table.refcount[this.table.head(pfn)] === 0) {
       return this.result(nid, this.takeFree(pfn) === 0 ? 'recovered' : 'failed');
     }
@@ -142,12 +151,29 @@ export class MemoryFailure {
       this.result(nid, 'failed');
       return -EHWPOISON;
     }
+    const others = this.othersToTell(pfn);
     const unmapped = this.users.unmap(pfn);
     const mustKill = !unmapped || (flags & MF_MUST_KILL) !== 0 || this.users.wasDirty(pfn);
     if (concerned && mustKill) this.killCurrent();
+    if (mustKill) for (const task of others) task.lastSignal = EARLY_KILL;
     if (unmapped) return this.result(nid, this.users.recover(pfn));
     this.folios.putbackLru(pfn);
     return this.result(nid, 'failed');
+  }
+
+  /**
+   * A page of the hugetlb pool is unmapped whole; free of users it leaves the pool, and all but the
+   * poisoned part of it goes to the buddy allocator (try_memory_failure_hugetlb, me_huge_page).
+   */
+  private handleHuge(folio: number, pfn: number, flags: number): MfResult {
+    if (!this.hugetlb.isFree(folio)) {
+      const concerned = (flags & MF_ACTION_REQUIRED) !== 0 && this.isMappedByCurrent(folio);
+      const mustKill = (flags & MF_MUST_KILL) !== 0 || this.users.wasDirty(folio);
+      this.hugetlb.unmap(folio);
+      if (concerned && mustKill) this.killCurrent(PAGE_SHIFT + PMD_ORDER);
+      if (this.hugetlb.isKept(folio)) return 'recovered';
+    }
+    return this.hugetlb.dissolve(folio) && this.takeFree(pfn) === 0 ? 'recovered' : 'failed';
   }
 
   /** Counts what became of a page of a node (action_result). */
@@ -170,10 +196,18 @@ export class MemoryFailure {
     return found;
   }
 
+  /** Tasks besides the running one that are told at once (collect_procs, task_early_kill). */
+  private othersToTell(pfn: number): TaskStruct[] {
+    if (!this.sysctl.memory_failure_early_kill) return [];
+    const mms = new Set(this.rmap.slots(pfn).map((slot) => this.ptes.mmOf(slot)));
+    mms.delete(this.work.current?.mm.id ?? -1);
+    return [...this.tasks.all()].filter(({ alive, mm }) => alive && mms.has(mm.id));
+  }
+
   /** kill_proc with MF_ACTION_REQUIRED: SIGBUS, BUS_MCEERR_AR. */
-  private killCurrent(): void {
+  private killCurrent(lsb = PAGE_SHIFT): void {
     const task = this.work.current;
-    if (task !== null) task.lastSignal = { signal: 'SIGBUS', code: 'MCEERR_AR', lsb: PAGE_SHIFT };
+    if (task !== null) task.lastSignal = { signal: 'SIGBUS', code: 'MCEERR_AR', lsb };
   }
 
   /** Splits an isolated large folio and keeps only the poisoned page of it isolated. */
@@ -185,4 +219,5 @@ export class MemoryFailure {
     return fresh !== null;
   }
 }
+const EARLY_KILL: SignalInfo = { signal: 'SIGBUS', code: 'MCEERR_AO', lsb: PAGE_SHIFT };
 export const MemoryFailureToken = createToken<MemoryFailure>('MemoryFailure');

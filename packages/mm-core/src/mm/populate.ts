@@ -5,6 +5,7 @@ import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, pteMapsPage } from '../abi/pte.js';
 import {
   VM_FAULT_ERROR,
   VM_FAULT_HWPOISON,
+  VM_FAULT_HWPOISON_LARGE,
   VM_FAULT_MAJOR,
   VM_FAULT_OOM,
   VM_FAULT_RETRY,
@@ -124,5 +125,5 @@ const WRITABLE = PTE_PRESENT | PTE_WRITE;
 /** vm_fault_to_errno. */
 function errnoOf(result: number): number {
   if ((result & VM_FAULT_OOM) !== 0) return -ENOMEM;
-  return (result & VM_FAULT_HWPOISON) !== 0 ? -EHWPOISON : -EFAULT;
+  return (result & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)) !== 0 ? -EHWPOISON : -EFAULT;
 }

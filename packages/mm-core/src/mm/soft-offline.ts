@@ -74,10 +74,14 @@ export class SoftOffline {
     const large = order > 0 ? __GFP_COMP : 0;
     const gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | large;
     const nid = this.nodes.nidOf(folio);
+    const nearest = new Set(this.nodes.pgdat(nid).fallback.map((zone) => zone.nid));
     const { rc } = this.migrate.migratePages(list, {
       mode: MIGRATE_SYNC,
       reason: MR_MEMORY_FAILURE,
-      newFolio: () => this.pageAlloc.alloc({ gfp, order, nid, nodemask: null }),
+      newFolio: () => {
+        const spare = inPool ? this.hugetlb.takeSpare(nearest) : -1;
+        return spare >= 0 ? spare : this.pageAlloc.alloc({ gfp, order, nid, nodemask: null });
+      },
     });
     for (const left of list) this.folios.putbackLru(left);
     return rc > 0 ? -EBUSY : rc;

@@ -31,6 +31,14 @@ export interface Sysctl {
   min_slab_ratio: number;
   /** Whoever needs the page is killed for it. */
   oom_kill_allocating_task: boolean;
+  /** 1: instead of a kill for want of any memory the machine stops; 2: instead of every kill. */
+  panic_on_oom: number;
+  /** log2 of the pages that swap readahead reads. Without effect: there is no readahead. */
+  page_cluster: number;
+  /** Readahead by addresses instead of slots. Without effect. */
+  vma_ra_enabled: boolean;
+  /** Poison tells everybody who maps the page at once, not only who touches it. */
+  memory_failure_early_kill: boolean;
   /** Fragmentation index, 0..1000, from which compaction helps a large request. */
   extfrag_threshold: number;
   /** Compaction moves mlocked folios too. */
@@ -84,6 +92,10 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   min_unmapped_ratio: 1,
   min_slab_ratio: 5,
   oom_kill_allocating_task: false,
+  panic_on_oom: 0,
+  page_cluster: 3,
+  vma_ra_enabled: true,
+  memory_failure_early_kill: false,
   extfrag_threshold: 500,
   compact_unevictable_allowed: true,
   thp_enabled: 'never',

@@ -38,16 +38,16 @@ export class MemoryFailureFiles implements PseudoFileSource {
       '/sys/kernel/debug/hwpoison/corrupt-pfn',
       actionFile((text) => this.corrupt(text)),
     );
-    files.add(
-      '/proc/sys/vm/enable_soft_offline',
-      numberFile({
-        get: () => (sysctl.enable_soft_offline ? 1 : 0),
-        set: (value) => {
-          sysctl.enable_soft_offline = value === 1;
+    for (const name of ['enable_soft_offline', 'memory_failure_early_kill'] as const) {
+      const file = {
+        get: () => (sysctl[name] ? 1 : 0),
+        set: (value: number) => {
+          sysctl[name] = value === 1;
           return 0;
         },
         max: 1,
-      }),
-    );
+      };
+      files.add(`/proc/sys/vm/${name}`, numberFile(file));
+    }
   }
 }

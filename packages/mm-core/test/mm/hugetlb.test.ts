@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   ENOMEM,
+  MADV_HWPOISON,
   MAP_ANONYMOUS,
   MAP_HUGETLB,
   MAP_NORESERVE,
@@ -124,4 +125,21 @@ describe('the pool of huge pages', () => {
     expect(machine.engine.shadow.counts).toMatchObject({ staleReads: 0, lostPages: 0 });
     machine.verify();
   });
+});
+
+test('poison takes a page of the pool from whoever maps it, and the pool is smaller by it', () => {
+  const machine = twoNodes();
+  setPool(machine, 0, 2);
+  const task = machine.createTask('t');
+  task.struct.onPoison = 'signal';
+  const first = map(machine, task, HUGE, 2, MAP_PRIVATE) / 4096;
+  for (const vpn of [0, 512]) task.write(first + vpn);
+  task.madvise(first + 3, 1, MADV_HWPOISON);
+  expect(task.struct.takeSignal()).toEqual({ signal: 'SIGBUS', code: 'MCEERR_AR', lsb: 21 });
+  expect([0, 511, 512].map((vpn) => task.read(first + vpn))).toEqual(['SIGBUS', 'SIGBUS', 'ok']);
+  expect(counts(machine)).toBe('1/0/0 0/0/0');
+  expect(machine.memoryFailure.poisoned.size).toBe(1);
+  machine.verify();
+  task.exit();
+  machine.verify();
 });
