@@ -42,8 +42,10 @@ function perform(step: Step, guest: Guest): JsonObject {
   if (op.acts === 'machine') return op.run(step, guest);
   const task = guest.find(step.text('p', 'p0'));
   if (task === undefined) return { error: 'no task' };
-  guest.reap();
   if (task.death !== null) return { error: 'task is dead' };
+  // A task that died in a step of the recorder itself is missed only now.
+  guest.reap();
+  if (task.death !== null) return deathOf(task.death);
   const result = op.run(step, task, guest);
   guest.reap();
   return task.death === null ? result : deathOf(task.death);

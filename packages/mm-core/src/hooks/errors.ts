@@ -29,6 +29,10 @@ export const ERRORS = {
     what: 'a machine option is out of range',
     hint: 'see MachineConfig for the range of each option',
   },
+  KERNEL_PANIC: {
+    what: 'the kernel stopped the machine',
+    hint: 'set vm.panic_on_oom to 0 to let the OOM killer end a task instead',
+  },
   SERVICE_UNBOUND: {
     what: 'a service that a plugin needs is not bound',
     hint: 'add the plugin that binds it to the array, before the one that needs it',

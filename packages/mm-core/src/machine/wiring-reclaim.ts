@@ -17,6 +17,7 @@ import { ShrinkFolioList, ShrinkFolioListToken } from '../mm/shrink-folio-list.j
 import { Shrinkers, ShrinkersToken } from '../mm/shrinker.js';
 import { UserReclaim, UserReclaimToken } from '../mm/user-reclaim.js';
 import { ReclaimPolicy, Vmscan } from '../mm/vmscan.js';
+import { Workingset, WorkingsetToken } from '../mm/workingset.js';
 
 /** Binds everything that takes memory back: reclaim, control groups, the OOM killer. */
 export function bindReclaim(services: Services): void {
@@ -38,4 +39,5 @@ export function bindReclaim(services: Services): void {
   services.bind(ReclaimPolicy, Vmscan);
   services.bind(OomKillToken, OomKill);
   services.bind(KswapdToken, Kswapd);
+  services.bind(WorkingsetToken, Workingset);
 }

@@ -17,6 +17,8 @@ export type FileKind = 'shmem' | 'regular' | 'hugetlb';
 export class AddressSpace {
   /** Cached pages: pfn by index. The cache holds one reference of each (`PageCache`). */
   readonly pages = new Map<number, number>();
+  /** What eviction left of pages that are not cached, by index (`packShadow`). */
+  readonly shadows = new Map<number, number>();
   /** Swap entries by index; memory of a regular file is never here. */
   readonly swapped = new Map<number, number>();
   /** Contents that a read of the file must find, by index: a version; absent = never written. */

@@ -1,11 +1,19 @@
 import { MIGRATE_MOVABLE } from '../abi/migratetype.js';
-import { PG_head, PG_reserved, PG_tail } from '../abi/page-flags.js';
+import {
+  PG_head,
+  PG_referenced,
+  PG_reserved,
+  PG_tail,
+  PG_unevictable,
+  PG_workingset,
+} from '../abi/page-flags.js';
 import { MAX_PAGE_ORDER, PAGEBLOCK_PAGES } from '../abi/zone.js';
 import { createToken } from '../base/di.js';
 import { IntrusiveLists } from '../base/lists.js';
+import { LRU_REFS_MAX } from './tier-counts.js';
 
 /** Bytes of columns per 4 KiB page, links included. */
-export const FOLIO_TABLE_BYTES_PER_PAGE = 32 + IntrusiveLists.BYTES_PER_ELEMENT;
+export const FOLIO_TABLE_BYTES_PER_PAGE = 33 + IntrusiveLists.BYTES_PER_ELEMENT;
 
 /** Contents that are gone: what was stored was lost (poison, a device over its capacity). */
 export const VERSION_LOST = -1;
@@ -55,6 +63,8 @@ export class FolioTable {
   readonly lruGen: Uint8Array;
   /** MIGRATE_* by page block, with a bit for isolation; see `pageblockMigratetype`. */
   readonly pageblockType: Uint8Array;
+  /** Uses besides the one that PG_referenced stands for (LRU_REFS_MASK of flags). Per folio. */
+  readonly lruRefs: Uint8Array;
   /** Links of free lists and LRU lists; a page is on one of them at most. */
   readonly links: IntrusiveLists;
 
@@ -80,6 +90,7 @@ export class FolioTable {
     this.lruGen = new Uint8Array(pages);
     const blocks = Math.ceil(pages / PAGEBLOCK_PAGES) + 1;
     this.pageblockType = new Uint8Array(blocks).fill(MIGRATE_MOVABLE);
+    this.lruRefs = new Uint8Array(pages);
     this.links = new IntrusiveLists(pages, lists);
   }
 
@@ -97,6 +108,7 @@ export class FolioTable {
   prepareFolio(pfn: number, order: number): void {
     this.refcount[pfn] = 1;
     if (this.lastCpupid[pfn] !== 0) this.lastCpupid[pfn] = 0;
+    if (this.lruRefs[pfn] !== 0) this.lruRefs[pfn] = 0;
     this.flags[pfn] = order > 0 ? PG_head : 0;
     this.order[pfn] = order;
     for (let at = pfn + 1; at < pfn + (1 << order); at++) {
@@ -123,6 +135,27 @@ export class FolioTable {
     const end = folio + this.nrPages(folio);
     for (let at = folio; at < end; at++) sum += this.mapcount[at]!;
     return sum;
+  }
+
+  /** Uses of a folio that were noticed, up to four (folio_lru_refs). */
+  lruUses(folio: number): number {
+    return this.has(folio, PG_referenced) ? this.lruRefs[folio]! + 1 : 0;
+  }
+
+  /** One more use; when there is no room for more it is of the working set (lru_gen_inc_refs). */
+  incLruUses(folio: number): void {
+    if (this.has(folio, PG_unevictable)) return;
+    if (!this.has(folio, PG_referenced)) {
+      this.set(folio, PG_referenced);
+      this.lruRefs[folio] = 0;
+    } else if (this.lruRefs[folio] === LRU_REFS_MAX) this.set(folio, PG_workingset);
+    else this.lruRefs[folio]! += 1;
+  }
+
+  /** Uses begin to count anew (LRU_REFS_FLAGS cleared). */
+  clearLruUses(folio: number): void {
+    this.clear(folio, PG_referenced);
+    this.lruRefs[folio] = 0;
   }
 
   has(folio: number, flag: number): boolean {

@@ -71,6 +71,21 @@ export class LruLists {
     return this.lruvec(this.table.memcg[folio]!, this.nodes.nidOf(folio));
   }
 
+  /** Another group has the id (mem_cgroup_css_online). */
+  renew(memcg: number): void {
+    for (const lruvec of this.inOrder) if (lruvec.memcg === memcg) lruvec.renew();
+  }
+
+  /** Makes an inactive, evictable folio active (folio_activate). @returns did it become so? */
+  activate(folio: number): boolean {
+    if (this.table.has(folio, PG_active | PG_unevictable)) return false;
+    const listed = this.table.has(folio, PG_lru);
+    if (listed) this.remove(folio);
+    this.table.set(folio, PG_active);
+    if (listed) this.add(folio);
+    return true;
+  }
+
   /** Every lruvec so far. */
   all(): readonly Lruvec[] {
     return this.inOrder;

@@ -2,10 +2,12 @@ import {
   PG_active,
   PG_dirty,
   PG_reclaim,
+  PG_referenced,
   PG_swapbacked,
   PG_swapcache,
   PG_workingset,
 } from '../abi/page-flags.js';
+import { TierCounts } from './tier-counts.js';
 
 /** LRU lists of the classic kind (include/linux/mmzone.h:enum lru_list). */
 export const LRU_INACTIVE_ANON = 0;
@@ -22,6 +24,20 @@ export const MAX_NR_GENS = 4;
 export const LRU_GEN_ANON = 0;
 export const LRU_GEN_FILE = 1;
 export const ANON_AND_FILE = 2;
+
+/** Events counted by `Lruvec.workingset` (include/linux/mmzone.h:WORKINGSET_*_BASE). */
+export const WORKINGSET_REFAULT = 0;
+export const WORKINGSET_ACTIVATE = 1;
+export const WORKINGSET_RESTORE = 2;
+/** Their names in memory.stat and vmstat, by event * 2 + type. */
+export const WORKINGSET_NAMES = [
+  'workingset_refault_anon',
+  'workingset_refault_file',
+  'workingset_activate_anon',
+  'workingset_activate_file',
+  'workingset_restore_anon',
+  'workingset_restore_file',
+] as const;
 
 /** List heads of a lruvec: the classic lists, then one for each generation and type. */
 export const LISTS_PER_LRUVEC = NR_LRU_LISTS + MAX_NR_GENS * ANON_AND_FILE;
@@ -58,12 +74,12 @@ export class Lruvec {
   readonly costSeen = [0, 0];
   /** Refaults that were activated, by type, when reclaim last looked (lruvec->refaults). */
   readonly refaultsSeen = [0, 0];
-  /** The same as they are now (WORKINGSET_ACTIVATE_*). */
-  readonly activations = [0, 0];
-  /** Pages evicted, by type. */
-  readonly evicted = [0, 0];
-  /** Age of pages that were evicted, in pages (nonresident_age). */
+  /** Events WORKINGSET_* by event * 2 + type, those of groups below included. */
+  readonly workingset = new Float64Array(WORKINGSET_NAMES.length);
+  /** Pages evicted or activated so far, in groups below too (nonresident_age). */
   nonresidentAge = 0;
+  /** What steers the eviction of generations. */
+  tiers = new TierCounts();
 
   constructor(
     readonly memcg: number,
@@ -71,6 +87,27 @@ export class Lruvec {
     /** First of its list heads. */
     readonly listBase: number,
   ) {}
+
+  /** Refaults that were activated so far (WORKINGSET_ACTIVATE_ANON and _FILE). */
+  activations(type: number): number {
+    return this.workingset[WORKINGSET_ACTIVATE * ANON_AND_FILE + type]!;
+  }
+
+  /** Reclaim of the lruvec is done: refaults from now on are news (snapshot_refaults). */
+  snapshotRefaults(): void {
+    for (const type of [LRU_GEN_ANON, LRU_GEN_FILE]) {
+      this.refaultsSeen[type] = this.activations(type);
+    }
+  }
+
+  /** Another group has the id now: everything but the empty lists begins anew. */
+  renew(): void {
+    this.maxSeq = MIN_NR_GENS + 1;
+    for (const ofType of [this.minSeq, this.cost, this.costSeen, this.refaultsSeen]) ofType.fill(0);
+    this.workingset.fill(0);
+    this.nonresidentAge = 0;
+    this.tiers = new TierCounts();
+  }
 
   /** Head of a classic list. */
   list(lru: number): number {
@@ -140,5 +177,5 @@ function generationsBack(flags: number, type: number, entry: LruEntry): number {
   if (entry === 'rotate') return MAX_NR_GENS;
   if (type === LRU_GEN_ANON && (flags & PG_swapcache) === 0) return MIN_NR_GENS;
   if ((flags & PG_reclaim) !== 0 && (flags & PG_dirty) !== 0) return MIN_NR_GENS;
-  return MAX_NR_GENS - workingset;
+  return MAX_NR_GENS - ((flags & (PG_workingset | PG_referenced)) !== 0 ? 1 : 0);
 }

@@ -39,8 +39,8 @@ export class MemCgroup {
   overHigh = 0;
   /** Kernel memory: page tables and the like, part of `memory`. */
   kernelPages = 0;
-  /** Pages promoted to faster memory (pgpromote_success). */
-  promoted = 0;
+  /** memory.zswap.max in pages: a setting without effect. */
+  zswapMax = Infinity;
   /** memory.oom.group: all tasks die together. */
   oomGroup = false;
   /** False from rmdir on: what is left is reclaimed without mercy. */
@@ -140,6 +140,11 @@ export class MemCgroups {
 
   get(id: number): MemCgroup {
     return this.byId[id] ?? this.root;
+  }
+
+  /** Is there a group with this id, if only because something is charged to it yet? */
+  exists(id: number): boolean {
+    return this.byId[id] !== undefined;
   }
 
   /** The memory state of a group, or of the nearest above that has one. */

@@ -26,4 +26,5 @@ const CARRIED =
 export function migrateFolioFlags(table: FolioTable, src: number, dst: number): void {
   table.flags[dst]! |= table.flags[src]! & CARRIED;
   table.lastCpupid[dst] = table.lastCpupid[src]!;
+  table.lruRefs[dst] = table.lruRefs[src]!;
 }

@@ -21,11 +21,7 @@ export class AnonReclaim {
 
   /** Free slots that the group may use (mem_cgroup_get_nr_swap_pages). */
   swapPages(memcg: MemCgroup | null): number {
-    let pages = this.swap.free();
-    for (let at = memcg; at !== null; at = at.parent) {
-      pages = Math.min(pages, Math.max(0, at.swap.max - at.swap.usage));
-    }
-    return pages;
+    return this.swap.pagesFor(memcg);
   }
 
   /** Can anonymous pages of the node leave it (can_reclaim_anon_pages)? */

@@ -36,7 +36,7 @@ export class ClassicPrepare {
     const hints = hintsOf(sc);
     const deactivate = (type: number): boolean =>
       hints.forceDeactivate ||
-      lruvec.activations[type] !== lruvec.refaultsSeen[type] ||
+      lruvec.activations(type) !== lruvec.refaultsSeen[type] ||
       classic.inactiveIsLow(lruvec, type * 2);
     const mayDeactivate = [deactivate(LRU_GEN_ANON), deactivate(LRU_GEN_FILE)];
     const file = isRootReclaim(sc)

@@ -1,6 +1,6 @@
 import { EINVAL } from '../abi/errno.js';
 import { VM_MAYWRITE, VM_SHARED, VM_SOFTDIRTY } from '../abi/mman.js';
-import { PG_pinned, PG_referenced } from '../abi/page-flags.js';
+import { PG_pinned } from '../abi/page-flags.js';
 import { PTE_SOFT_DIRTY, PTE_SPECIAL, PTE_WRITE, pteMapsPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -72,7 +72,7 @@ export class ClearRefs {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
       this.mapping.testAndClearYoung(slot);
-      this.table.clear(this.table.head(this.ptes.value[slot]!), PG_referenced);
+      this.table.clearLruUses(this.table.head(this.ptes.value[slot]!));
     });
   }
 }

@@ -5,6 +5,7 @@ import { VM_FAULT_ERROR } from '../abi/vm-fault.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
@@ -51,6 +52,7 @@ export class Collapse {
     @inject(CollapseScanToken) private readonly scanner: CollapseScan,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
@@ -81,7 +83,7 @@ export class Collapse {
     this.work.charge(this.cost.ns.scanPage);
     const { result, nodeLoad, unmapped } = this.scanner.scan(mm, vma, first, by);
     if (result !== 'succeed') return result;
-    const folio = this.alloc(nodeLoad, by);
+    const folio = this.alloc(mm, nodeLoad, by);
     if (folio < 0) return 'alloc huge page fail';
     if (this.memcontrol.charge(folio, mm, GFP_TRANSHUGE) < 0) {
       this.folios.put(folio);
@@ -104,7 +106,7 @@ export class Collapse {
    * A huge page of the node that most pages are on; of several such nodes the first, but any of
    * them will do (collapse_find_target_node, alloc_charge_folio).
    */
-  private alloc(nodeLoad: ReadonlyMap<number, number>, by: Collapser): number {
+  private alloc(mm: MmStruct, nodeLoad: ReadonlyMap<number, number>, by: Collapser): number {
     const most = Math.max(0, ...nodeLoad.values());
     const nodemask = new Set<number>();
     for (const { nid } of this.nodes.all()) {
@@ -115,6 +117,7 @@ export class Collapse {
     const nid = Math.min(...nodemask);
     const folio = this.pageAlloc.alloc({ gfp, order: PMD_ORDER, nid, nodemask });
     this.vmstat.add(folio < 0 ? this.failed : this.allocated, 1);
+    if (folio >= 0) this.memcgs.countMm(mm, this.allocated, 1);
     return folio;
   }
 

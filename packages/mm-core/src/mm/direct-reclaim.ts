@@ -2,6 +2,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
+import { type LruLists, LruListsToken } from '../mem/lru.js';
 import type { MemCgroup } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -34,6 +35,7 @@ export class DirectReclaim {
   constructor(
     @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
     @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(LruListsToken) private readonly lru: LruLists,
     @inject(ReclaimPolicy) private readonly reclaim: ReclaimPolicy,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -81,6 +83,8 @@ export class DirectReclaim {
         if (sc.nrReclaimed >= sc.nrToReclaim || sc.priority <= 0) break;
         sc.priority--;
       }
+      const memcg = sc.targetMemcg?.id ?? 0;
+      for (const { nid } of zones) this.lru.lruvec(memcg, nid).snapshotRefaults();
     } while (sc.nrReclaimed === 0 && tryHarder(hintsOf(sc)));
     this.work.leaveMemalloc();
   }

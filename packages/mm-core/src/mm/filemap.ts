@@ -12,6 +12,7 @@ import { type Migrate, MigrateToken } from './migrate.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type FilePage, type Shmem, ShmemToken } from './shmem.js';
+import { type Workingset, WorkingsetToken } from './workingset.js';
 
 /**
  * Pages of files by index, whatever is behind them (mm/filemap.c), reading and writing through
@@ -31,6 +32,7 @@ export class Filemap {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(WorkingsetToken) private readonly workingset: Workingset,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -39,7 +41,7 @@ export class Filemap {
     if (file.kind === 'shmem') return this.shmem.getFolio(file, index, nid);
     const cached = this.cache.find(file, index);
     if (cached >= 0) return { pfn: cached, isMajor: false };
-    const pfn = this.fill(file, index, nid);
+    const pfn = this.fill(file, index, nid, 'read');
     if (pfn < 0) return { pfn, isMajor: false };
     this.vmstat.add(this.pgmajfault, 1);
     return { pfn, isMajor: true };
@@ -50,7 +52,7 @@ export class Filemap {
    * (generic_perform_write). @returns their identity, or -errno
    */
   write(file: AddressSpace, index: number, nid: number): number {
-    const page = this.pageForIo(file, index, nid);
+    const page = this.pageForIo(file, index, nid, 'write');
     if (page < 0) return page;
     const version = this.contents.store(page, index);
     file.expected.set(index, version);
@@ -64,8 +66,10 @@ export class Filemap {
     if (file.kind === 'shmem' && !file.pages.has(index) && !file.swapped.has(index)) {
       return VERSION_ZERO;
     }
-    const page = this.pageForIo(file, index, nid);
-    return page < 0 ? page : this.table.version[page]!;
+    const page = this.pageForIo(file, index, nid, 'read');
+    if (page < 0) return page;
+    this.workingset.markAccessed(page);
+    return this.table.version[page]!;
   }
 
   /** Writes dirty pages to disk: they are clean then (filemap_write_and_wait). */
@@ -79,28 +83,33 @@ export class Filemap {
   }
 
   /** A page that a batch moves is waited for, like its lock (filemap_get_folio). */
-  private pageForIo(file: AddressSpace, index: number, nid: number): number {
+  private pageForIo(file: AddressSpace, index: number, nid: number, why: FillReason): number {
     const moving = this.cache.find(file, index);
     if (moving >= 0) this.migrate.waitFor(moving);
     if (file.kind === 'shmem') return this.shmem.getFolio(file, index, nid).pfn;
     const cached = this.cache.find(file, index);
-    return cached >= 0 ? cached : this.fill(file, index, nid);
+    return cached >= 0 ? cached : this.fill(file, index, nid, why);
   }
 
   /**
    * Reads a page from disk into a fresh folio of the cache, by the policy of the task alone
-   * (filemap_alloc_folio); a hole reads as zeroes.
+   * (filemap_alloc_folio); a hole reads as zeroes. One that is about to be written is no refault.
    */
-  private fill(file: AddressSpace, index: number, nid: number): number {
+  private fill(file: AddressSpace, index: number, nid: number, why: FillReason): number {
     const choice = this.policyNodes.taskChoice(nid);
     const pfn = this.prealloc.forFile(choice, GFP_HIGHUSER_MOVABLE);
     if (pfn < 0) return -ENOMEM;
     const image = file.disk.get(index);
     this.contents.put(pfn, image?.version ?? VERSION_ZERO, image?.key ?? 0);
+    const shadow = file.shadows.get(index) ?? 0;
     this.cache.add(file, index, pfn);
+    if (why === 'read') this.workingset.refault(pfn, shadow);
     this.folios.addLru(pfn);
     this.folios.put(pfn);
     return pfn;
   }
 }
+/** What a page is brought in for. */
+type FillReason = 'read' | 'write';
+
 export const FilemapToken = createToken<Filemap>('Filemap');

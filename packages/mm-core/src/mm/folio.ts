@@ -282,9 +282,12 @@ export class Folios {
     for (const folio of this.lazyfree.splice(0)) {
       if (this.mayBeLazyfree(folio) && this.table.has(folio, PG_lru)) {
         this.lru.remove(folio);
-        this.table.clear(folio, PG_active | PG_referenced | PG_swapbacked);
+        this.table.clearLruUses(folio);
+        if (this.lru.lruGenEnabled) this.table.clear(folio, PG_workingset);
+        this.table.clear(folio, PG_active | PG_swapbacked);
         this.lru.add(folio);
         this.vmstat.add(this.pglazyfree, this.table.nrPages(folio));
+        this.memcgs.countFolio(folio, this.pglazyfree, this.table.nrPages(folio));
       }
       this.put(folio);
     }

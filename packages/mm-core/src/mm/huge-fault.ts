@@ -14,6 +14,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { LEAF_SHIFT, PMD_HUGE, PMD_NONE, type Ptes, PtesToken } from '../mem/ptes.js';
 import { userfaultfdMissing, userfaultfdPteWp, userfaultfdWpAsync } from '../mem/userfaultfd.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -51,6 +52,7 @@ export class HugeFault {
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(ManagedToken) private readonly managed: Managed,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
@@ -127,6 +129,7 @@ export class HugeFault {
     this.anonFault.map(vmf.mm, vmf.vma, folio, first);
     this.mapping.setPmd(leaf);
     this.vmstat.add(this.faultAlloc, 1);
+    this.memcgs.countMm(vmf.mm, this.faultAlloc, 1);
     this.work.charge(this.cost.ns.hugeFault);
     vmf.unlock();
     return 0;

@@ -5,6 +5,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
+import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import type { Pgdat } from '../mem/pgdat.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -47,6 +48,7 @@ export class Kswapd {
 
   constructor(
     @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(LruListsToken) private readonly lru: LruLists,
     @inject(ReclaimPolicy) private readonly reclaim: ReclaimPolicy,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -197,6 +199,7 @@ export class Kswapd {
     const { pgdat } = run;
     const state = pgdat.kswapd;
     for (const zone of pgdat.zones) zone.reclaimActive = false;
+    this.lru.lruvec(0, pgdat.nid).snapshotRefaults();
     if (!run.managedWatermarks) {
       pgdat.zones.forEach((zone, at) => {
         zone.watermarkBoost = Math.max(0, zone.watermarkBoost - run.boostAtStart[at]!);

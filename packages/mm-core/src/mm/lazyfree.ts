@@ -3,6 +3,7 @@ import { PG_dirty, PG_swapbacked } from '../abi/page-flags.js';
 import { PTE_DIRTY, pteMapsPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -27,6 +28,7 @@ export class Lazyfree {
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(MmsToken) private readonly mms: Mms,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -48,6 +50,7 @@ export class Lazyfree {
       this.folios.put(folio);
     });
     this.vmstat.add(this.pglazyfreed, this.table.nrPages(folio));
+    this.memcgs.countFolio(folio, this.pglazyfreed, this.table.nrPages(folio));
     return true;
   }
 

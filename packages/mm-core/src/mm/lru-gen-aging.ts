@@ -16,6 +16,7 @@ import {
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { LRU_REFS_MAX, tierOf } from '../mem/tier-counts.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type Mapping, MappingToken } from './mapping.js';
@@ -89,7 +90,9 @@ export class LruGenAging {
       else if (file > limit && anon < limit) min[LRU_GEN_FILE] = limit;
     }
     for (const type of evictableTypes(swappiness)) {
-      lruvec.minSeq[type] = Math.max(lruvec.minSeq[type]!, min[type]!);
+      if (min[type]! <= lruvec.minSeq[type]!) continue;
+      lruvec.tiers.carryOver(type);
+      lruvec.minSeq[type] = min[type]!;
     }
   }
 
@@ -100,19 +103,43 @@ export class LruGenAging {
       return;
     }
     if (this.table.lruGen[folio] === 0) return;
-    this.table.clear(folio, PG_referenced);
+    this.table.clearLruUses(folio);
     this.table.set(folio, PG_workingset);
     this.lru.updateGen(folio, genOf(lruvec.maxSeq));
   }
 
   /**
-   * Next generation of a folio of the oldest one, or the one it has been raised to (folio_inc_gen).
+   * Next generation of a folio of the oldest one, unless it has been raised already
+   * (folio_inc_gen); its tier is noted as spared, but not when it is full of uses.
    */
   incGen(folio: number, lruvec: Lruvec): void {
-    const old = genOf(lruvec.minSeq[typeOf(this.table.flags[folio]!)]!);
-    if (this.table.lruGen[folio] !== old + 1) return;
-    this.table.clear(folio, PG_referenced | PG_workingset);
-    this.lru.updateGen(folio, genOf(old + 1));
+    const type = typeOf(this.table.flags[folio]!);
+    const refs = this.table.lruUses(folio);
+    const isWorkingset = this.table.has(folio, PG_workingset);
+    const old = genOf(lruvec.minSeq[type]!);
+    if (this.table.lruGen[folio] === old + 1) {
+      this.table.clearLruUses(folio);
+      this.lru.updateGen(folio, genOf(old + 1));
+    }
+    if (isFullOfUses(refs, isWorkingset)) return;
+    lruvec.tiers.noteSpared(type, tierOf(refs, isWorkingset), this.table.nrPages(folio));
+  }
+
+  /**
+   * A folio that eviction comes across: one that has been raised goes to the list of its
+   * generation, one of a tier that comes back too often to the next (sort_folio). @returns was it
+   * one?
+   */
+  sortFolio(folio: number, lruvec: Lruvec, tier: number): boolean {
+    const type = typeOf(this.table.flags[folio]!);
+    if (this.table.lruGen[folio] === genOf(lruvec.minSeq[type]!) + 1) {
+      const refs = this.table.lruUses(folio);
+      const isWorkingset = this.table.has(folio, PG_workingset);
+      if (tierOf(refs, isWorkingset) <= tier && !isFullOfUses(refs, isWorkingset)) return false;
+      this.incGen(folio, lruvec);
+    }
+    this.lru.sort(folio, 'add');
+    return true;
   }
 
   /** Pushes the oldest generation into the next (inc_min_seq). @returns is it done? */
@@ -127,6 +154,7 @@ export class LruGenAging {
       }
       if (this.lru.tail(from) >= 0) return false;
     }
+    lruvec.tiers.carryOver(type);
     lruvec.minSeq[type]! += 1;
     return true;
   }
@@ -149,6 +177,11 @@ export class LruGenAging {
   }
 }
 export const LruGenAgingToken = createToken<LruGenAging>('LruGenAging');
+
+/** Every use that can be counted was: the folio is promoted lazily, which says nothing of tiers. */
+function isFullOfUses(refs: number, isWorkingset: boolean): boolean {
+  return refs + (isWorkingset ? 1 : 0) === LRU_REFS_MAX + 2;
+}
 
 /** Areas that aging leaves out (should_skip_vma). */
 function skips(vma: Vma, swappiness: number): boolean {

@@ -1,10 +1,9 @@
-import { PG_referenced, PG_workingset } from '../abi/page-flags.js';
+import { PG_referenced } from '../abi/page-flags.js';
 import { MAX_NR_ZONES, WMARK_HIGH } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
 import {
-  genOf,
   LRU_GEN_ANON,
   LRU_GEN_FILE,
   LRU_INACTIVE_ANON,
@@ -15,6 +14,7 @@ import {
 import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import type { Pgdat } from '../mem/pgdat.js';
+import { isCheaper, MAX_NR_TIERS } from '../mem/tier-counts.js';
 import { type AnonReclaim, AnonReclaimToken } from './anon-reclaim.js';
 import { type Folios, FoliosToken } from './folio.js';
 import {
@@ -29,6 +29,9 @@ import { DEF_PRIORITY, hintsOf, MAX_SWAPPINESS, type ScanControl } from './scan-
 import { type ScanCounters, ScanCountersToken } from './scan-counters.js';
 import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
 
+/** A tier is spared when its share of refaults is half as large again as the first one's. */
+const FIRST_TIER_GAIN = 2;
+const OTHER_TIER_GAIN = 3;
 /** Folios that one batch isolates at most (MIN_LRU_BATCH). */
 const MIN_LRU_BATCH = 64;
 
@@ -42,7 +45,7 @@ interface Isolated {
 /**
  * Eviction of the multi-generational LRU (mm/vmscan.c): the oldest generation of a lruvec goes in
  * batches of 64 folios; when only two generations are left, aging makes another first. Simplified:
- * one list for all zones of a node; no tiers of pages used through file descriptors.
+ * one list for all zones of a node.
  */
 @injectable()
 export class LruGen {
@@ -171,6 +174,7 @@ export class LruGen {
     if (lruvec.nrGens(type) === MIN_NR_GENS) return result;
     const seq = lruvec.minSeq[type]!;
     const head = lruvec.genList(seq, type);
+    const tier = this.tierToScan(lruvec, type);
     let isolated = 0;
     let sorted = 0;
     for (let left = Math.min(pages, MAX_LRU_BATCH); left > 0 && isolated < pages; left--) {
@@ -178,12 +182,11 @@ export class LruGen {
       if (folio < 0) break;
       const size = this.table.nrPages(folio);
       result.scanned += size;
-      if (this.table.lruGen[folio] !== genOf(seq) + 1) {
-        this.lru.sort(folio, 'add');
+      if (this.aging.sortFolio(folio, lruvec, tier)) {
         sorted += size;
         continue;
       }
-      if (!this.table.has(folio, PG_referenced)) this.table.clear(folio, PG_workingset);
+      if (!this.table.has(folio, PG_referenced)) this.table.clearLruUses(folio);
       this.folios.isolateForEviction(folio);
       result.folios.push(folio);
       isolated += size;
@@ -193,16 +196,25 @@ export class LruGen {
     return result;
   }
 
-  /** File pages first, until so many of them came back that anonymous ones are cheaper. */
-  private typeToScan(lruvec: Lruvec, swappiness: number): number {
+  /** File pages unless more of them come back than of anonymous ones (get_type_to_scan). */
+  private typeToScan({ tiers }: Lruvec, swappiness: number): number {
     if (swappiness <= 1) return LRU_GEN_FILE;
     if (swappiness >= MAX_SWAPPINESS) return LRU_GEN_ANON;
-    const [anonBack = 0, fileBack = 0] = lruvec.activations;
-    if (fileBack < MIN_LRU_BATCH) return LRU_GEN_FILE;
-    const [anonOut = 0, fileOut = 0] = lruvec.evicted;
-    const file = fileBack * (anonOut + MIN_LRU_BATCH) * swappiness;
-    const anon = (anonBack + 1) * fileOut * (MAX_SWAPPINESS - swappiness);
-    return file <= anon ? LRU_GEN_FILE : LRU_GEN_ANON;
+    const last = MAX_NR_TIERS - 1;
+    const anon = tiers.position(LRU_GEN_ANON, 0, last, swappiness);
+    const file = tiers.position(LRU_GEN_FILE, 0, last, MAX_SWAPPINESS - swappiness);
+    return isCheaper(anon, file) ? LRU_GEN_FILE : LRU_GEN_ANON;
+  }
+
+  /** The last tier that comes back no more often than the first (get_tier_idx). */
+  private tierToScan({ tiers }: Lruvec, type: number): number {
+    const first = tiers.position(type, 0, 0, FIRST_TIER_GAIN);
+    let tier = 1;
+    while (tier < MAX_NR_TIERS) {
+      if (!isCheaper(first, tiers.position(type, tier, tier, OTHER_TIER_GAIN))) break;
+      tier++;
+    }
+    return tier - 1;
   }
 
   /** The target is met, or kswapd's node is well above its marks (should_abort_scan). */

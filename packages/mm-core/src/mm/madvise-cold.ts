@@ -1,5 +1,5 @@
 import { MADV_COLD } from '../abi/mman.js';
-import { PG_active, PG_referenced } from '../abi/page-flags.js';
+import { PG_active } from '../abi/page-flags.js';
 import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { GRANT_MADVISE } from '../hooks/grants.js';
@@ -51,7 +51,8 @@ export class MadviseCold {
       if (this.table.folioMapcount(folio) !== this.table.nrPages(folio)) return;
       this.mapping.testAndClearYoung(slot);
       if (!this.folios.isolateLru(folio)) return;
-      this.table.clear(folio, PG_active | PG_referenced);
+      this.table.clear(folio, PG_active);
+      this.table.clearLruUses(folio);
       const nid = this.nodes.nidOf(folio);
       const list = out.get(nid);
       if (list === undefined) out.set(nid, [folio]);

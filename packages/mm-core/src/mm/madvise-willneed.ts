@@ -11,6 +11,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
+import { type Workingset, WorkingsetToken } from './workingset.js';
 
 /**
  * MADV_WILLNEED: reads ahead of faults, into the swap cache or the page cache
@@ -24,6 +25,7 @@ export class MadviseWillneed {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(FilemapToken) private readonly filemap: Filemap,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(WorkingsetToken) private readonly workingset: Workingset,
     @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -70,6 +72,7 @@ export class MadviseWillneed {
     if (pfn < 0) return;
     this.swap.read(entry, pfn);
     this.table.set(pfn, kind | PG_swapbacked);
+    this.workingset.refault(pfn, this.swap.takeShadow(entry));
     this.swap.cacheFolio(entry, pfn);
     this.folios.addLru(pfn);
     this.folios.put(pfn);

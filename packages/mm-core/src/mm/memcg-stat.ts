@@ -13,6 +13,7 @@ import { PAGE_SIZE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
+import { WORKINGSET_NAMES } from '../mem/lruvec.js';
 import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
@@ -51,13 +52,40 @@ const EVENTS: readonly VmstatName[] = [
   'pgsteal_direct',
   'pgsteal_khugepaged',
   'pgsteal_proactive',
+  'pgpromote_success',
   'pgfault',
   'pgmajfault',
   'pgrefill',
   'pgactivate',
   'pgdeactivate',
+  'pglazyfree',
+  'pglazyfreed',
+  'pswpin',
+  'pswpout',
   'swpin_zero',
   'swpout_zero',
+  'thp_fault_alloc',
+  'thp_collapse_alloc',
+  'thp_swpout',
+  'thp_swpout_fallback',
+  'numa_pages_migrated',
+  'numa_pte_updates',
+  'numa_hint_faults',
+];
+
+/** Rows of memory.stat for what this model has none of. */
+const NOT_THERE = [
+  'kernel_stack',
+  'sec_pagetables',
+  'percpu',
+  'sock',
+  'vmalloc',
+  'zswap',
+  'zswapped',
+  'zswap_incomp',
+  'slab_reclaimable',
+  'slab_unreclaimable',
+  'slab',
 ];
 
 /**
@@ -86,8 +114,13 @@ export class MemcgStat {
     lines.push(`pagetables ${this.kernelPages(memcg) * PAGE_SIZE}`);
     const scan = sumOf(memcg, 'pgscan');
     const steal = sumOf(memcg, 'pgsteal');
-    lines.push(`pgpromote_success ${memcg.promoted}`, `pgscan ${scan}`, `pgsteal ${steal}`);
+    lines.push(`pgscan ${scan}`, `pgsteal ${steal}`);
     for (const name of EVENTS) lines.push(`${name} ${memcg.read(name)}`);
+    const lruvecs = this.lru.all().filter((lruvec) => lruvec.memcg === memcg.id);
+    WORKINGSET_NAMES.forEach((name, at) => {
+      lines.push(`${name} ${lruvecs.reduce((sum, { workingset }) => sum + workingset[at]!, 0)}`);
+    });
+    lines.push('workingset_nodereclaim 0', ...NOT_THERE.map((name) => `${name} 0`));
     return lines.join('\n');
   }
 
@@ -95,10 +128,15 @@ export class MemcgStat {
   numaStat(memcg: MemCgroup): string {
     const byNode = this.gauges(memcg);
     const nids = this.nodes.inState(N_MEMORY);
-    return NODE_GAUGES.map((name) => {
-      const parts = nids.map((nid) => `N${nid}=${(byNode.get(nid)?.[name] ?? 0) * PAGE_SIZE}`);
-      return `${name} ${parts.join(' ')}`;
-    }).join('\n');
+    const row = (name: string, value: (nid: number) => number): string =>
+      `${name} ${nids.map((nid) => `N${nid}=${value(nid)}`).join(' ')}`;
+    const gauges = NODE_GAUGES.map((name) =>
+      row(name, (nid) => (byNode.get(nid)?.[name] ?? 0) * PAGE_SIZE),
+    );
+    const events = WORKINGSET_NAMES.map((name, at) =>
+      row(name, (nid) => this.lru.lruvec(memcg.id, nid).workingset[at]!),
+    );
+    return [...gauges, ...events, row('workingset_nodereclaim', () => 0)].join('\n');
   }
 
   private kernelPages(memcg: MemCgroup): number {

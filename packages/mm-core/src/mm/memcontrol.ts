@@ -9,6 +9,7 @@ import {
 import { createToken, inject, injectable } from '../base/di.js';
 import type { Cgroup } from '../mem/cgroup.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type LruLists, LruListsToken } from '../mem/lru.js';
 import {
   MEMCG_CHARGE_BATCH,
   type MemCgroup,
@@ -47,6 +48,7 @@ export class Memcontrol implements CgroupSubsystem {
     @inject(CgroupTreeToken) tree: CgroupTree,
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
+    @inject(LruListsToken) private readonly lru: LruLists,
     @inject(DirectReclaimToken) private readonly reclaim: DirectReclaim,
     @inject(OomKillToken) private readonly oom: OomKill,
     @inject(WorkToken) private readonly work: Work,
@@ -56,7 +58,8 @@ export class Memcontrol implements CgroupSubsystem {
 
   online(group: Cgroup): void {
     if (group.parent === null) return;
-    this.memcgs.create(group, this.memcgs.ofGroup(group.parent));
+    const made = this.memcgs.create(group, this.memcgs.ofGroup(group.parent));
+    if (made !== null) this.lru.renew(made.id);
   }
 
   /** What is still charged stays so; the stock goes back. */
@@ -126,6 +129,8 @@ export class Memcontrol implements CgroupSubsystem {
       }
       memcg.event('oom');
       if (!this.oom.memCgroupOutOfMemory(memcg)) return;
+      // The next look finds the victim on its way out; then its memory is there.
+      memcg.event('oom');
       kills++;
     }
   }

@@ -11,9 +11,11 @@ import { VM_EXEC } from '../abi/mman.js';
 import { NUMA_BALANCING_MEMORY_TIERING } from '../abi/numa-balancing.js';
 import { PG_dirty, PG_swapbacked } from '../abi/page-flags.js';
 import { PTE_ACCESSED, PTE_PRESENT, PTE_PROTNONE, PTE_SPECIAL, PTE_WRITE } from '../abi/pte.js';
+import type { VmstatName } from '../abi/vmstat.js';
 import { WMARK_HIGH, ZONE_MOVABLE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { isAccessible, pageProtWrites } from '../mem/page-prot.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
@@ -57,6 +59,7 @@ export class NumaFault {
     @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
     @inject(Sysctl) private readonly sysctl: Sysctl,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -80,6 +83,7 @@ export class NumaFault {
   /** @returns has the folio moved? */
   private move(vmf: FaultContext, folio: number): boolean {
     this.vmstat.add(this.hintFaults, 1);
+    this.memcgs.countFolio(folio, this.hintFaults, 1);
     if (this.nodes.nidOf(folio) === vmf.nid) this.vmstat.add(this.hintFaultsLocal, 1);
     const target = this.misplaced.nodeFor(vmf, folio);
     if (target < 0 || !this.prepare(vmf.vma, folio, target)) return false;
@@ -109,9 +113,15 @@ export class NumaFault {
     });
   }
 
+  private event(memcg: MemCgroup, name: VmstatName, pages: number): void {
+    this.vmstat.count(name, pages);
+    memcg.count(Vmstat.index(name), pages);
+  }
+
   /** migrate_misplaced_folio. */
   private migrateMisplaced(folio: number, nid: number): boolean {
     const source = this.nodes.nidOf(folio);
+    const memcg = this.memcgs.of(folio);
     const pages = this.table.nrPages(folio);
     const order = this.table.order[folio]!;
     const list = [folio];
@@ -122,10 +132,10 @@ export class NumaFault {
     });
     for (const left of list) this.folios.putbackLru(left);
     if (list.length > 0) return false;
-    this.vmstat.count('numa_pages_migrated', pages);
+    this.event(memcg, 'numa_pages_migrated', pages);
     const tiering = (this.sysctl.numa_balancing & NUMA_BALANCING_MEMORY_TIERING) !== 0;
     if (tiering && !this.tiers.isTopTier(source) && this.tiers.isTopTier(nid)) {
-      this.vmstat.count('pgpromote_success', pages);
+      this.event(memcg, 'pgpromote_success', pages);
     }
     return true;
   }

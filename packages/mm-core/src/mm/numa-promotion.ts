@@ -13,6 +13,9 @@ const PAGES_PER_MB = 256;
 /** 1 GiB free is plenty on a node of up to 16 GiB. */
 const PLENTY_PAGES = 262_144;
 const NUMA_MIGRATION_ADJUST_STEPS = 16;
+/** 128 MiB. */
+const STAT_UNIT_PAGES = 32_768;
+const STAT_THRESHOLD_MAX = 125;
 
 /** What limits promotion to a node (struct pglist_data: nbp_*). */
 interface PromotionState {
@@ -22,8 +25,10 @@ interface PromotionState {
   thresholdCandidates: number;
   rateSinceMs: number;
   rateCandidates: number;
-  /** Pages that were hot enough (PGPROMOTE_CANDIDATE). */
+  /** Pages that were hot enough (PGPROMOTE_CANDIDATE) as far as the CPU has told the node. */
   candidates: number;
+  /** Those that it has not told yet (vm_node_stat_diff); simplified: one CPU's for all. */
+  untold: number;
 }
 
 /**
@@ -55,7 +60,7 @@ export class NumaPromotion {
     this.adjustThreshold(state);
     const threshold = state.thresholdMs || this.sysctl.numa_balancing_hot_threshold_ms;
     if (latency >= threshold) return false;
-    return !this.isOverRate(state, pages);
+    return !this.isOverRate(nid, pages);
   }
 
   private stateOf(nid: number): PromotionState {
@@ -63,14 +68,22 @@ export class NumaPromotion {
     if (known !== undefined) return known;
     const state: PromotionState = {
       thresholdMs: 0,
-      thresholdSinceMs: 0,
+      thresholdSinceMs: -Infinity,
       thresholdCandidates: 0,
-      rateSinceMs: 0,
+      rateSinceMs: -Infinity,
       rateCandidates: 0,
       candidates: 0,
+      untold: 0,
     };
     this.states.set(nid, state);
     return state;
+  }
+
+  /** Pages that a CPU counts on its own before the node knows (calculate_normal_threshold). */
+  private statThreshold(nid: number): number {
+    const largest = Math.max(...this.nodes.pgdat(nid).zones.map((zone) => zone.managedPages));
+    const perUnit = 1 + fls(Math.floor(largest / STAT_UNIT_PAGES));
+    return Math.min(STAT_THRESHOLD_MAX, 2 * fls(this.nodes.cpuCount()) * perUnit);
   }
 
   private nowMs(): number {
@@ -119,10 +132,15 @@ export class NumaPromotion {
   }
 
   /** Counts a candidate; were there too many this second (numa_promotion_rate_limit)? */
-  private isOverRate(state: PromotionState, pages: number): boolean {
+  private isOverRate(nid: number, pages: number): boolean {
+    const state = this.stateOf(nid);
     const now = this.nowMs();
     this.vmstat.count('pgpromote_candidate', pages);
-    state.candidates += pages;
+    state.untold += pages;
+    if (state.untold > this.statThreshold(nid)) {
+      state.candidates += state.untold;
+      state.untold = 0;
+    }
     if (now - state.rateSinceMs > MS_PER_S) {
       state.rateSinceMs = now;
       state.rateCandidates = state.candidates;
@@ -131,3 +149,8 @@ export class NumaPromotion {
   }
 }
 export const NumaPromotionToken = createToken<NumaPromotion>('NumaPromotion');
+
+/** Position of the highest bit, from 1; 0 of 0. */
+function fls(value: number): number {
+  return value <= 0 ? 0 : Math.floor(Math.log2(value)) + 1;
+}

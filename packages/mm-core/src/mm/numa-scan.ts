@@ -10,6 +10,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { isAccessible } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
@@ -56,6 +57,7 @@ export class NumaScan {
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(Sysctl) private readonly sysctl: Sysctl,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(WorkToken) private readonly work: Work,
     @inject(ClockToken) private readonly clock: Clock,
@@ -147,6 +149,7 @@ export class NumaScan {
       if (isHuge) this.vmstat.add(this.hugePteUpdates, 1);
     });
     this.vmstat.add(this.pteUpdates, updates);
+    this.memcgs.countMm(task.mm, this.pteUpdates, updates);
     return updates;
   }
 

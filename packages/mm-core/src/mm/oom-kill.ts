@@ -2,6 +2,7 @@ import { __GFP_FS } from '../abi/gfp.js';
 import { MPOL_BIND } from '../abi/mempolicy.js';
 import { N_MEMORY } from '../abi/node-states.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { MmError } from '../hooks/errors.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
@@ -63,6 +64,7 @@ export class OomKill {
     if (current !== null && this.isVictim(current.mm.id)) return true;
     if ((request.gfp & __GFP_FS) === 0) return true;
     const control = this.constrainedAlloc(request);
+    this.checkPanicOnOom(control.nodemask !== null || this.boundByCpuset(request));
     if (this.sysctl.oom_kill_allocating_task && current !== null) {
       if (this.isEligible(current, control) && current.oomScoreAdj !== OOM_SCORE_ADJ_MIN) {
         this.killProcess(current, control);
@@ -77,8 +79,25 @@ export class OomKill {
     const { current } = this.work;
     if (current !== null && this.isVictim(current.mm.id)) return true;
     const members = [...this.tasks.all()].filter((task) => memcg.holds(this.groupOf(task)));
+    this.checkPanicOnOom(true);
     const control = { memcg, nodemask: null, totalPages: Math.max(1, memcg.memory.max) };
     return this.killWorst(members, control);
+  }
+
+  /**
+   * The machine stops instead (check_panic_on_oom).
+   * @throws MmError KERNEL_PANIC
+   */
+  private checkPanicOnOom(isConstrained: boolean): void {
+    const { panic_on_oom: panic } = this.sysctl;
+    if (panic === 0 || (panic !== 2 && isConstrained)) return;
+    throw new MmError('KERNEL_PANIC', { detail: 'out of memory' });
+  }
+
+  /** Are there zones of the list that the task's cpuset does not allow (CONSTRAINT_CPUSET)? */
+  private boundByCpuset(request: AllocRequest): boolean {
+    const zones = this.zoneAlloc.zonelist(request);
+    return zones.some((zone) => !this.zoneAlloc.nodeAllowed(request, zone.nid));
   }
 
   /** Was the task of this address space killed? */

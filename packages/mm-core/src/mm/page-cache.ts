@@ -36,14 +36,19 @@ export class PageCache {
     assert(this.table.order[folio] === 0, 'the page cache has base pages only');
     this.folios.get(folio);
     file.pages.set(index, folio);
+    file.shadows.delete(index);
     this.places.set(folio, { file, index });
   }
 
-  /** Takes a folio out and drops the cache's reference (filemap_remove_folio). */
-  remove(folio: number): void {
+  /**
+   * Takes a folio out and drops the cache's reference (filemap_remove_folio).
+   * @param shadow what stays in its place (`Workingset`)
+   */
+  remove(folio: number, shadow = 0): void {
     const place = this.places.get(folio);
     assert(place !== undefined, 'the folio is in the page cache');
     place.file.pages.delete(place.index);
+    if (shadow !== 0) place.file.shadows.set(place.index, shadow);
     this.places.delete(folio);
     this.folios.put(folio);
   }

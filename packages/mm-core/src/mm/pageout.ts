@@ -3,6 +3,7 @@ import {
   PG_anon_exclusive,
   PG_dirty,
   PG_partially_mapped,
+  PG_pinned,
   PG_swapbacked,
   PG_swapcache,
 } from '../abi/page-flags.js';
@@ -11,6 +12,7 @@ import { PMD_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -22,6 +24,7 @@ import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import type { ScanControl } from './scan-control.js';
 import { type Swap, SwapToken } from './swap.js';
+import { type Workingset, WorkingsetToken } from './workingset.js';
 
 /** What became of a folio; 'split': its pages are looked at one by one now. */
 export type PageoutResult = 'free' | 'written' | 'keep' | 'activate' | 'split';
@@ -29,8 +32,7 @@ export type PageoutResult = 'free' | 'written' | 'keep' | 'activate' | 'split';
 /**
  * Gets an isolated, unused folio out of memory: by its swap slot, its file, or because nobody needs
  * what it holds (the second half of mm/vmscan.c:shrink_folio_list). Afterwards the isolation's is
- * the only reference. Simplified: every swap device is done when the call returns; no shadow
- * entries are left behind.
+ * the only reference. Simplified: every swap device is done when the call returns.
  */
 @injectable()
 export class Pageout {
@@ -48,6 +50,8 @@ export class Pageout {
     @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
     @inject(FoliosToken) private readonly folios: Folios,
+    @inject(WorkingsetToken) private readonly workingset: Workingset,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -67,11 +71,11 @@ export class Pageout {
       const bits = this.ptes.bits[slot]!;
       if (pteMapsPage(bits) && (bits & PTE_DIRTY) !== 0) this.table.set(folio, PG_dirty);
     }
-    if (!this.rmapWalk.tryToUnmap(folio)) return 'activate';
+    if (!this.rmapWalk.tryToUnmap(folio) || this.table.has(folio, PG_pinned)) return 'activate';
     if (this.table.refcount[folio] !== 2) return 'activate';
     if (this.table.has(folio, PG_swapbacked)) return this.shmemWriteout(folio, sc);
     if (this.table.has(folio, PG_dirty)) return 'activate';
-    this.cache.remove(folio);
+    this.cache.remove(folio, this.workingset.eviction(folio, sc.targetMemcg ?? null));
     return 'free';
   }
 
@@ -88,7 +92,7 @@ export class Pageout {
     this.cache.remove(folio);
     place.file.swapped.set(place.index, slot);
     this.swap.duplicate(slot);
-    this.swap.deleteFromCache(folio);
+    this.swap.deleteFromCache(folio, this.workingset.eviction(folio, sc.targetMemcg ?? null));
     return 'written';
   }
 
@@ -105,7 +109,7 @@ export class Pageout {
     assert(this.table.refcount[folio] === 2, `folio ${folio} of the swap cache is only isolated`);
     const isDirty = this.table.has(folio, PG_dirty);
     if (isDirty && this.swap.writeout(folio) < 0) return 'activate';
-    this.swap.deleteFromCache(folio);
+    this.swap.deleteFromCache(folio, this.workingset.eviction(folio, sc.targetMemcg ?? null));
     return isDirty ? 'written' : 'free';
   }
 
@@ -131,10 +135,12 @@ export class Pageout {
     if (whole) {
       const slots = this.swap.writeLarge(folio);
       if (slots !== null) {
-        if (isPmd) this.vmstat.add(this.swpout, 1);
+        if (isPmd) this.event(folio, this.swpout);
         this.rmapWalk.splitPmds(folio);
+        const shadow = this.workingset.eviction(folio, sc.targetMemcg ?? null);
         this.deferred.begin();
         for (const [at, slot] of slots.entries()) {
+          this.swap.leaveShadow(slot, shadow);
           this.rmapWalk.unmapToSwap(folio + at, slot);
           this.table.clear(folio + at, PG_anon_exclusive);
         }
@@ -144,7 +150,7 @@ export class Pageout {
     }
     const fresh = this.huge.splitFolio(folio);
     if (fresh === null) return 'activate';
-    if (whole && isPmd) this.vmstat.add(this.swpoutFallback, 1);
+    if (whole && isPmd) this.event(folio, this.swpoutFallback);
     queue.push(...this.mappedOf([folio, ...fresh]).reverse());
     return 'split';
   }
@@ -154,6 +160,11 @@ export class Pageout {
     const isMapped = (pfn: number): boolean => this.table.mapcount[pfn]! > 0;
     for (const pfn of pages) if (!isMapped(pfn)) this.folios.dropIsolated(pfn);
     return pages.filter(isMapped);
+  }
+
+  private event(folio: number, index: number): void {
+    this.vmstat.add(index, 1);
+    this.memcgs.countFolio(folio, index, 1);
   }
 
   /** A page that a fork's mappings make up for in the sum would leave its slot to nobody. */

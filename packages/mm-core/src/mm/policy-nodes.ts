@@ -21,6 +21,7 @@ import {
   nodesIntersect,
   nthNode,
 } from '../mem/nodemask.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Policy, withNodes } from '../mem/policy.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
@@ -54,6 +55,7 @@ export class PolicyNodes implements Mempolicy {
 
   constructor(
     @inject(InterleaveWeightsToken) private readonly weights: InterleaveWeights,
+    @inject(NodesToken) private readonly nodes: Nodes,
     @inject(WorkToken) private readonly work: Work,
     @inject(ManagedToken) private readonly managed: Managed,
   ) {}
@@ -190,8 +192,13 @@ export class PolicyNodes implements Mempolicy {
     task.ilWeight--;
   }
 
-  /** A mask of which the cpuset allows nothing does not bind. */
+  /**
+   * A mask of which the cpuset allows nothing does not bind, nor does one of nodes with movable
+   * memory only a page that must not move (apply_policy_zone).
+   */
   private bound(nodes: Nodemask): Nodemask | null {
+    const mayMove = !this.work.inPin();
+    if (!mayMove && ![...nodes].some((nid) => this.nodes.hasNormalMemory(nid))) return null;
     const allowed = this.work.current?.memsAllowed ?? null;
     if (allowed === null || nodesIntersect(nodes, allowed)) return nodes;
     return [...nodes].some((nid) => this.managed.is_outside_cpusets(nid)) ? nodes : null;

@@ -92,14 +92,14 @@ export class RmapWalk {
 
   /**
    * Replaces every mapping by a swap entry of the folio's slot (try_to_unmap); the exclusive bit
-   * moves from the page to the entry. A page that is pinned keeps its mapping. The flush is in the
-   * cost of the store that follows, which is that of the whole path.
+   * moves from the page to the entry. An anonymous page that is pinned keeps its mapping. The
+   * flush is in the cost of the store that follows, which is that of the whole path.
    * @returns is the folio unmapped now?
    */
   tryToUnmap(folio: number): boolean {
-    if (this.table.has(folio, PG_pinned)) return false;
     const slots = this.presentSlots(folio);
     if (!this.table.has(folio, PG_anon)) return this.unmapFile(folio, slots);
+    if (this.table.has(folio, PG_pinned)) return false;
     this.unmapToSwap(folio, this.swap.slotOf(folio));
     this.table.clear(folio, PG_anon_exclusive);
     return true;

@@ -10,6 +10,7 @@ import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type Swap, SwapToken } from './swap.js';
+import { type Workingset, WorkingsetToken } from './workingset.js';
 
 /** A page of a file made available: its pfn or -errno, and whether it had to be read. */
 export interface FilePage {
@@ -29,6 +30,7 @@ export class Shmem {
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(WorkingsetToken) private readonly workingset: Workingset,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -62,6 +64,8 @@ export class Shmem {
     if (pfn < 0) return { pfn, isMajor: false };
     this.vmstat.add(this.pgmajfault, 1);
     this.swap.read(entry, pfn);
+    this.table.set(pfn, PG_swapbacked);
+    this.workingset.refault(pfn, this.swap.takeShadow(entry));
     file.swapped.delete(index);
     this.swap.freeEntry(entry);
     this.insert(file, index, pfn, PG_dirty);

@@ -1,10 +1,12 @@
 import {
   PG_active,
+  PG_anon,
   PG_hwpoison,
   PG_locked,
   PG_mlocked,
   PG_pinned,
   PG_referenced,
+  PG_swapbacked,
   PG_workingset,
 } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -80,7 +82,7 @@ export class ShrinkFolioList {
 
   /** A folio that reclaim gave up is in use for the multi-generational LRU. */
   makeActive(folio: number): void {
-    this.table.clear(folio, PG_referenced | PG_workingset);
+    this.table.clearLruUses(folio);
     this.table.set(folio, PG_active);
   }
 
@@ -140,29 +142,30 @@ export class ShrinkFolioList {
       if (verdict !== null) return verdict;
     }
     if (mayDemote) return 'demote';
-    if (this.table.has(folio, PG_pinned)) return 'keep';
+    const isAnon = this.table.has(folio, PG_anon) && this.table.has(folio, PG_swapbacked);
+    if (isAnon && this.table.has(folio, PG_pinned)) return 'keep';
     return this.pageout.out(folio, sc, queue);
   }
 
   /** folio_check_references: null = reclaim it. */
   private checkReferences(folio: number): Verdict | null {
     const entries = this.rmapWalk.folioReferenced(folio);
+    if (this.lru.lruGenEnabled) return entries === 0 ? null : this.setRefs(folio);
     const before = this.table.has(folio, PG_referenced);
-    if (!this.lru.lruGenEnabled || entries > 0) this.table.clear(folio, PG_referenced);
+    this.table.clear(folio, PG_referenced);
     if (entries === 0) return null;
-    if (this.lru.lruGenEnabled) return this.setRefs(folio, before);
     this.table.set(folio, PG_referenced);
     return before || entries > 1 ? 'activate' : 'keep';
   }
 
-  /** lru_gen_set_refs: a first use is noted, the next one activates. */
-  private setRefs(folio: number, referenced: boolean): Verdict {
-    if (!referenced && !this.table.has(folio, PG_workingset)) {
-      this.table.set(folio, PG_referenced);
-      return 'keep';
-    }
-    this.table.set(folio, PG_workingset);
-    return 'activate';
+  /** lru_gen_set_refs: a first use is noted, the next one activates, the third is for long. */
+  private setRefs(folio: number): Verdict {
+    const isKnown = this.table.has(folio, PG_referenced | PG_workingset);
+    if (this.table.lruUses(folio) > 1) {
+      this.table.clearLruUses(folio);
+      this.table.set(folio, PG_workingset);
+    } else this.table.incLruUses(folio);
+    return isKnown ? 'activate' : 'keep';
   }
 
   private activate(folio: number): void {

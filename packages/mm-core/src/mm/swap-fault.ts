@@ -41,6 +41,7 @@ import { type Migrate, MigrateToken } from './migrate.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
+import { type Workingset, WorkingsetToken } from './workingset.js';
 import { type WriteFault, WriteFaultToken } from './write-fault.js';
 
 /**
@@ -61,6 +62,7 @@ export class SwapFault {
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(WorkingsetToken) private readonly workingset: Workingset,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -115,6 +117,7 @@ export class SwapFault {
     }
     this.swap.read(entry, pfn);
     this.table.set(pfn, PG_anon | PG_swapbacked);
+    this.workingset.refault(pfn, this.swap.takeShadow(entry));
     this.swap.cacheFolio(entry, pfn);
     const result = this.install(vmf, pfn);
     return result | VM_FAULT_MAJOR;

@@ -1,5 +1,6 @@
 import { EBUSY, ENODEV, ENOMEM } from '../abi/errno.js';
 import { PG_dirty, PG_swapcache } from '../abi/page-flags.js';
+import type { VmstatName } from '../abi/vmstat.js';
 import { PAGE_SIZE } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -7,7 +8,7 @@ import { Tracepoints } from '../hooks/tracepoints.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
-import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { SwapBackend } from './swap-backend.js';
 import { type Work, WorkToken } from './work.js';
@@ -33,6 +34,8 @@ export class Swap {
   private readonly zeroes: Uint8Array;
   /** Group that each slot in use is charged to. */
   private readonly owners: Uint8Array;
+  /** What eviction left of the page of each slot that has no folio in the cache. */
+  private readonly shadows: Float64Array;
   private readonly spare: number[] = [];
   private untouched = 0;
   private usedCount = 0;
@@ -55,6 +58,7 @@ export class Swap {
     this.cached = new Int32Array(backend.slots);
     this.zeroes = new Uint8Array(backend.slots);
     this.owners = new Uint8Array(backend.slots);
+    this.shadows = new Float64Array(backend.slots);
   }
 
   /** Slots in use. */
@@ -88,6 +92,15 @@ export class Swap {
   /** Slots that are not in use (get_nr_swap_pages). */
   free(): number {
     return this.isOn ? this.backend.slots - this.usedCount : 0;
+  }
+
+  /** Slots that a group may still take; null = no limit (mem_cgroup_get_nr_swap_pages). */
+  pagesFor(memcg: MemCgroup | null): number {
+    let pages = this.free();
+    for (let at = memcg; at !== null; at = at.parent) {
+      pages = Math.min(pages, Math.max(0, at.swap.max - at.swap.usage));
+    }
+    return pages;
   }
 
   /** More than half full (include/linux/swap.h:vm_swap_full). */
@@ -196,17 +209,17 @@ export class Swap {
     this.key[slot] = this.table.key[pfn]!;
     if (isZero) {
       this.zeroes[slot] = UNWRITTEN;
-      this.vmstat.count('swpout_zero');
+      this.event(pfn, 'swpout_zero');
     } else if (this.key[slot] === 0) {
       this.zeroes[slot] = WRITTEN_ZERO;
-      this.vmstat.count('pswpout');
+      this.event(pfn, 'pswpout');
     } else {
       const device = this.contents.deviceOf(pfn);
       if (device !== null) this.work.charge(device.readPageNs(pfn));
       const rc = this.backend.store(slot, this.key[slot]!);
       if (rc < 0) return rc;
       this.zeroes[slot] = 0;
-      this.vmstat.count('pswpout');
+      this.event(pfn, 'pswpout');
     }
     const tp = this.tracepoints.mm_swap_out;
     if (tp.enabled) tp.emit(slot, PAGE_SIZE);
@@ -217,14 +230,26 @@ export class Swap {
   read(slot: number, pfn: number): void {
     const before = this.work.soFar();
     if (this.zeroes[slot] === UNWRITTEN) {
-      this.vmstat.count('swpin_zero');
+      this.event(pfn, 'swpin_zero');
     } else {
       if (this.zeroes[slot] === 0) this.backend.load(slot);
-      this.vmstat.count('pswpin');
+      this.event(pfn, 'pswpin');
     }
     this.contents.put(pfn, this.version[slot]!, this.key[slot]!);
     const tp = this.tracepoints.mm_swap_in;
     if (tp.enabled) tp.emit(slot, this.work.soFar() - before);
+  }
+
+  /** The slot's page was evicted without the swap cache. */
+  leaveShadow(slot: number, shadow: number): void {
+    this.shadows[slot] = shadow;
+  }
+
+  /** What eviction left of a slot's page; it is asked once. */
+  takeShadow(slot: number): number {
+    const shadow = this.shadows[slot]!;
+    this.shadows[slot] = 0;
+    return shadow;
   }
 
   /**
@@ -233,6 +258,7 @@ export class Swap {
    */
   cacheFolio(slot: number, folio: number): void {
     assert(this.cached[slot] === 0, 'the slot has no folio in the cache');
+    assert(this.shadows[slot] === 0, 'a folio in the cache takes the place of its shadow');
     this.cached[slot] = folio + 1;
     this.slotByFolio.set(folio, slot);
     this.table.set(folio, PG_swapcache);
@@ -253,9 +279,11 @@ export class Swap {
   /**
    * Takes a folio out of the swap cache; the slot stays while entries name it
    * (delete_from_swap_cache).
+   * @param shadow what stays in its place (`Workingset`)
    */
-  deleteFromCache(folio: number): void {
+  deleteFromCache(folio: number, shadow = 0): void {
     const slot = this.slotOf(folio);
+    this.shadows[slot] = shadow;
     this.slotByFolio.delete(folio);
     this.cached[slot] = 0;
     this.table.clear(folio, PG_swapcache);
@@ -269,6 +297,12 @@ export class Swap {
       const use = { slot, entries: this.entries[slot]!, folio: this.folioOf(slot) };
       if (use.entries > 0 || use.folio >= 0) yield use;
     }
+  }
+
+  /** Counted for the machine and for the page's group. */
+  private event(pfn: number, name: VmstatName): void {
+    this.vmstat.count(name);
+    this.memcgs.countFolio(this.table.head(pfn), Vmstat.index(name), 1);
   }
 
   private takeSlot(memcg: MemCgroup): number {
@@ -290,6 +324,7 @@ export class Swap {
     if (this.entries[slot] !== 0 || this.cached[slot] !== 0) return;
     if (this.zeroes[slot] === 0) this.backend.free(slot);
     this.zeroes[slot] = 0;
+    this.shadows[slot] = 0;
     const memcg = this.memcgs.get(this.owners[slot]!);
     if (memcg.parent !== null) memcg.swap.uncharge(1);
     this.owners[slot] = 0;

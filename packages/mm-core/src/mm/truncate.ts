@@ -48,6 +48,7 @@ export class Truncate {
     this.folios.lruAddDrainAll();
     for (const file of this.files.all()) {
       if (!file.needsWriteback) continue;
+      file.shadows.clear();
       for (const pfn of [...file.pages.values()]) {
         const idle = this.table.mapcount[pfn] === 0 && this.table.refcount[pfn] === 1;
         if (idle && !this.table.has(pfn, PG_dirty)) this.cache.remove(pfn);
@@ -83,6 +84,7 @@ export class Truncate {
       file.swapped.delete(index);
       this.swap.freeEntry(entry);
     }
+    for (const index of [...file.shadows.keys()]) if (inside(index)) file.shadows.delete(index);
     for (const index of [...file.disk.keys()]) if (inside(index)) file.disk.delete(index);
     for (const index of [...file.expected.keys()]) if (inside(index)) file.expected.delete(index);
   }

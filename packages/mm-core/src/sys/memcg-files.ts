@@ -30,7 +30,13 @@ export class MemcgFiles implements PseudoFileSource {
       'memory.numa_stat': this.file((memcg) => textFile(() => this.memcgStat.numaStat(memcg))),
       'memory.reclaim': this.file((memcg) => this.reclaimFile(memcg)),
     };
-    const below = { ...this.gauges(), ...this.limits(), ...this.events(), ...this.swap() };
+    const below = {
+      ...this.gauges(),
+      ...this.limits(),
+      ...this.events(),
+      ...this.swap(),
+      ...this.zswap(),
+    };
     const makers: Record<string, CgroupFileMaker> = { ...everywhere };
     for (const [name, make] of Object.entries(below)) {
       makers[name] = (group) => (group.parent === null ? null : make(group));
@@ -113,6 +119,22 @@ export class MemcgFiles implements PseudoFileSource {
           ({ swap }) => swap.max,
           ({ swap }, pages) => {
             swap.max = pages;
+          },
+        ),
+      ),
+    };
+  }
+
+  /** Without effect: this model has no zswap. */
+  private zswap(): Record<string, CgroupFileMaker> {
+    return {
+      'memory.zswap.current': this.file(() => textFile(() => '0')),
+      'memory.zswap.max': this.file((memcg) =>
+        this.limitFile(
+          memcg,
+          ({ zswapMax }) => zswapMax,
+          (of, pages) => {
+            of.zswapMax = pages;
           },
         ),
       ),

@@ -4,13 +4,15 @@ import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Sysctl } from '../mm/sysctl.js';
 import { type UserReclaim, UserReclaimToken } from '../mm/user-reclaim.js';
-import { numberFile, type PseudoFile, parseNumber } from './pseudo-file.js';
+import { booleanFile, numberFile, type PseudoFile, parseNumber } from './pseudo-file.js';
 import type { PseudoFileSource, PseudoFiles } from './pseudo-files.js';
 import { type Writer, WriterToken } from './writer.js';
 
 /** Capabilities of the multi-generational LRU that the file may show (NR_LRU_GEN_CAPS). */
 const LRU_GEN_CAPS = 7;
 const OOM_SCORE_ADJ_MAX = 1000;
+const PANIC_ON_OOM_MAX = 2;
+const PAGE_CLUSTER_MAX = 31;
 
 /** Tunables of reclaim and of the OOM killer (mm/vmscan.c, mm/oom_kill.c). */
 @injectable()
@@ -46,6 +48,26 @@ export class ReclaimFiles implements PseudoFileSource {
           return 0;
         },
       }),
+    );
+    const plain = (name: 'panic_on_oom' | 'page_cluster', max: number): PseudoFile =>
+      numberFile({
+        get: () => sysctl[name],
+        set: (value) => {
+          sysctl[name] = value;
+          return 0;
+        },
+        max,
+      });
+    files.add('/proc/sys/vm/panic_on_oom', plain('panic_on_oom', PANIC_ON_OOM_MAX));
+    files.add('/proc/sys/vm/page-cluster', plain('page_cluster', PAGE_CLUSTER_MAX));
+    files.add(
+      '/sys/kernel/mm/swap/vma_ra_enabled',
+      booleanFile(
+        () => sysctl.vma_ra_enabled,
+        (value) => {
+          sysctl.vma_ra_enabled = value;
+        },
+      ),
     );
     files.add('/proc/self/oom_score_adj', oomScoreAdjFile);
     for (const { nid } of this.nodes.all()) {
