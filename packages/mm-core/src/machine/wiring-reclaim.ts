@@ -10,6 +10,7 @@ import { LruGen, LruGenToken } from '../mm/lru-gen.js';
 import { LruGenAging, LruGenAgingToken } from '../mm/lru-gen-aging.js';
 import { MemcgStat, MemcgStatToken } from '../mm/memcg-stat.js';
 import { Memcontrol, MemcontrolToken } from '../mm/memcontrol.js';
+import { NodeReclaim, NodeReclaimToken } from '../mm/node-reclaim.js';
 import { OomKill, OomKillToken } from '../mm/oom-kill.js';
 import { Pageout, PageoutToken } from '../mm/pageout.js';
 import { ScanCounters, ScanCountersToken } from '../mm/scan-counters.js';
@@ -30,6 +31,7 @@ export function bindReclaim(services: Services): void {
   services.bind(DirectReclaimToken, DirectReclaim);
   services.bind(MemcontrolToken, Memcontrol);
   services.bind(MemcgStatToken, MemcgStat);
+  services.bind(NodeReclaimToken, NodeReclaim);
   services.bind(UserReclaimToken, UserReclaim);
   services.bind(FolioPreallocToken, FolioPrealloc);
   services.bind(PageoutToken, Pageout);

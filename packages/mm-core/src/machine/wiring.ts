@@ -18,6 +18,7 @@ import { Gup, GupToken } from '../mm/gup.js';
 import { Hmm, HmmToken } from '../mm/hmm.js';
 import { InjectError, InjectErrorToken } from '../mm/inject-error.js';
 import { InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
+import { Kcompactd, KcompactdToken } from '../mm/kcompactd.js';
 import { Ksm, KsmToken } from '../mm/ksm.js';
 import { KsmMerge, KsmMergeToken } from '../mm/ksm-merge.js';
 import { KsmNodes, KsmNodesToken } from '../mm/ksm-nodes.js';
@@ -110,6 +111,7 @@ export function bindServices(services: Services): void {
   services.bind(MemoryTiersToken, MemoryTiers);
   services.bind(CompactZoneToken, CompactZone);
   services.bind(CompactionToken, Compaction);
+  services.bind(KcompactdToken, Kcompactd);
   services.bind(PageAllocToken, PageAlloc);
   services.bind(InterleaveWeightsToken, InterleaveWeights);
   services.bind(MpolNodemaskToken, MpolNodemask);

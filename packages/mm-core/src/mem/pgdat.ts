@@ -1,3 +1,4 @@
+import { MAX_NR_ZONES } from '../abi/zone.js';
 import type { MemoryDevice } from '../hooks/memory-device.js';
 import type { Zone } from './zone.js';
 
@@ -12,6 +13,17 @@ export interface KswapdState {
   order: number;
   /** Runs without a page; at 16 the node is hopeless (kswapd_failures). */
   failures: number;
+}
+
+/** kcompactd of a node (pgdat->kcompactd_max_order, kcompactd_highest_zoneidx). */
+export interface KcompactdState {
+  running: boolean;
+  /** It works, or was just woken. */
+  awake: boolean;
+  /** Largest order asked for since it last worked; 0 = none. */
+  maxOrder: number;
+  /** Highest zone type that all of these can use. */
+  highestZone: number;
 }
 
 /**
@@ -64,8 +76,16 @@ export class Pgdat {
     other_node: 0,
   };
   readonly kswapd: KswapdState = { running: false, asleep: true, order: 0, failures: 0 };
-  /** Calls of the woken kswapd; set by its service. */
-  wakeKswapd: (() => void) | null = null;
+  /** Wakes kswapd, and says whether it has work; set by its service. */
+  wakeKswapd: (() => boolean) | null = null;
+  readonly kcompactd: KcompactdState = {
+    running: false,
+    awake: false,
+    maxOrder: 0,
+    highestZone: MAX_NR_ZONES - 1,
+  };
+  /** Wakes kcompactd for an order of zones up to a type; set by its service. */
+  wakeKcompactd: ((order: number, highestZone: number) => void) | null = null;
 
   constructor(
     readonly nid: number,

@@ -18,6 +18,10 @@ export class Vmstat {
     this.counts[Vmstat.index(name)]! += by;
   }
 
+  clear(index: number): void {
+    this.counts[index] = 0;
+  }
+
   read(name: VmstatName): number {
     return this.counts[Vmstat.index(name)] ?? 0;
   }

@@ -41,6 +41,8 @@ export interface CompactControl {
   readonly migratetype: number;
   /** The one who wants it works itself. */
   readonly direct: boolean;
+  /** Asked between page blocks; absent: the run goes on while there is work. */
+  readonly isEnough?: () => boolean;
 }
 
 /** One run over a zone. */
@@ -97,8 +99,8 @@ export class CompactZone {
    * A block that the request can have is free: looked at after each page block
    * (__compact_finished).
    */
-  private isFinished({ zone, order, migratetype }: Run): boolean {
-    if (order === WHOLE_ZONE) return false;
+  private isFinished({ zone, order, migratetype, isEnough }: Run): boolean {
+    if (order === WHOLE_ZONE) return isEnough?.() ?? false;
     for (let at = order; at <= MAX_PAGE_ORDER; at++) {
       if (hasBlock(this.table, zone, at, migratetype)) return true;
       if (!mayClaim(at, migratetype)) continue;

@@ -42,7 +42,7 @@ interface Deferral {
 
 /**
  * When memory is compacted (mm/compaction.c:try_to_compact_pages, compact_node); how is in
- * `CompactZone`. Simplified: no kcompactd, so nothing is compacted in the background.
+ * `CompactZone`, in the background in `Kcompactd`.
  */
 @injectable()
 export class Compaction {
@@ -64,7 +64,7 @@ export class Compaction {
 
   /** A write to a node's compact file: every zone, whole, whatever was skipped before. */
   compactNode(nid: number): void {
-    if (!this.managed.node_allows(this.nodeSite, nid, GRANT_COMPACTION)) return;
+    if (!this.isAllowed(nid)) return;
     for (const zone of this.nodes.pgdat(nid).zones) {
       if (zone.managedPages > 0) this.compactZone.run(zone, BY_HAND);
     }
@@ -100,7 +100,7 @@ export class Compaction {
   zonelistSuitable(request: AllocRequest, reclaimable: (nid: number) => number): boolean {
     return this.zones(request, this.suitableSite).some((zone) => {
       const available = zone.freePages + Math.floor(reclaimable(zone.nid) / request.order);
-      return this.gapFits(zone, request, available);
+      return gapFits(zone, request.order, gfpZone(request.gfp), available);
     });
   }
 
@@ -114,7 +114,7 @@ export class Compaction {
           : this.compactZoneOrder(zone, request, priority);
       best = RANK[result] > RANK[best] ? result : best;
       if (result === 'success') {
-        this.deferrals.delete(zone);
+        this.deferReset(zone);
         return result;
       }
       if (priority !== 'async' && result === 'complete') this.defer(zone, request.order);
@@ -127,25 +127,32 @@ export class Compaction {
     request: AllocRequest,
     priority: CompactPriority,
   ): CompactResult {
-    const { order } = request;
-    const highest = gfpZone(request.gfp);
-    if (zone.watermarkOk(order, zone.wmark(WMARK_MIN), highest)) return 'success';
-    if (!this.gapFits(zone, request, zone.freePages)) return 'skipped';
-    const index = fragmentationIndex(buddyinfo(zone), order);
-    const costly = order > PAGE_ALLOC_COSTLY_ORDER;
-    const forLackOfMemory = index !== FRAGMENTATION_NONE && index <= this.sysctl.extfrag_threshold;
-    if (costly && index >= 0 && forLackOfMemory) return 'skipped';
+    const { order, gfp } = request;
+    const highest = gfpZone(gfp);
+    const before = this.suits(zone, order, highest);
+    if (before !== 'continue') return before;
     const mode = priority === 'async' ? MIGRATE_ASYNC : MIGRATE_SYNC_LIGHT;
-    const migratetype = gfpMigratetype(request.gfp);
+    const migratetype = gfpMigratetype(gfp);
     this.compactZone.run(zone, { order, mode, migratetype, direct: true });
     return zone.watermarkOk(order, zone.wmark(WMARK_MIN), highest) ? 'success' : 'complete';
   }
 
-  /** Room to work in above the mark (compact_gap, __compaction_suitable). */
-  private gapFits(zone: Zone, { order, gfp }: AllocRequest, available: number): boolean {
-    const mark = order > PAGE_ALLOC_COSTLY_ORDER ? WMARK_LOW : WMARK_MIN;
-    const wanted = zone.wmark(mark) + (2 << order) + zone.lowmemReserve[gfpZone(gfp)]!;
-    return available > wanted;
+  /**
+   * Is there a block already, or no room to work in, or is compaction worth a try
+   * (compaction_suit_allocation_order)?
+   */
+  suits(zone: Zone, order: number, highest: number): 'success' | 'skipped' | 'continue' {
+    if (zone.watermarkOk(order, zone.wmark(WMARK_MIN), highest)) return 'success';
+    if (!gapFits(zone, order, highest, zone.freePages)) return 'skipped';
+    const index = fragmentationIndex(buddyinfo(zone), order);
+    const costly = order > PAGE_ALLOC_COSTLY_ORDER;
+    const forLackOfMemory = index !== FRAGMENTATION_NONE && index <= this.sysctl.extfrag_threshold;
+    return costly && index >= 0 && forLackOfMemory ? 'skipped' : 'continue';
+  }
+
+  /** May the node's memory be compacted (zone_supports_compaction)? */
+  isAllowed(nid: number): boolean {
+    return this.managed.node_allows(this.nodeSite, nid, GRANT_COMPACTION);
   }
 
   /** Zones that the request may use and that may be compacted (zone_supports_compaction). */
@@ -159,15 +166,20 @@ export class Compaction {
   }
 
   /** compaction_deferred. */
-  private isDeferred(zone: Zone, order: number): boolean {
+  isDeferred(zone: Zone, order: number): boolean {
     const deferral = this.deferrals.get(zone);
     if (deferral === undefined || order < deferral.orderFailed) return false;
     deferral.considered++;
     return deferral.considered < 1 << deferral.shift;
   }
 
+  /** compaction_defer_reset. */
+  deferReset(zone: Zone): void {
+    this.deferrals.delete(zone);
+  }
+
   /** defer_compaction. */
-  private defer(zone: Zone, order: number): void {
+  defer(zone: Zone, order: number): void {
     const before = this.deferrals.get(zone);
     this.deferrals.set(zone, {
       considered: 0,
@@ -177,6 +189,12 @@ export class Compaction {
   }
 }
 export const CompactionToken = createToken<Compaction>('Compaction');
+
+/** Room to work in above the mark (compact_gap, __compaction_suitable). */
+function gapFits(zone: Zone, order: number, highest: number, available: number): boolean {
+  const mark = order > PAGE_ALLOC_COSTLY_ORDER ? WMARK_LOW : WMARK_MIN;
+  return available > zone.wmark(mark) + (2 << order) + zone.lowmemReserve[highest]!;
+}
 
 /** Whoever writes to a file wants the whole zone in order. */
 const BY_HAND: CompactControl = {

@@ -1,4 +1,4 @@
-import { MAX_NR_ZONES, WMARK_HIGH } from '../abi/zone.js';
+import { MAX_NR_ZONES, PMD_ORDER, WMARK_HIGH } from '../abi/zone.js';
 import type { Clock } from '../base/clock.js';
 import { ClockToken } from '../base/clock-token.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -16,6 +16,9 @@ import { type Work, WorkToken } from './work.js';
 
 /** Runs without a page after which a node is given up (MAX_RECLAIM_RETRIES). */
 const MAX_RECLAIM_RETRIES = 16;
+
+/** Lowest priority for a boost (DEF_PRIORITY - 2). */
+const BOOST_PRIORITY = DEF_PRIORITY - 2;
 
 interface Run {
   readonly pgdat: Pgdat;
@@ -74,14 +77,18 @@ export class Kswapd {
     pgdat.wakeKswapd = null;
   }
 
-  private wake(pgdat: Pgdat): void {
+  /** @returns does it work? Not if its node is balanced or hopeless */
+  private wake(pgdat: Pgdat): boolean {
     const state = pgdat.kswapd;
-    if (!state.asleep || state.failures >= MAX_RECLAIM_RETRIES) return;
-    if (this.balanced(pgdat) && !pgdat.zones.some((zone) => zone.watermarkBoost > 0)) return;
+    if (!state.asleep) return true;
+    if (state.failures >= MAX_RECLAIM_RETRIES) return false;
+    const boosted = pgdat.zones.some((zone) => zone.watermarkBoost > 0);
+    if (this.balanced(pgdat) && !boosted) return false;
     state.asleep = false;
     const tp = this.tracepoints.mm_vmscan_kswapd_wake;
     if (tp.enabled) tp.emit(pgdat.nid, state.order);
     this.clock.after(this.cost.ns.kswapdWake, () => this.begin(pgdat));
+    return true;
   }
 
   /** Every zone list has a zone above HIGH (pgdat_balanced). */
@@ -159,14 +166,18 @@ export class Kswapd {
 
   /**
    * What the loop of balance_pgdat does after a pass: pays the boost off, and falls to the next
-   * priority unless the pass scanned enough and found something.
+   * priority unless the pass scanned enough and found something. For a boost it tries not so hard,
+   * and stops when it finds nothing.
    * @returns is there more to do?
    */
   private nextPriority(run: Run): boolean {
     const { sc } = run;
     run.reclaimed += sc.nrReclaimed;
+    const wasBoosting = run.boosting;
     run.boosting &&= !this.reduceBoost(run, sc.nrReclaimed);
-    if (sc.nrScanned < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
+    if (wasBoosting && sc.nrReclaimed === 0) return false;
+    const enough = sc.nrScanned >= sc.nrToReclaim && sc.nrReclaimed > 0;
+    if (!enough && !(run.boosting && sc.priority <= BOOST_PRIORITY)) sc.priority--;
     return this.hasWork(run);
   }
 
@@ -196,7 +207,7 @@ export class Kswapd {
    * found nothing (kswapd_try_to_sleep, prepare_kswapd_sleep).
    */
   private end(run: Run): void {
-    const { pgdat } = run;
+    const { pgdat, sc } = run;
     const state = pgdat.kswapd;
     for (const zone of pgdat.zones) zone.reclaimActive = false;
     this.lru.lruvec(0, pgdat.nid).snapshotRefaults();
@@ -214,6 +225,9 @@ export class Kswapd {
     }
     state.order = 0;
     state.asleep = true;
+    const boosted = run.boostAtStart.some((pages) => pages > 0);
+    const order = Math.max(sc.order, boosted ? PMD_ORDER : 0);
+    pgdat.wakeKcompactd?.(order, MAX_NR_ZONES - 1);
     const tp = this.tracepoints.mm_vmscan_kswapd_sleep;
     if (tp.enabled) tp.emit(pgdat.nid);
   }

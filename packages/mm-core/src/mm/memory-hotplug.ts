@@ -13,6 +13,7 @@ import { buildAllZonelists } from '../mem/zonelist.js';
 import { type Cpusets, CpusetsToken } from './cpuset.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type InterleaveWeights, InterleaveWeightsToken } from './interleave-weights.js';
+import { type Kcompactd, KcompactdToken } from './kcompactd.js';
 import { type Kswapd, KswapdToken } from './kswapd.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
 import { type Migrate, MigrateToken } from './migrate.js';
@@ -43,6 +44,7 @@ export class MemoryHotplug {
     @inject(MigrateRangeToken) private readonly migrateRange: MigrateRange,
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
     @inject(KswapdToken) private readonly kswapd: Kswapd,
+    @inject(KcompactdToken) private readonly kcompactd: Kcompactd,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(WatermarksToken) private readonly watermarks: Watermarks,
     @inject(CpusetsToken) private readonly cpusets: Cpusets,
@@ -71,7 +73,7 @@ export class MemoryHotplug {
     this.nodes.setState(nid, N_ONLINE);
     this.nodes.setState(nid, isPrivate ? N_MEMORY_PRIVATE : N_MEMORY);
     this.rebuild();
-    if (!isPrivate) this.kswapd.start(nid);
+    if (!isPrivate) this.startDaemons(nid);
     if (!isPrivate) this.tell(nid, true);
     return 0;
   }
@@ -96,9 +98,19 @@ export class MemoryHotplug {
     else this.nodes.clearState(nid, state);
     this.rebuild();
     if (has === had) return;
-    if (!has) this.kswapd.stop(nid);
-    else if (!isPrivate) this.kswapd.start(nid);
+    if (!has) this.stopDaemons(nid);
+    else if (!isPrivate) this.startDaemons(nid);
     if (!isPrivate) this.tell(nid, has);
+  }
+
+  private startDaemons(nid: number): void {
+    this.kswapd.start(nid);
+    this.kcompactd.start(nid);
+  }
+
+  private stopDaemons(nid: number): void {
+    this.kswapd.stop(nid);
+    this.kcompactd.stop(nid);
   }
 
   private tell(nid: number, present: boolean): void {
@@ -132,7 +144,7 @@ export class MemoryHotplug {
     }
     for (const zone of pgdat.zones) removeAllFree(this.table, zone);
     if (isPrivate) this.managed.claim(null, pgdat.base, pgdat.spannedPages);
-    this.kswapd.stop(nid);
+    this.stopDaemons(nid);
     pgdat.device?.detach();
     pgdat.device = null;
     this.nodes.clearState(nid, N_ONLINE);

@@ -137,6 +137,7 @@ export class ShrinkFolioList {
       this.mlockFolio.lock(folio);
       return 'activate';
     }
+    if (sc.mayUnmap === false && this.table.folioMapcount(folio) > 0) return 'keep';
     if (rule === 'respect') {
       const verdict = this.checkReferences(folio);
       if (verdict !== null) return verdict;

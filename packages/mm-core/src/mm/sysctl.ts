@@ -19,6 +19,8 @@ export interface Sysctl {
   percpu_pagelist_high_fraction: number;
   /** RECLAIM_* of a node before the next one is used; 0 = none. */
   zone_reclaim_mode: number;
+  /** Allocations are counted by how well they met their wish. */
+  numa_stat: boolean;
   /** Eagerness of compaction in the background, 0..100. */
   compaction_proactiveness: number;
   /** /sys/kernel/mm/numa/demotion_enabled. */
@@ -76,7 +78,7 @@ export const Sysctl = createToken<Sysctl>('Sysctl');
 
 /**
  * Linux 7.3 defaults, but without large folios, and with `lru_gen` off, so that an experiment's
- * machine has active and inactive lists.
+ * machine has active and inactive lists, and without proactive compaction.
  */
 export const SYSCTL_DEFAULTS: Sysctl = {
   swappiness: 60,
@@ -86,7 +88,8 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   defrag_mode: false,
   percpu_pagelist_high_fraction: 0,
   zone_reclaim_mode: 0,
-  compaction_proactiveness: 20,
+  numa_stat: true,
+  compaction_proactiveness: 0,
   demotion_enabled: false,
   lru_gen: 0,
   min_unmapped_ratio: 1,

@@ -1,22 +1,16 @@
 import { EAGAIN, EBUSY, EINVAL } from '../abi/errno.js';
-import { N_CPU } from '../abi/node-states.js';
 import { PAGE_SIZE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { type LruLists, LruListsToken } from '../mem/lru.js';
-import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE } from '../mem/lruvec.js';
 import type { MemCgroup } from '../mem/memcg.js';
-import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type DirectReclaim, DirectReclaimToken, scanControl } from './direct-reclaim.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type NodeReclaim, NodeReclaimToken } from './node-reclaim.js';
 import {
   MAX_RECLAIM_RETRIES,
   MAX_SWAPPINESS,
   SWAP_CLUSTER_MAX,
   SWAPPINESS_ANON_ONLY,
 } from './scan-control.js';
-import { Sysctl } from './sysctl.js';
-import { ReclaimPolicy } from './vmscan.js';
-import { type Work, WorkToken } from './work.js';
 
 /** What a user asked for. */
 interface Wish {
@@ -31,12 +25,8 @@ export class UserReclaim {
 
   constructor(
     @inject(DirectReclaimToken) private readonly reclaim: DirectReclaim,
-    @inject(ReclaimPolicy) private readonly policy: ReclaimPolicy,
+    @inject(NodeReclaimToken) private readonly nodeReclaim: NodeReclaim,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(LruListsToken) private readonly lru: LruLists,
-    @inject(NodesToken) private readonly nodes: Nodes,
-    @inject(Sysctl) private readonly sysctl: Sysctl,
-    @inject(WorkToken) private readonly work: Work,
   ) {}
 
   /** "SIZE [swappiness=N|max]" of a group. @returns 0, -EINVAL or -EAGAIN */
@@ -55,7 +45,7 @@ export class UserReclaim {
     if (wish === null) return -EINVAL;
     if (this.busyNodes.has(nid)) return -EBUSY;
     this.busyNodes.add(nid);
-    const rc = this.untilDone(wish.pages, (batch) => this.nodeReclaim(nid, batch, wish));
+    const rc = this.untilDone(wish.pages, (batch) => this.nodeReclaimBatch(nid, batch, wish));
     this.busyNodes.delete(nid);
     return rc;
   }
@@ -72,34 +62,15 @@ export class UserReclaim {
     return 0;
   }
 
-  /** __node_reclaim. */
-  private nodeReclaim(nid: number, batch: number, { swappiness }: Wish): number {
-    if (!this.hasEnough(nid)) return 0;
+  private nodeReclaimBatch(nid: number, batch: number, { swappiness }: Wish): number {
     const sc = scanControl({
       reclaimer: 'proactive',
       nrToReclaim: Math.max(batch, SWAP_CLUSTER_MAX),
       order: 0,
       swappiness,
     });
-    this.work.enterMemalloc();
-    do {
-      const batches = this.policy.shrinkNode(this.nodes.pgdat(nid), sc);
-      while (!batches.next().done);
-      sc.priority--;
-    } while (sc.nrReclaimed < batch && sc.priority >= 0);
-    this.work.leaveMemalloc();
+    this.nodeReclaim.run(nid, batch, sc);
     return sc.nrReclaimed;
-  }
-
-  /**
-   * Unmapped page cache above min_unmapped_ratio, or slab above min_slab_ratio. Simplified: this
-   * model has no slab; the kernel's is taken to lie on nodes with CPUs, below any ratio but 0.
-   */
-  private hasEnough(nid: number): boolean {
-    const managed = this.nodes.pgdat(nid).managedPages();
-    const cache = this.lru.size(nid, LRU_ACTIVE_FILE) + this.lru.size(nid, LRU_INACTIVE_FILE);
-    if (cache > Math.floor((managed * this.sysctl.min_unmapped_ratio) / 100)) return true;
-    return this.sysctl.min_slab_ratio === 0 && this.nodes.hasState(nid, N_CPU);
   }
 }
 export const UserReclaimToken = createToken<UserReclaim>('UserReclaim');

@@ -5,7 +5,13 @@ import {
   ALLOC_NOFRAGMENT,
   ALLOC_NON_BLOCK,
 } from '../abi/alloc-flags.js';
-import { __GFP_HARDWALL, __GFP_KSWAPD_RECLAIM, __GFP_NOMEMALLOC, __GFP_ZERO } from '../abi/gfp.js';
+import {
+  __GFP_DIRECT_RECLAIM,
+  __GFP_HARDWALL,
+  __GFP_KSWAPD_RECLAIM,
+  __GFP_NOMEMALLOC,
+  __GFP_ZERO,
+} from '../abi/gfp.js';
 import { N_MEMORY_PRIVATE, N_ONLINE } from '../abi/node-states.js';
 import { PG_buddy, PG_tail } from '../abi/page-flags.js';
 import { WMARK_HIGH, WMARK_LOW, WMARK_MIN, ZONE_DMA32, ZONE_NORMAL } from '../abi/zone.js';
@@ -55,6 +61,8 @@ interface Walk {
   passedOver: boolean;
 }
 
+/** Nodes farther away are not reclaimed from first (node_reclaim_distance, RECLAIM_DISTANCE). */
+const NODE_RECLAIM_DISTANCE = 30;
 /** Every wish that a walk can give up, once, and the last without any. */
 const WALKS_MAX = 4;
 const NONE = -1;
@@ -82,6 +90,9 @@ export class ZoneAlloc {
    * gate's promise is that it stays 0.
    */
   leakedAllocations = 0;
+
+  /** Reclaims inside a node for a request (node_reclaim); set by its service. */
+  nodeReclaim: ((nid: number, request: AllocRequest) => boolean) | null = null;
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -166,7 +177,7 @@ export class ZoneAlloc {
         walk.passedOver = true;
         continue;
       }
-      if (!this.passes(zone, walk)) continue;
+      if (!this.passes(zone, walk) && !this.makeRoom(zone, walk)) continue;
       const pfn = this.rmqueue(zone, walk);
       if (pfn < 0) continue;
       this.prepNewPage(zone, pfn, request);
@@ -193,6 +204,13 @@ export class ZoneAlloc {
   private hasDma32(nid: number): boolean {
     const { zones } = this.nodes.pgdat(nid);
     return zones.some((zone) => zone.type === ZONE_DMA32 && zone.managedPages > 0);
+  }
+
+  /** With vm.zone_reclaim_mode a near node is reclaimed from before the walk goes on. */
+  private makeRoom(zone: Zone, walk: Walk): boolean {
+    if (this.sysctl.zone_reclaim_mode === 0 || this.nodeReclaim === null) return false;
+    if (this.nodes.distance(walk.preferred, zone.nid) > NODE_RECLAIM_DISTANCE) return false;
+    return this.nodeReclaim(zone.nid, walk.request) && this.passes(zone, walk);
   }
 
   /** Without a mark, what this CPU has in stock will do too. */
@@ -268,17 +286,34 @@ export class ZoneAlloc {
       if (seen.has(zone.nid)) continue;
       if (!this.nodeAllowed(request, zone.nid)) continue;
       seen.add(zone.nid);
-      this.wakeupKswapd(zone.nid, request.order);
+      this.wakeupKswapd(zone.nid, request.order, request.gfp);
     }
   }
 
-  /** Wakes one node's kswapd if it has one and may (mm/vmscan.c:wakeup_kswapd). */
-  wakeupKswapd(nid: number, order: number): void {
+  /**
+   * Wakes one node's kswapd if it has one and may (mm/vmscan.c:wakeup_kswapd). One that has nothing
+   * to do leaves a request that cannot compact by itself to kcompactd.
+   */
+  wakeupKswapd(nid: number, order: number, gfp: number = __GFP_DIRECT_RECLAIM): void {
     if (!this.managed.zone_reclaim_allowed(this.wakeSite, nid)) return;
     const pgdat = this.nodes.pgdat(nid);
     if (!pgdat.kswapd.running) return;
     pgdat.kswapd.order = Math.max(pgdat.kswapd.order, order);
-    pgdat.wakeKswapd?.();
+    const works = pgdat.wakeKswapd?.() ?? true;
+    if (works || (gfp & __GFP_DIRECT_RECLAIM) !== 0) return;
+    pgdat.wakeKcompactd?.(order, gfpZone(gfp));
+  }
+
+  /** A write to vm.numa_stat: counts that are switched off begin at 0 again. */
+  writeNumaStat(on: boolean): void {
+    this.sysctl.numa_stat = on;
+    if (on) return;
+    for (const { numaStat } of this.nodes.all()) {
+      Object.assign(numaStat, { numa_hit: 0, numa_miss: 0, numa_foreign: 0 });
+      Object.assign(numaStat, { local_node: 0, other_node: 0 });
+    }
+    const { numaHit, numaMiss, numaForeign, numaLocal, numaOther, vmstat } = this;
+    for (const at of [numaHit, numaMiss, numaForeign, numaLocal, numaOther]) vmstat.clear(at);
   }
 
   /** Returns a folio without references to the buddy allocator (__free_frozen_pages). */
@@ -329,6 +364,7 @@ export class ZoneAlloc {
 
   /** Once per call; local is the node of the CPU that runs (mm/page_alloc.c:zone_statistics). */
   private countNuma(used: number, preferred: number): void {
+    if (!this.sysctl.numa_stat) return;
     const { numaStat } = this.nodes.pgdat(used);
     if (used === this.work.cpuNid) {
       this.vmstat.add(this.numaLocal, 1);

@@ -2,6 +2,7 @@ import { EINVAL } from '../abi/errno.js';
 import { inject, injectable } from '../base/di.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Compaction, CompactionToken } from '../mm/compaction.js';
+import { type Kcompactd, KcompactdToken } from '../mm/kcompactd.js';
 import { Sysctl } from '../mm/sysctl.js';
 import { actionFile, numberFile, parseNumber } from './pseudo-file.js';
 import type { PseudoFileSource, PseudoFiles } from './pseudo-files.js';
@@ -12,6 +13,7 @@ export class CompactionFiles implements PseudoFileSource {
   constructor(
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(CompactionToken) private readonly compaction: Compaction,
+    @inject(KcompactdToken) private readonly kcompactd: Kcompactd,
     @inject(Sysctl) private readonly sysctl: Sysctl,
   ) {}
 
@@ -52,7 +54,7 @@ export class CompactionFiles implements PseudoFileSource {
       numberFile({
         get: () => sysctl.compaction_proactiveness,
         set: (value) => {
-          sysctl.compaction_proactiveness = value;
+          this.kcompactd.writeProactiveness(value);
           return 0;
         },
         max: 100,

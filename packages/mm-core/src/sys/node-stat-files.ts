@@ -95,7 +95,7 @@ export class NodeStatFiles implements PseudoFileSource {
       ['AnonHugePages', this.hugeFolios(nid) * PTRS_PER_PTE],
     ];
     return rows
-      .map(([name, count]) => `Node ${nid} ${`${name}:`.padEnd(15)} ${count * KIB_PER_PAGE} kB`)
+      .map(([name, count]) => `Node ${nid} ${`${name}:`.padEnd(16)}${kib(count)} kB`)
       .join('\n');
   }
 
@@ -189,4 +189,8 @@ export class NodeStatFiles implements PseudoFileSource {
       pages[(flags & PG_active) !== 0 ? 'activeAnon' : 'inactiveAnon']++;
     } else pages[(flags & PG_active) !== 0 ? 'activeFile' : 'inactiveFile']++;
   }
+}
+
+function kib(pages: number): string {
+  return String(pages * KIB_PER_PAGE).padStart(8);
 }

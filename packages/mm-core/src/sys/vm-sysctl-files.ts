@@ -3,6 +3,7 @@ import { inject, injectable } from '../base/di.js';
 import { Sysctl } from '../mm/sysctl.js';
 import { type Truncate, TruncateToken } from '../mm/truncate.js';
 import { type Watermarks, WatermarksToken } from '../mm/watermarks.js';
+import { type ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
 import {
   booleanFile,
   type NumberFile,
@@ -45,6 +46,7 @@ export class VmSysctlFiles implements PseudoFileSource {
   constructor(
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(WatermarksToken) private readonly watermarks: Watermarks,
+    @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
     @inject(TruncateToken) private readonly truncate: Truncate,
   ) {}
 
@@ -118,6 +120,14 @@ export class VmSysctlFiles implements PseudoFileSource {
       get: () => Number(sysctl.defrag_mode),
       set: (value) => {
         sysctl.defrag_mode = value === 1;
+        return 0;
+      },
+      max: 1,
+    });
+    vm('numa_stat', {
+      get: () => Number(sysctl.numa_stat),
+      set: (value) => {
+        this.zoneAlloc.writeNumaStat(value === 1);
         return 0;
       },
       max: 1,
