@@ -1,4 +1,5 @@
 import { VM_READ, VM_SHARED, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
+import { PTE_PRESENT, PTE_PROTNONE } from '../abi/pte.js';
 import { mustSeeStore } from './soft-dirty.js';
 import type { Vma } from './vma.js';
 
@@ -10,6 +11,11 @@ const SHARED_WRITE = VM_SHARED | VM_WRITE;
  */
 export function isAccessible(vma: Vma): boolean {
   return (vma.flags & (VM_READ | VM_WRITE)) !== 0;
+}
+
+/** How an entry of the area says that it maps a page: open to loads, or closed (vm_page_prot). */
+export function presenceIn(vma: Vma): number {
+  return isAccessible(vma) ? PTE_PRESENT : PTE_PROTNONE;
 }
 
 /**

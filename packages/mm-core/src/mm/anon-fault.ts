@@ -13,6 +13,7 @@ import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { presenceIn } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { isUffdWpMarker, userfaultfdMissing, withOldProtection } from '../mem/userfaultfd.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
@@ -83,7 +84,7 @@ export class AnonFault {
     for (let at = 0; at < pages; at++) {
       this.table.set(folio + at, PG_anon | PG_anon_exclusive);
       const slot = this.ptes.slot(mm.id, first + at);
-      const bits = PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY | write;
+      const bits = presenceIn(vma) | PTE_ACCESSED | PTE_MKDIRTY | write;
       this.mapping.map(slot, folio + at, this.protectedAs(slot, bits));
     }
     this.mlockFolio.mapped(folio, vma);
@@ -141,4 +142,9 @@ export const AnonFaultToken = createToken<AnonFault>('AnonFault');
 /** The entry of the shared zero page. */
 export function zeroEntry(nid: number): number {
   return PTE_PRESENT | PTE_SPECIAL | PTE_ACCESSED | (nid << PTE_NODE_SHIFT);
+}
+
+/** The same in an area that may be closed. */
+export function zeroEntryIn(vma: Vma, nid: number): number {
+  return (zeroEntry(nid) & ~PTE_PRESENT) | presenceIn(vma);
 }

@@ -11,7 +11,6 @@ import {
 import {
   PTE_ACCESSED,
   PTE_DIRTY,
-  PTE_PRESENT,
   PTE_SPECIAL,
   PTE_WRITE,
   PTE_WRITTEN,
@@ -21,10 +20,11 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
 import type { RmapItem } from '../mem/ksm-node.js';
+import { presenceIn } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
-import { zeroEntry } from './anon-fault.js';
+import { zeroEntryIn } from './anon-fault.js';
 import { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
@@ -108,7 +108,7 @@ export class KsmMerge {
     const slot = this.ptes.slot(item.mm.id, item.vpn);
     this.forget(slot, pfn);
     this.folios.get(kpage);
-    this.mapping.map(slot, kpage, PTE_PRESENT | PTE_ACCESSED);
+    this.mapping.map(slot, kpage, presenceIn(vma) | PTE_ACCESSED);
     this.expectSame(slot, pfn, this.table.version[kpage]!);
     this.mlockFolio.mapped(kpage, vma);
     this.folios.put(pfn);
@@ -117,10 +117,11 @@ export class KsmMerge {
 
   /** Maps the zero page in place of a page of zeroes; the entry remembers it (is_ksm_zero_pte). */
   replaceByZero(item: RmapItem, pfn: number): boolean {
-    if (!this.writeProtect(item, pfn)) return false;
+    const vma = item.mm.find(item.vpn);
+    if (vma === null || !this.writeProtect(item, pfn)) return false;
     const slot = this.ptes.slot(item.mm.id, item.vpn);
     this.forget(slot, pfn);
-    this.mapping.setEntry(slot, 0, 0, zeroEntry(this.work.cpuNid) | PTE_DIRTY);
+    this.mapping.setEntry(slot, 0, 0, zeroEntryIn(vma, this.work.cpuNid) | PTE_DIRTY);
     this.expectSame(slot, pfn, VERSION_ZERO);
     this.folios.put(pfn);
     return true;

@@ -154,7 +154,8 @@ export class Migrate {
       const isPartly = order > 1 && this.table.has(src, PG_partially_mapped);
       if (isPartly && this.trySplit(src, batch)) continue;
       const rc = this.unmapAndCopy(src, request, batch.moves);
-      const maySplit = order > 0 && request.reason !== MR_NUMA_MISPLACED;
+      const isThp = order > 0 && !this.table.has(src, PG_hugetlb);
+      const maySplit = isThp && request.reason !== MR_NUMA_MISPLACED;
       if (rc === -ENOMEM && maySplit && this.trySplit(src, batch)) continue;
       this.tellFolio(src, order, rc, batch);
       if (rc !== -ENOMEM) continue;

@@ -14,8 +14,6 @@ import {
 import {
   PTE_ACCESSED,
   PTE_MKDIRTY,
-  PTE_PRESENT,
-  PTE_PROTNONE,
   PTE_SWP_EXCLUSIVE,
   PTE_TRACKING,
   PTE_WRITE,
@@ -28,7 +26,7 @@ import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
-import { isAccessible } from '../mem/page-prot.js';
+import { presenceIn } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { mustSeeStore } from '../mem/soft-dirty.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -97,10 +95,7 @@ export class SwapFault {
   unusePte(vmf: FaultContext): number {
     const result = this.bringIn(vmf) & ~VM_FAULT_MAJOR;
     const bits = this.ptes.bits[vmf.slot]!;
-    if (!pteMapsPage(bits)) return result;
-    const isOpen = isAccessible(vmf.vma);
-    const gone = PTE_WRITE | PTE_ACCESSED | (isOpen ? 0 : PTE_PRESENT);
-    this.mapping.change(vmf.slot, isOpen ? 0 : PTE_PROTNONE, gone);
+    if (pteMapsPage(bits)) this.mapping.change(vmf.slot, 0, PTE_WRITE | PTE_ACCESSED);
     return result;
   }
 
@@ -145,7 +140,7 @@ export class SwapFault {
     const writable = mayWrite ? PTE_WRITE | (vmf.write ? PTE_MKDIRTY : 0) : 0;
     if (exclusive) this.table.set(folio, PG_anon_exclusive);
     if (vmf.write) this.table.set(folio, PG_dirty);
-    this.mapping.map(vmf.slot, folio, PTE_PRESENT | PTE_ACCESSED | writable | tracked);
+    this.mapping.map(vmf.slot, folio, presenceIn(vmf.vma) | PTE_ACCESSED | writable | tracked);
     this.mlockFolio.mapped(folio, vmf.vma);
     if (fresh) this.folios.addLru(folio);
     if (!vmf.write || mayWrite || fenced) return 0;

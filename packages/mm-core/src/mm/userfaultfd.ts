@@ -6,7 +6,6 @@ import {
   PTE_ACCESSED,
   PTE_MARKER_UFFD_WP,
   PTE_MKDIRTY,
-  PTE_PRESENT,
   PTE_TYPE_HWPOISON,
   PTE_TYPE_MARKER,
   PTE_TYPE_MIGRATION_READ_EXCLUSIVE,
@@ -21,6 +20,7 @@ import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { presenceIn } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import {
   isUffdWpMarker,
@@ -30,7 +30,7 @@ import {
   VM_UFFD_MASK,
 } from '../mem/userfaultfd.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
-import { zeroEntry } from './anon-fault.js';
+import { zeroEntryIn } from './anon-fault.js';
 import { CostModel } from './cost-model.js';
 import { type Filemap, FilemapToken } from './filemap.js';
 import { type Folios, FoliosToken } from './folio.js';
@@ -151,9 +151,9 @@ export class Userfaultfd {
   }
 
   /** mfill_atomic_pte_zeropage: also a protected hole is none. */
-  private fillZeroes({ slot, nid }: Hole): number {
+  private fillZeroes({ slot, nid, vma }: Hole): number {
     if (this.ptes.bits[slot] !== 0) return -EEXIST;
-    this.mapping.setEntry(slot, 0, 0, zeroEntry(nid));
+    this.mapping.setEntry(slot, 0, 0, zeroEntryIn(vma, nid));
     this.work.charge(this.cost.ns.zeroPageFault);
     return 0;
   }
@@ -197,7 +197,7 @@ export class Userfaultfd {
   }
 
   private bitsOf({ vma, isProtected }: Hole): number {
-    const filled = PTE_PRESENT | PTE_ACCESSED | PTE_MKDIRTY;
+    const filled = presenceIn(vma) | PTE_ACCESSED | PTE_MKDIRTY;
     if (isProtected) return filled | PTE_UFFD_WP;
     return filled | ((vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0);
   }

@@ -12,7 +12,6 @@ import {
 import {
   PTE_ACCESSED,
   PTE_MKDIRTY,
-  PTE_PRESENT,
   PTE_SPECIAL,
   PTE_TRACKING,
   PTE_UFFD_WP,
@@ -22,6 +21,7 @@ import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { presenceIn } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { userfaultfdPteWp, userfaultfdWpAsync } from '../mem/userfaultfd.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -191,7 +191,7 @@ export class WriteFault {
     this.table.set(pfn, PG_anon | PG_anon_exclusive | backed);
     const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
     const bits = why === 'store' ? PTE_MKDIRTY | write : vmf.bits & PTE_TRACKING;
-    this.mapping.map(vmf.slot, pfn, PTE_PRESENT | PTE_ACCESSED | bits);
+    this.mapping.map(vmf.slot, pfn, presenceIn(vmf.vma) | PTE_ACCESSED | bits);
     this.mlockFolio.mapped(pfn, vmf.vma);
     this.folios.addLru(pfn);
   }

@@ -14,7 +14,7 @@ import {
   Prng,
   type Task,
 } from '../../src/index.js';
-import { machineOf } from '../machine-of.js';
+import { machineOf, wrongContents } from '../machine-of.js';
 
 const HUGE = 2 << 20;
 const POOL = '/sys/devices/system/node/node';
@@ -81,6 +81,24 @@ describe('the pool of huge pages', () => {
       flags: MPOL_MF_MOVE,
     });
     expect([moved.rc, ...moved.status, counts(machine)]).toEqual([0, 1, '0/0/0 1/0/0']);
+    machine.verify();
+  });
+
+  test('a page that finds no room on the other node stays whole where it is', () => {
+    const nodes = [
+      { id: 0, pages: 16384, cpus: 1 },
+      { id: 1, pages: 400 },
+    ];
+    const machine = machineOf({ nodes });
+    setPool(machine, 0, 1);
+    const task = machine.createTask('t');
+    const vpn = map(machine, task, 1 << 30, 1, MAP_PRIVATE) / 4096;
+    task.write(vpn);
+    const [from, to] = [0, 1].map((nid) => ({ nodes: [nid], maxnode: 64 }));
+    if (from === undefined || to === undefined) throw new Error('no nodes');
+    machine.work.runAs(task.struct);
+    machine.sys.migratePages.migratePages(task.struct, { pid: 0, from, to });
+    expect([task.where([vpn]), task.read(vpn), wrongContents(machine)]).toEqual([[0], 'ok', 0]);
     machine.verify();
   });
 

@@ -5,6 +5,7 @@ import {
   type Machine,
   PageData,
   type Plugin,
+  PROT_NONE,
   Prng,
   type Task,
 } from '../../src/index.js';
@@ -139,5 +140,18 @@ test('whatever tasks do meanwhile, contents stay right and everything adds up', 
     if (step % 20 === 0) machine.verify();
   }
   expect(wrongContents(machine)).toBe(0);
+  machine.verify();
+});
+
+test('what is merged in a closed area stays closed, and so does what is unmerged', () => {
+  const { machine, task } = mergeable(2);
+  for (let vpn = 0; vpn < 2; vpn++) store(task, vpn, 7);
+  task.mprotect(0, 2, PROT_NONE);
+  ksmd(machine, 100);
+  expect(pfnOf(machine, task, 0)).toBe(pfnOf(machine, task, 1));
+  expect([task.read(0), task.read(1)]).toEqual(['SIGSEGV', 'SIGSEGV']);
+  task.madvise(0, 2, MADV_UNMERGEABLE);
+  expect(pfnOf(machine, task, 0)).not.toBe(pfnOf(machine, task, 1));
+  expect([task.read(0), task.read(1)]).toEqual(['SIGSEGV', 'SIGSEGV']);
   machine.verify();
 });
