@@ -11,5 +11,6 @@ export {
 } from './fuzz/fuzz-machine.js';
 export { auditMachine } from './fuzz/invariants.js';
 export type { FuzzOperation } from './fuzz/operation.js';
-export { TaskModel, UNKNOWN, WINDOW_PAGES } from './fuzz/task-model.js';
+export { UNKNOWN } from './fuzz/side-model.js';
+export { TaskModel, WINDOW_PAGES } from './fuzz/task-model.js';
 export { type Allowances, FuzzWorld, type PageOf } from './fuzz/world.js';

@@ -7,6 +7,7 @@ import {
 } from '@mm-lab/mm-core';
 import { ADDRESS_SPACE_OPERATIONS } from './address-space-operations.js';
 import { ADVICE_OPERATIONS } from './advice-operations.js';
+import { FILE_OPERATIONS } from './file-operations.js';
 import { fuzzData } from './fuzz-data.js';
 import { GROUP_OPERATIONS } from './group-operations.js';
 import { auditMachine } from './invariants.js';
@@ -28,6 +29,7 @@ const MIXED: readonly FuzzOperation[] = [
   ...USERFAULTFD_OPERATIONS,
   ...TUNING_OPERATIONS,
   ...SIDE_OPERATIONS,
+  ...FILE_OPERATIONS,
 ];
 
 /** Operations in the log of a failure. */
@@ -98,7 +100,8 @@ export function fuzzMachine(options: FuzzOptions): FuzzReport {
   const world = buildWorld(options, random);
   const without = new Set(options.without ?? []);
   // Only `fuzzData` tells which stores wrote the same bytes.
-  if (options.plugins !== undefined) without.add('mergeable');
+  world.mayMerge = options.plugins === undefined;
+  if (!world.mayMerge) without.add('mergeable');
   const builtIn = options.classic === true ? CLASSIC : [...CLASSIC, ...MIXED];
   const known = [...builtIn, ...(options.operations ?? [])];
   const swarm = new Swarm(

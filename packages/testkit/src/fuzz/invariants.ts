@@ -13,12 +13,15 @@ import {
   PG_isolated,
   PG_locked,
   PG_lru,
+  PTE_PRESENT,
   PTE_SPECIAL,
   PTE_SWP_EXCLUSIVE,
   PTE_TYPE_SWAP,
   PTE_WRITE,
   pteMapsPage,
   pteType,
+  VM_READ,
+  VM_WRITE,
 } from '@mm-lab/mm-core';
 
 /**
@@ -29,6 +32,7 @@ import {
 export function auditMachine(machine: Machine): void {
   for (const mm of machine.mms.all()) {
     auditVmas(mm);
+    auditClosed(machine, mm);
     machine.ptes.walk(mm.id, 0, Infinity, (slot) => auditEntry(machine, slot));
   }
   machine.verify();
@@ -40,6 +44,16 @@ function auditVmas(mm: MmStruct): void {
     assert(vma.start < vma.end, `mm ${mm.id}: the area at ${vma.start} is not empty`);
     assert(vma.start >= end, `mm ${mm.id}: the area at ${vma.start} overlaps none before it`);
     end = vma.end;
+  }
+}
+
+/** What mprotect closed to loads and stores stays closed, whatever the kernel does to its pages. */
+function auditClosed({ ptes }: Machine, mm: MmStruct): void {
+  for (const vma of mm.vmas) {
+    if ((vma.flags & (VM_READ | VM_WRITE)) !== 0) continue;
+    ptes.walk(mm.id, vma.start, vma.end, (slot, vpn) => {
+      assert((ptes.bits[slot]! & PTE_PRESENT) === 0, `page ${vpn} of a closed area is closed`);
+    });
   }
 }
 

@@ -102,6 +102,7 @@ const poison: FuzzOperation = {
     const { machine } = world;
     const pfn = victimFrame(world);
     const hit = world.mappersOf(pfn);
+    world.doubtSide(pfn);
     const wasCached = machine.table.has(pfn, PG_swapcache);
     const rc = machine.memoryFailure.memoryFailure(pfn, 0);
     machine.spend();

@@ -12,6 +12,7 @@ import {
   VM_WIPEONFORK,
   VM_WRITE,
 } from '@mm-lab/mm-core';
+import { SideModel } from './side-model.js';
 
 /** Pages of address space that a fuzzed task uses. Below the model's limit of a stack. */
 export const WINDOW_PAGES = 1024;
@@ -22,9 +23,6 @@ export const MARK_LAZY = 1;
 export const MARK_GUARD = 2;
 /** A userfaultfd may watch it: an access may be SIGBUS. */
 export const MARK_UFFD = 4;
-
-/** Stands for contents that nobody recorded: the next read tells. */
-export const UNKNOWN = -2;
 
 /** Pages that a stack keeps away from what lies below it. */
 const STACK_GUARD_GAP = 256;
@@ -55,6 +53,8 @@ export class TaskModel {
    * its page offset.
    */
   unmerged = false;
+  /** What is mapped beside the window. */
+  side = new SideModel();
   private readonly flags = new Int32Array(WINDOW_PAGES);
 
   constructor(
@@ -186,6 +186,7 @@ export class TaskModel {
   fork(child: Task): TaskModel {
     const model = new TaskModel(child, this.base);
     model.unmerged = true;
+    model.side = this.side.fork();
     for (let at = 0; at < WINDOW_PAGES; at++) {
       if ((this.flags[at]! & VM_DONTCOPY) !== 0) continue;
       model.flags[at] = this.flags[at]! & ~VM_LOCKED;

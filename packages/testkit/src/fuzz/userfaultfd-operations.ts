@@ -1,4 +1,5 @@
 import {
+  EAGAIN,
   PAGE_SIZE,
   UFFDIO_REGISTER_MODE_MISSING,
   UFFDIO_REGISTER_MODE_WP,
@@ -7,7 +8,8 @@ import {
 } from '@mm-lab/mm-core';
 import { type Range, randomRange } from './address-space-operations.js';
 import type { FuzzOperation } from './operation.js';
-import { MARK_UFFD, type TaskModel, UNKNOWN } from './task-model.js';
+import { UNKNOWN } from './side-model.js';
+import { MARK_UFFD, type TaskModel } from './task-model.js';
 import type { FuzzWorld } from './world.js';
 
 const MODES = [
@@ -84,6 +86,14 @@ const protect: FuzzOperation = {
   },
 };
 
+/** What a copy stored; one that ended early (-EAGAIN) stored an unknown part. */
+function noteFilled(world: FuzzWorld, model: TaskModel, { start, count }: Range, rc: number): void {
+  for (let at = start; at < start + count; at++) {
+    if (rc === 0) model.content[at] = world.contentOf(model, at);
+    else if (rc === -EAGAIN && model.content[at] === 0) model.content[at] = UNKNOWN;
+  }
+}
+
 const fill: FuzzOperation = {
   name: 'uffdFill',
   weight: 0.2,
@@ -96,11 +106,7 @@ const fill: FuzzOperation = {
     const rc = world.call(model, () => {
       return userfaultfd[isCopy ? 'copy' : 'zeropage'](ctx, bytes(model, range), 0);
     });
-    const filled = rc > 0 ? rc / PAGE_SIZE : 0;
-    for (let at = range.start; at < range.start + filled; at++) {
-      model.drop(at, 1);
-      if (isCopy) model.content[at] = UNKNOWN;
-    }
+    if (isCopy) noteFilled(world, model, range, rc);
     return `${isCopy ? 'uffdCopy' : 'uffdZeropage'}(${range.start}, ${range.count}) = ${rc}`;
   },
 };

@@ -1,9 +1,13 @@
 import {
   type AccessResult,
+  type AddressSpace,
   isMigrationType,
   type Machine,
   MmError,
+  type OpenFile,
+  PAGE_SIZE,
   PG_hwpoison,
+  PG_swapcache,
   type Prng,
   PTE_SPECIAL,
   PTE_TYPE_SWAP,
@@ -14,7 +18,12 @@ import {
   VERSION_ZERO,
 } from '@mm-lab/mm-core';
 import { bytesOf } from './fuzz-data.js';
-import { MARK_LAZY, MARK_UFFD, TaskModel, UNKNOWN, WINDOW_PAGES } from './task-model.js';
+import { sideAccess } from './side-access.js';
+import { SharedObject, SIDE_BASE, SIDE_PAGES, UNKNOWN } from './side-model.js';
+import { MARK_LAZY, MARK_UFFD, TaskModel, WINDOW_PAGES } from './task-model.js';
+
+/** Pages of a regular file until it is truncated. */
+const FILE_PAGES = 128;
 
 /** Tasks alive at a time. */
 const TASKS_MAX = 4;
@@ -25,6 +34,12 @@ export interface Allowances {
   readonly loses: boolean;
   /** A store may fault for ever; the program is then killed. */
   readonly hangs: boolean;
+}
+
+/** A file that programs map, read and write, and what it must hold. */
+export interface WorldFile {
+  readonly open: OpenFile;
+  readonly object: SharedObject;
 }
 
 /** A page of a program. */
@@ -51,6 +66,11 @@ export class FuzzWorld {
   offlined = 0;
   /** Reads and stores checked against the model. */
   checks = 0;
+  /** May pages be offered to KSM, because `bytesOf` tells which stores wrote the same? */
+  mayMerge = true;
+  /** Number of the next mmap of a side area. */
+  mappingNext = 1;
+  private readonly files: WorldFile[] = [];
   /** Were pages offered to KSM? A page may then be another store's of the same bytes. */
   merges = false;
   private tasksMade = 0;
@@ -59,7 +79,7 @@ export class FuzzWorld {
     readonly machine: Machine,
     readonly random: Prng,
     private readonly base: number,
-    private readonly allow: Allowances,
+    readonly allow: Allowances,
   ) {
     machine.folios.addHolder(() => this.held);
   }
@@ -108,7 +128,7 @@ export class FuzzWorld {
     const allowed = model.allows(index, write);
     const { counts } = this.machine.engine.shadow;
     const lostBefore = counts.lostPages;
-    const result = this.tryAccess(model, index, write, n);
+    const result = this.tryAccess(model, model.vpn(index), write, n);
     const lost = counts.lostPages - lostBefore;
     const mayLose = model.poisoned[index] === 1 || model.marked(index, MARK_LAZY);
     if (mayLose) this.poisonSeen += lost;
@@ -133,9 +153,9 @@ export class FuzzWorld {
   }
 
   /** The access; a program that hangs in it is killed if its driver may let it hang. */
-  private tryAccess(model: TaskModel, index: number, write: boolean, n: number): AccessResult {
+  tryAccess(model: TaskModel, vpn: number, write: boolean, n: number): AccessResult {
     try {
-      return model.task.access(model.vpn(index), write, n);
+      return model.task.access(vpn, write, n);
     } catch (error) {
       const hangs = error instanceof MmError && error.code === 'ACCESS_LIVELOCK';
       if (!hangs || !this.allow.hangs) throw error;
@@ -146,10 +166,19 @@ export class FuzzWorld {
 
   /** Identity of what a page holds now; UNKNOWN if an event took it away since the access. */
   contentOf(model: TaskModel, index: number): number {
+    const vpn = model.vpn(index);
+    const slot = this.machine.ptes.find(model.task.mm.id, vpn);
+    const isThere = slot >= 0 && this.machine.ptes.bits[slot] !== 0;
+    const mayBeDropped = model.marked(index, MARK_LAZY);
+    this.expect(isThere || mayBeDropped, () => `page ${vpn} has an entry after an access`);
+    return this.contentAt(model, vpn);
+  }
+
+  /** The same of any page by its address; one of a file may be reclaimed without a trace. */
+  contentAt(model: TaskModel, vpn: number): number {
     const { ptes, table } = this.machine;
-    const slot = ptes.find(model.task.mm.id, model.vpn(index));
+    const slot = ptes.find(model.task.mm.id, vpn);
     const bits = slot < 0 ? 0 : ptes.bits[slot]!;
-    this.expect(bits !== 0, () => `page ${model.vpn(index)} has an entry after an access`);
     if (!pteMapsPage(bits)) return UNKNOWN;
     return (bits & PTE_SPECIAL) !== 0 ? VERSION_ZERO : table.version[ptes.value[slot]!]!;
   }
@@ -169,11 +198,63 @@ export class FuzzWorld {
     });
   }
 
+  /** Files that programs may map, read and write. */
+  openFiles(): readonly WorldFile[] {
+    if (this.files.length > 0) return this.files;
+    const { sys, files } = this.machine;
+    for (const name of ['memfd a', 'memfd b']) {
+      this.files.push({
+        open: sys.openFiles.memfdCreate(name),
+        object: new SharedObject('shmem', 0),
+      });
+    }
+    for (const name of ['file c', 'file d']) {
+      const mapping = files.create('regular', name, FILE_PAGES * PAGE_SIZE);
+      const object = new SharedObject('regular', FILE_PAGES);
+      this.files.push({ open: { mapping, canRead: true, canWrite: true }, object });
+    }
+    return this.files;
+  }
+
+  /** Poison or its like hits a frame: what side areas hold there may be gone from now on. */
+  doubtSide(pfn: number): void {
+    const place = this.machine.pageCache.placeOf(pfn);
+    const file = this.files.find(({ open }) => open.mapping === place?.file);
+    if (place !== null) file?.object.unsure.add(place.index);
+    for (const model of this.models) {
+      for (const [at, page] of model.side.pages.entries()) {
+        if (page === null) continue;
+        const isNamed = this.isNamed(model, SIDE_BASE + at, pfn);
+        const isOfFile = page.index === place?.index && this.fileAt(model, at) === place.file;
+        if (isNamed) page.isUnsure = true;
+        if (isOfFile) page.object?.unsure.add(page.index);
+      }
+    }
+  }
+
+  private fileAt({ task }: TaskModel, at: number): AddressSpace | null {
+    return task.mm.find(SIDE_BASE + at)?.file ?? null;
+  }
+
+  /** Does the entry name the frame, or a slot that the frame is the copy of? */
+  private isNamed(model: TaskModel, vpn: number, pfn: number): boolean {
+    const { ptes, swap, table } = this.machine;
+    const slot = ptes.find(model.task.mm.id, vpn);
+    const bits = slot < 0 ? 0 : ptes.bits[slot]!;
+    if (bits === 0) return false;
+    const swapped = !pteMapsPage(bits) && pteType(bits) === PTE_TYPE_SWAP;
+    const cached = swapped && table.has(pfn, PG_swapcache) ? swap.slotOf(pfn) : -1;
+    return ptes.value[slot] === (swapped ? cached : pfn);
+  }
+
   /** Reads every page of every program once. */
   sweep(): void {
     for (const model of [...this.models]) {
       for (let index = 0; index < WINDOW_PAGES && model.task.alive; index++) {
         if (model.isMapped(index)) this.access(model, index, false, 1);
+      }
+      for (let at = 0; at < SIDE_PAGES && model.task.alive; at++) {
+        if (model.side.pages[at] !== null) sideAccess(this, model, at, false);
       }
     }
     this.bury();
@@ -209,7 +290,7 @@ export class FuzzWorld {
   }
 
   /** Equal identities; or equal bytes, once pages were merged by them. */
-  private sameBytes(found: number, expected: number): boolean {
+  sameBytes(found: number, expected: number): boolean {
     if (found === expected) return true;
     return this.merges && found > 0 && expected > 0 && bytesOf(found) === bytesOf(expected);
   }

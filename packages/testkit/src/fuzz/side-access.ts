@@ -1,0 +1,57 @@
+import { VERSION_ZERO } from '@mm-lab/mm-core';
+import { expectedOf, isUnsure, note, SIDE_BASE, type SidePage, UNKNOWN } from './side-model.js';
+import type { TaskModel } from './task-model.js';
+import type { FuzzWorld } from './world.js';
+
+/** One access to a page of the side area, its verdict and contents compared with the model. */
+export function sideAccess(world: FuzzWorld, model: TaskModel, at: number, write: boolean): void {
+  const page = model.side.pages[at] ?? null;
+  const { counts } = world.machine.engine.shadow;
+  const lostBefore = counts.lostPages;
+  const unsure = page !== null && isUnsure(page);
+  const result = world.tryAccess(model, SIDE_BASE + at, write, 1);
+  if (unsure) world.poisonSeen += counts.lostPages - lostBefore;
+  if (result === 'killed') return;
+  world.checks++;
+  const wanted = verdict(page);
+  const mayBus = unsure || page?.isHuge === true;
+  const isRight = result === wanted || (result === 'SIGBUS' && mayBus);
+  world.expect(isRight, () => `side page ${at}: ${result}, expected ${wanted}`);
+  if (result !== 'ok' || page === null) return;
+  compare(world, page, at, write, world.contentAt(model, SIDE_BASE + at));
+}
+
+function verdict(page: SidePage | null): 'ok' | 'SIGSEGV' | 'SIGBUS' {
+  if (page === null) return 'SIGSEGV';
+  const isBehind = page.object !== null && page.index >= page.object.sizePages;
+  return isBehind ? 'SIGBUS' : 'ok';
+}
+
+function compare(
+  world: FuzzWorld,
+  page: SidePage,
+  at: number,
+  write: boolean,
+  found: number,
+): void {
+  const expected = expectedOf(page);
+  if (found === UNKNOWN) {
+    if (write) note(page, UNKNOWN, true);
+    return;
+  }
+  if (write) {
+    const fresh = world.allow.loses || (found > 0 && found !== expected);
+    world.expect(fresh, () => `a store to side page ${at} left ${found}`);
+  } else {
+    const isRight =
+      expected === UNKNOWN || world.sameBytes(found, expected) || mayFind(world, page, found);
+    world.expect(isRight, () => `side page ${at} holds ${found}, expected ${expected}`);
+  }
+  note(page, found, write);
+}
+
+/** Zeroes where contents may be gone; a file may have an older image on disk. */
+function mayFind(world: FuzzWorld, page: SidePage, found: number): boolean {
+  const isGone = found === VERSION_ZERO || page.object?.kind === 'regular';
+  return isGone && (isUnsure(page) || world.allow.loses);
+}
