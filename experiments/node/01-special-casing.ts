@@ -164,7 +164,7 @@ function probe(): Figures {
     tables: [
       {
         name: 'backends',
-        title: `${siteCount} sites for ${functionCount} kernel functions (RFC: ${rfcEntries} entries)`,
+        title: `${siteCount} sites, ${functionCount} kernel functions (RFC: ${rfcEntries} entries)`,
         columns: ['backend', 'reached', 'said special', 'asked', 'yes', 'hooks called', 'calls'],
         rows: backends,
       },

@@ -174,7 +174,7 @@ export default defineProbe({
       },
     },
     {
-      text: 'Either question keeps it from all of them, and ordinary memory is served all the same.',
+      text: 'Either question keeps it from all of them, and ordinary memory is served as before.',
       holds: (results) => {
         const backends = results.column('touches', 'backend');
         const services = results.column('touches', 'the service');
