@@ -44,6 +44,8 @@ import {
 @injectable()
 export class Memremap {
   private readonly pagemaps = new Set<DevPagemap>();
+  /** The page map that was found last. */
+  private last: DevPagemap | null = null;
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -92,6 +94,7 @@ export class Memremap {
   memunmapPages(pgmap: DevPagemap): number {
     if (pgmap.allocated > 0) return -EBUSY;
     if (!this.pagemaps.delete(pgmap)) return 0;
+    this.last = null;
     this.table.refcount.fill(0, pgmap.base, pgmap.base + pgmap.pages);
     this.managed.claim(null, pgmap.base, pgmap.pages);
     const { nid } = pgmap.request;
@@ -117,7 +120,15 @@ export class Memremap {
 
   /** The page map a page belongs to, or null (get_dev_pagemap, without a reference). */
   pgmapOf(pfn: number): DevPagemap | null {
-    for (const pgmap of this.pagemaps) if (pgmap.has(pfn)) return pgmap;
+    if (this.last?.has(pfn) === true) return this.last;
+    if (!this.nodes.isValid(pfn)) return null;
+    // Only pages of nodes without memory of their own have a page map.
+    if (this.nodes.zoneOf(pfn).managedPages > 0) return null;
+    for (const pgmap of this.pagemaps) {
+      if (!pgmap.has(pfn)) continue;
+      this.last = pgmap;
+      return pgmap;
+    }
     return null;
   }
 

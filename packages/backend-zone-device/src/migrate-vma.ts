@@ -71,7 +71,8 @@ export class MigrateVma {
     if (args.src.length < pages || args.dst.length < pages) return false;
     if (args.faultPage < 0) return true;
     return (
-      this.memremap.isDevicePrivate(args.faultPage) && this.table.has(args.faultPage, PG_locked)
+      this.memremap.isDevicePrivate(args.faultPage) &&
+      this.table.has(this.table.head(args.faultPage), PG_locked)
     );
   }
 }

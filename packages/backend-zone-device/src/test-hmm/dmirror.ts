@@ -212,6 +212,8 @@ export class Dmirror {
 
   /**
    * dmirror_devmem_fault_alloc_and_copy: RAM by the policy of the area, in one piece if it can be.
+   * Simplified: the flag that fails an allocation is spent on a coherent base page without effect,
+   * as the self-test's coherent variant expects.
    * @returns false if memory ran out: nothing is to move
    */
   private faultAllocAndCopy(args: MigrateVmaArgs): boolean {
@@ -224,7 +226,8 @@ export class Dmirror {
       }
       const pages = this.parts.table.nrPages(source);
       const order = this.parts.table.order[source]!;
-      const target = this.takeFailure() ? -1 : this.allocRam(args, at, order);
+      const isFailed = this.takeFailure() && (order > 0 || this.device.isPrivate());
+      const target = isFailed ? -1 : this.allocRam(args, at, order);
       if (target < 0 && order === 0) return false;
       if (target >= 0) {
         const flags = (entry & MIGRATE_PFN_WRITE) + (order > 0 ? MIGRATE_PFN_COMPOUND : 0);

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import type { Command } from 'commander';
-import type { ConformCase } from '../conform/conform-case.js';
+import { type Command, Option } from 'commander';
+import { BACKENDS, type Backend, type ConformCase } from '../conform/conform-case.js';
 import { differenceLines, familyTable, skipLines, totals } from '../conform/conform-report.js';
 import { findCases } from '../conform/find-cases.js';
 import { compareWithGaps, readKnownGaps, updateKnownGaps } from '../conform/known-gaps.js';
@@ -12,6 +12,7 @@ import { EXIT } from './exit.js';
 
 interface ConformCommandOptions {
   readonly kernel: string;
+  readonly backend?: Backend;
   readonly cases?: string;
   readonly family?: readonly string[];
   readonly case?: readonly string[];
@@ -44,6 +45,9 @@ export function addConformCommand(program: Command, setExitCode: (code: number) 
     .description('hold the model against what real kernels were recorded doing')
     .argument('<path...>', 'where the cases are')
     .option('--kernel <release>', 'whose records to judge by', TARGET_KERNEL)
+    .addOption(
+      new Option('--backend <name>', "who drives the HMM self-test's device").choices(BACKENDS),
+    )
     .option('--cases <dir>', 'folder of the cases that the records answer')
     .option('--family <names>', 'only these, comma-separated', listOf)
     .option(
@@ -63,8 +67,8 @@ export function addConformCommand(program: Command, setExitCode: (code: number) 
 }
 
 async function conform(paths: readonly string[], options: ConformCommandOptions): Promise<number> {
-  const { kernel, cases: casesFolder } = options;
-  const found = chosen(findCases(paths, { kernel, casesFolder }), options);
+  const { kernel, backend, cases: casesFolder } = options;
+  const found = chosen(findCases(paths, { kernel, casesFolder, backend }), options);
   if (found.length === 0) throw new LabError('CASES_UNREADABLE', 'no case has that family and id');
   const threads = Math.min(THREADS_MAX, availableParallelism(), Math.ceil(found.length / 4));
   const outcomes = await runCases(found, { threads, caseMsMax: CASE_MS_MAX });

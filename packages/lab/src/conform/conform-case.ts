@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from './json.js';
 
 /** A case with what it needs to run: plain data, so that a worker can be handed it. */
-export type ConformCase = RecordCase | SyscallCase | SkippedCase;
+export type ConformCase = RecordCase | SyscallCase | ScenarioCase | SkippedCase;
 
 /** A scenario that a kernel was recorded doing. */
 export interface RecordCase {
@@ -25,6 +25,20 @@ export interface SyscallCase {
   readonly kase: Json;
   /** The machine it runs on, out of the file's header. */
   readonly machine: JsonObject;
+}
+
+/** Who drives the test device of a scenario. */
+export const BACKENDS = ['zone-device', 'device-coherent'] as const;
+export type Backend = (typeof BACKENDS)[number];
+
+/** A scenario of the kernel's HMM self-test, in one of its variants. */
+export interface ScenarioCase {
+  readonly kind: 'scenario';
+  readonly id: string;
+  readonly family: string;
+  readonly kase: Json;
+  readonly variant: string;
+  readonly backend: Backend;
 }
 
 /** A case that this run can't judge, and why. */

@@ -2,12 +2,13 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { LabError, messageOf } from '../error/lab-error.js';
 import { bundledConformance } from './bundled.js';
-import type { ConformCase, SkippedCase } from './conform-case.js';
+import type { Backend, ConformCase, SkippedCase } from './conform-case.js';
 import {
   isArray,
   isObject,
   type Json,
   type JsonObject,
+  listAt,
   objectAt,
   parseJson,
   textAt,
@@ -18,6 +19,8 @@ import { syscallCases } from './syscall-file.js';
 export interface FindOptions {
   /** Whose records are judged by, where there is a choice. */
   readonly kernel: string;
+  /** Who drives the test device of the HMM self-test's scenarios; undefined: they are skipped. */
+  readonly backend?: Backend | undefined;
   /** Folder of cases, instead of the one beside the records. */
   readonly casesFolder?: string | undefined;
 }
@@ -104,16 +107,24 @@ class CaseFinder {
     const [first] = isArray(content) ? content : [];
     if (isObject(content) && isArray(content.cases)) this.addSyscalls(content, path);
     else if (isObject(first) && isObject(first.call)) this.addSyscalls({ cases: content }, path);
-    else if (isObject(first) && 'fixture' in first && isArray(content)) this.skipScenarios(content);
+    else if (isObject(first) && 'fixture' in first && isArray(content)) this.addScenarios(content);
     else if (isRecord(first)) this.addRecords(path);
     else if (isObject(first) && isArray(first.steps)) this.addCasesAlone(path);
   }
 
-  /** Scenarios of the HMM self-test: none of their machines is the core's alone. */
-  private skipScenarios(content: readonly Json[]): void {
-    const reason = 'needs a backend: give one with --backend';
+  /** Scenarios of the HMM self-test, each in its variants. */
+  private addScenarios(content: readonly Json[]): void {
+    const { backend } = this.options;
     for (const kase of content) {
-      this.put({ kind: 'skipped', id: textAt(kase, 'name'), family: 'hmm-tests', reason });
+      for (const variant of textsAt(kase, 'variants')) {
+        const id = `${textAt(kase, 'name')}/${variant.replace(/^.*_device_/, '')}`;
+        const reason = whyNotOn(backend, variant);
+        if (backend === undefined || reason !== undefined) {
+          this.put({ kind: 'skipped', id, family: 'hmm-tests', reason: reason ?? '' });
+        } else {
+          this.put({ kind: 'scenario', id, family: 'hmm-tests', kase, variant, backend });
+        }
+      }
     }
   }
 
@@ -252,6 +263,19 @@ function firstExisting(...paths: readonly string[]): string | undefined {
 function isRecord(entry: Json | undefined): boolean {
   if (!isObject(entry) || !('kernel' in entry)) return false;
   return isArray(entry.steps) || Boolean(entry.broken) || Boolean(entry.missing);
+}
+
+/** Memory that no CPU can address can't be that of a node. */
+function whyNotOn(backend: Backend | undefined, variant: string): string | undefined {
+  if (backend === undefined) return 'needs a backend: give one with --backend';
+  const isPrivate = variant.endsWith('private');
+  return backend === 'device-coherent' && isPrivate
+    ? 'device-coherent has no private memory'
+    : undefined;
+}
+
+function textsAt(kase: Json, key: string): readonly string[] {
+  return listAt(kase, key).filter((item) => typeof item === 'string');
 }
 
 function skipped(kase: Json, reason: string): SkippedCase {

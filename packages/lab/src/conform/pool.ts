@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { messageOf } from '../error/lab-error.js';
 import type { ConformCase } from './conform-case.js';
+import { numberAt } from './json.js';
 import type { Outcome } from './outcome.js';
 import { broken, runCase } from './run-case.js';
 
@@ -62,8 +63,9 @@ class CaseThread {
       };
       const broke = (error: unknown): void => fail(`the thread broke: ${messageOf(error)}`);
       const ended = (code: number): void => fail(`the thread ended with code ${code}`);
-      const late = (): void => fail(`took more than ${this.caseMsMax / 1000} s`);
-      const timer = setTimeout(late, this.caseMsMax);
+      const msMax = Math.max(this.caseMsMax, ownMsMax(found));
+      const late = (): void => fail(`took more than ${msMax / 1000} s`);
+      const timer = setTimeout(late, msMax);
       worker.on('message', settle).on('error', broke).on('exit', ended);
       worker.postMessage(found);
     });
@@ -73,6 +75,11 @@ class CaseThread {
     await this.worker?.terminate();
     this.worker = null;
   }
+}
+
+/** A scenario may say that it takes longer. */
+function ownMsMax(found: ConformCase): number {
+  return found.kind === 'scenario' ? 2000 * numberAt(found.kase, 'timeout_s') : 0;
 }
 
 function lost({ id, family }: ConformCase, message: string): Outcome {

@@ -1,8 +1,9 @@
 import { differences } from './compare.js';
-import type { ConformCase, RecordCase, SyscallCase } from './conform-case.js';
+import type { ConformCase, RecordCase, ScenarioCase, SyscallCase } from './conform-case.js';
 import type { Finding, Outcome } from './outcome.js';
 import { messageFor, type RecordRun, runRecordCase, stepsJson } from './run-record.js';
 import { runSyscallCase } from './run-syscall.js';
+import { runScenario } from './scenario/run-scenario.js';
 
 /** Runs one case and judges it. What the model throws fails the case, not the run. */
 export function runCase(found: ConformCase): Outcome {
@@ -15,6 +16,7 @@ function outcomeOf(found: ConformCase): Outcome {
   const { id, family } = found;
   if (found.kind === 'skipped') return skipped(id, family, found.reason);
   try {
+    if (found.kind === 'scenario') return judgeScenario(found);
     return found.kind === 'record' ? judgeRecord(found) : judgeSyscall(found);
   } catch (error) {
     const finding = broken('', messageFor(error));
@@ -52,6 +54,13 @@ function findingsOf({ record }: RecordCase, run: RecordRun, { kase }: Pick<Recor
 function judgeSyscall(found: SyscallCase): Outcome {
   const { id, family } = found;
   const { findings, steps } = runSyscallCase(found);
+  const verdict = findings.length === 0 ? 'passed' : 'failed';
+  return { id, family, verdict, findings, steps, ms: 0 };
+}
+
+function judgeScenario(found: ScenarioCase): Outcome {
+  const { id, family } = found;
+  const { findings, steps } = runScenario(found);
   const verdict = findings.length === 0 ? 'passed' : 'failed';
   return { id, family, verdict, findings, steps, ms: 0 };
 }
