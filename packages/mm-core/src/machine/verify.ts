@@ -28,6 +28,7 @@ import { assert } from '../base/assert.js';
 import type { Zone } from '../mem/zone.js';
 import type { Machine } from './machine.js';
 import { verifyLru } from './verify-lru.js';
+import { verifyMemcg } from './verify-memcg.js';
 import { verifyDeferredSplit, verifyPmds } from './verify-pmd.js';
 import { verifyPolicies } from './verify-policy.js';
 import { verifyZone } from './verify-zone.js';
@@ -43,7 +44,8 @@ interface Recount {
 
 /**
  * Rechecks a machine from scratch: buddy conservation, lists and page blocks, mapcounts,
- * references, reverse map, rss, swap slots, exclusive pages, policies, allocations against frees.
+ * references, reverse map, rss, swap slots, charges of groups, exclusive pages, policies,
+ * allocations against frees.
  * What it does not check: contents (the shadow memory does), times, and write fences, which RFC v4
  * has holes in.
  */
@@ -150,6 +152,7 @@ function verifyFolios(machine: Machine, recount: Recount): void {
   const { table, rmap } = machine;
   const held = machine.folios.heldOutside();
   const batched = new Set([...machine.folios.batched().values()].flat());
+  const charged = new Map<number, number>();
   for (const pfn of recount.rmap.keys()) {
     assert(table.refcount[table.head(pfn)]! > 0, `page ${pfn} named by an entry is in use`);
   }
@@ -163,8 +166,11 @@ function verifyFolios(machine: Machine, recount: Recount): void {
       assert(batched.has(pfn) === table.has(pfn, PG_batched), `folio ${pfn}: batch and flag agree`);
       verifyDeferredSplit(machine, pfn);
       verifyReferences(machine, pfn, held.get(pfn) ?? 0);
+      const memcg = table.memcg[pfn]!;
+      if (memcg !== 0) charged.set(memcg, (charged.get(memcg) ?? 0) + table.nrPages(pfn));
     }
   }
+  verifyMemcg(machine, charged);
 }
 
 /**
