@@ -39,7 +39,7 @@ function machineWith(extra: (services: Services) => void = () => undefined): Mac
   );
 }
 
-// Policies and cpusets are not varied: this slice of the model has none.
+// Policies, cpusets, daemons and calls are varied by the property test of node-private.
 describe('X10: no allocation without __GFP_PRIVATE lands on a private node', () => {
   test('over flags, orders, masks, pressure and hotplug', () => {
     expect(leakSearch(() => machineWith(), { rounds: 40, requests: 400 })).toBe(null);
