@@ -21,6 +21,8 @@ export interface Sysctl {
   zone_reclaim_mode: number;
   /** Allocations are counted by how well they met their wish. */
   numa_stat: boolean;
+  /** Seconds between updates of the counters; without effect, as they are always exact here. */
+  stat_interval: number;
   /** Eagerness of compaction in the background, 0..100. */
   compaction_proactiveness: number;
   /** /sys/kernel/mm/numa/demotion_enabled. */
@@ -89,6 +91,7 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   percpu_pagelist_high_fraction: 0,
   zone_reclaim_mode: 0,
   numa_stat: true,
+  stat_interval: 1,
   compaction_proactiveness: 0,
   demotion_enabled: false,
   lru_gen: 0,

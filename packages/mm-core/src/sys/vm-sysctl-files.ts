@@ -25,6 +25,7 @@ const PLAIN = {
   max_map_count: { min: 0 },
   mmap_min_addr: { min: 0 },
   zone_reclaim_mode: { min: 0 },
+  stat_interval: { min: 0 },
 } as const;
 
 const PLAIN_NAMES = [
@@ -33,6 +34,7 @@ const PLAIN_NAMES = [
   'max_map_count',
   'mmap_min_addr',
   'zone_reclaim_mode',
+  'stat_interval',
 ] as const;
 
 /** Adds a file of /proc/sys/vm. */
