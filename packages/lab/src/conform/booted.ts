@@ -45,7 +45,7 @@ function bootPrivate(description: RecordCase['description']): Guest {
   if (found.services === undefined) throw new StepError('the test driver was not probed');
   new Privtest(found.services, machine, leftoversNid).addFiles();
   machine.swap.stopAllocating();
-  return new Guest(machine, words, false);
+  return new Guest(machine, words, { softDirty: false, program: 'in use' });
 }
 
 /** A machine of the kernel with the HMM test device: two private units, two coherent if it can. */
@@ -58,7 +58,10 @@ function bootHmm(
   const { config, units } = withHmmUnits(recordMachine(topology), description);
   const device = testHmm({ units });
   const plugins = [words.plugin(), zramSwap(ZRAM), device];
-  const guest = new Guest(createMachine(config, plugins), words, false);
+  const guest = new Guest(createMachine(config, plugins), words, {
+    softDirty: false,
+    program: 'counted',
+  });
   guest.hmm = new ZoneDeviceUnits(device, units.length);
   guest.machine.swap.stopAllocating();
   replayBootHistory(guest.machine, config, kase);

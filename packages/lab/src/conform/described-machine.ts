@@ -61,7 +61,7 @@ export function describedMachine(description: JsonObject): DescribedMachine {
   const distances = distancesOf(description);
   const config: MachineConfig = {
     seed: 1,
-    sysctl: { lru_gen: 7, thp_enabled: 'madvise' },
+    sysctl: { lru_gen: 7, thp_enabled: 'madvise', osrelease: '7.0' },
     nodes,
     distances,
     bootMinFreeKbytes: 0,

@@ -12,7 +12,15 @@ import {
 import type { HmmFile, HmmUnits } from './hmm/hmm-unit.js';
 import type { JsonObject } from './json.js';
 import { hasNoKernel } from './kernel-files.js';
-import { mapRecorder, recorderScratch, type Scratch, warmUp } from './recorder-areas.js';
+import {
+  mapRecorder,
+  recorderProgram,
+  recorderScratch,
+  type Scratch,
+  startRecorder,
+  useProgram,
+  warmUp,
+} from './recorder-areas.js';
 import { type Step, StepError } from './step.js';
 import type { WordData } from './word-data.js';
 
@@ -138,13 +146,27 @@ export const RECORDER_CHILD_PAGES = 218;
 /** Nanoseconds in a millisecond. */
 const MS = 1_000_000;
 
+/** What the recorder's processes share; the program's file only where it is in use. */
+interface Recorder {
+  readonly scratch: Scratch;
+  readonly program: Scratch | null;
+}
+
+/** How a guest differs from others. */
+export interface GuestOptions {
+  /** Does the kernel track soft-dirty pages (CONFIG_MEM_SOFT_DIRTY)? */
+  readonly softDirty: boolean;
+  /** Does the recorder's own program use pages of the machine, or are they only counted? */
+  readonly program: 'counted' | 'in use';
+}
+
 /** One booted machine and the tasks of a case. */
 export class Guest {
   private readonly tasks: GuestTask[] = [];
   /** Its HMM test devices, if it has any. */
   hmm: HmmUnits | null = null;
   /** What its processes share. */
-  private recorder: Scratch | null = null;
+  private recorder: Recorder | null = null;
   /** `vmstat_begin`. */
   readonly vmstat = new Map<string, number>();
   /** `node_begin`, by node and field. */
@@ -162,23 +184,41 @@ export class Guest {
     nodes: [],
   };
 
-  /** @param softDirty does the kernel track soft-dirty pages (CONFIG_MEM_SOFT_DIRTY)? */
   constructor(
     readonly machine: Machine,
     readonly words: WordData,
-    readonly softDirty = true,
+    private readonly options: GuestOptions = { softDirty: true, program: 'counted' },
   ) {}
+
+  /** Does the kernel track soft-dirty pages? */
+  get softDirty(): boolean {
+    return this.options.softDirty;
+  }
 
   /** A fresh task on CPU 0. */
   spawn(name: string): GuestTask {
     const made = new GuestTask(name, this.machine.createTask(name, this.machine.nodes.nidOfCpu(0)));
     made.task.struct.onPoison = 'signal';
     made.task.struct.rssElsewhere = RECORDER_PAGES;
-    this.recorder ??= recorderScratch(this.machine);
-    mapRecorder(this.machine, made.task.mm, this.recorder);
+    const { scratch, program } = this.start();
+    mapRecorder(this.machine, made.task.mm, scratch);
+    if (program !== null) {
+      made.task.struct.rssElsewhere = 0;
+      useProgram(this.machine, made.task, program);
+    }
     warmUp(made.task);
     this.tasks.push(made);
     return made;
+  }
+
+  /** What the recorder's processes share, made with the first. */
+  private start(): Recorder {
+    if (this.recorder !== null) return this.recorder;
+    const scratch = recorderScratch(this.machine);
+    const isCounted = this.options.program === 'counted';
+    if (!isCounted) startRecorder(this.machine, scratch);
+    this.recorder = { scratch, program: isCounted ? null : recorderProgram(this.machine) };
+    return this.recorder;
   }
 
   add(task: GuestTask): void {

@@ -9,6 +9,7 @@ import {
   VM_ACCOUNT,
   VM_DONTEXPAND,
   VM_GROWSDOWN,
+  VM_LOCKED,
   VM_MAYEXEC,
   VM_MAYREAD,
   VM_MAYSHARE,
@@ -59,6 +60,41 @@ export function mapBounce(machine: Machine, task: Task): void {
   const flags = RW | VM_SHARED | VM_MAYSHARE;
   machine.mmap.mmap(task.mm, BOUNCE.at, BOUNCE.pages, flags, { file, pgoff: 0 });
   for (let vpn = BOUNCE.at; vpn < BOUNCE.at + BOUNCE.pages; vpn++) task.write(vpn);
+}
+
+/** Pages of the program's file that every task of it uses, and that are in its file. */
+const TEXT_USED = 152;
+const PROGRAM_BYTES = 974_456;
+/** Private pages of the program beside its data: of the task that starts the others, of each. */
+const OWN = { at: 0x700, ofStarter: 36, ofTask: 2 } as const;
+/** Pages of the shared memory that are locked, by the task that started the others. */
+const SCRATCH_LOCKED = 1937;
+
+/** The file of the recorder's program. */
+export function recorderProgram({ files }: Machine): Scratch {
+  return { file: files.create('regular', '/init', PROGRAM_BYTES), pgoff: 0 };
+}
+
+/** The task that started the others has the shared memory in use and part of it locked. */
+export function startRecorder(machine: Machine, scratch: Scratch): void {
+  const task = machine.createTask('recorder', machine.nodes.nidOfCpu(0));
+  const { at, pages } = SCRATCH;
+  const shared = RW | VM_SHARED | VM_MAYSHARE;
+  const rest = { ...scratch, pgoff: SCRATCH_LOCKED };
+  machine.mmap.mmap(task.mm, at, SCRATCH_LOCKED, shared | VM_LOCKED, scratch);
+  machine.mmap.mmap(task.mm, at + SCRATCH_LOCKED, pages - SCRATCH_LOCKED, shared, rest);
+  for (let vpn = at; vpn < at + pages; vpn++) task.write(vpn);
+  machine.mmap.mmap(task.mm, OWN.at, OWN.ofStarter, RW | VM_ACCOUNT);
+  for (let vpn = OWN.at; vpn < OWN.at + OWN.ofStarter; vpn++) task.write(vpn);
+}
+
+/** Uses all of the program and of the shared memory that a task of the recorder does. */
+export function useProgram({ mmap }: Machine, task: Task, program: Scratch): void {
+  mmap.mmap(task.mm, TEXT.at, TEXT.pages, RX, program);
+  for (let vpn = TEXT.at; vpn < TEXT.at + TEXT_USED; vpn++) task.read(vpn);
+  for (let vpn = SCRATCH.at; vpn < SCRATCH.at + SCRATCH.pages; vpn++) task.write(vpn);
+  mmap.mmap(task.mm, OWN.at, OWN.ofTask, RW | VM_ACCOUNT);
+  for (let vpn = OWN.at; vpn < OWN.at + OWN.ofTask; vpn++) task.write(vpn);
 }
 
 /** Stores to what a program has for itself alone, as the recorder does when a task begins. */

@@ -1,3 +1,4 @@
+import { MmError } from '@mm-lab/mm-core';
 import { bootGuest } from './booted.js';
 import type { RecordCase } from './conform-case.js';
 import { deathOf, type Guest } from './guest.js';
@@ -5,7 +6,7 @@ import { isObject, type Json, type JsonObject, listAt } from './json.js';
 import { ANY_STEP, type Op, RANGE } from './ops/op.js';
 import { OPS } from './ops/registry.js';
 import type { StepAnswer } from './outcome.js';
-import { Step, StepError } from './step.js';
+import { Endless, Step, StepError } from './step.js';
 
 /** What became of a case's steps. */
 export interface RecordRun {
@@ -13,6 +14,9 @@ export interface RecordRun {
   /** Why the last step was not finished. */
   readonly stopped?: { readonly step: number; readonly op: string; readonly message: string };
 }
+
+/** After so long the recorder kills a task whose step does not end, unless the step says. */
+const TIMEOUT_MS = 60_000;
 
 /** What a step takes on the guest: enough for background work to catch up. */
 const STEP_MS = 2;
@@ -46,9 +50,21 @@ function perform(step: Step, guest: Guest): JsonObject {
   // A task that died in a step of the recorder itself is missed only now.
   guest.reap();
   if (task.death !== null) return deathOf(task.death);
-  const result = op.run(step, task, guest);
-  guest.reap();
-  return task.death === null ? result : deathOf(task.death);
+  try {
+    const result = op.run(step, task, guest);
+    guest.reap();
+    return task.death === null ? result : deathOf(task.death);
+  } catch (error) {
+    if (!isEndless(error)) throw error;
+    guest.sleep(step.int('timeout_ms', TIMEOUT_MS));
+    guest.kill(task);
+    return { error: 'timeout' };
+  }
+}
+
+/** A call that does not return, or an access that faults again and again. */
+function isEndless(error: unknown): boolean {
+  return error instanceof Endless || (error instanceof MmError && error.code === 'ACCESS_LIVELOCK');
 }
 
 function checkFields(step: Step, op: Op): void {

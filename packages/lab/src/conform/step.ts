@@ -5,6 +5,11 @@ export class StepError extends Error {
   override readonly name = 'StepError';
 }
 
+/** A call of a step goes on until its task is killed. */
+export class Endless extends Error {
+  override readonly name = 'Endless';
+}
+
 /** A step of a case, read as the recorder reads it: missing fields have defaults. */
 export class Step {
   readonly op: string;

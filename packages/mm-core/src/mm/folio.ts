@@ -23,6 +23,7 @@ import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
+import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
 import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
 
@@ -70,6 +71,7 @@ export class Folios {
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
   ) {}
 
   /** folio_get: the folio must have a reference already. */
@@ -125,9 +127,10 @@ export class Folios {
     if (large || batch.length >= PAGEVEC_SIZE) this.drainLazyfree();
   }
 
-  /** A page that a fault brings in was used once; one of the working set is active. */
+  /** A page that a fault brings in was used once; before 7.1 it, later a known one is active. */
   private noteFault(folio: number): void {
-    const used = this.table.has(folio, PG_workingset) ? PG_active : PG_referenced;
+    const isActive = this.sysctl.osrelease === '7.0' || this.table.has(folio, PG_workingset);
+    const used = isActive ? PG_active : PG_referenced;
     this.table.set(folio, used);
   }
 

@@ -28,6 +28,7 @@ import { applyProportionalProtection, belowLow, belowMin } from './memcg-protect
 import { DEF_PRIORITY, hintsOf, MAX_SWAPPINESS, type ScanControl } from './scan-control.js';
 import { type ScanCounters, ScanCountersToken } from './scan-counters.js';
 import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
+import { Sysctl } from './sysctl.js';
 
 /** A tier is spared when its share of refaults is half as large again as the first one's. */
 const FIRST_TIER_GAIN = 2;
@@ -59,6 +60,7 @@ export class LruGen {
     @inject(AnonReclaimToken) private readonly anon: AnonReclaim,
     @inject(ShrinkFolioListToken) private readonly shrinker: ShrinkFolioList,
     @inject(ScanCountersToken) private readonly counters: ScanCounters,
+    @inject(Sysctl) private readonly sysctl: Sysctl,
   ) {}
 
   /**
@@ -83,6 +85,10 @@ export class LruGen {
     const memcg = this.memcgs.get(lruvec.memcg);
     const target = sc.targetMemcg ?? null;
     const swappiness = this.anon.ofLruvec(lruvec, sc);
+    if (this.sysctl.osrelease === '7.0') {
+      yield* this.shrinkLruvecOf70(lruvec, sc, swappiness);
+      return;
+    }
     let left = this.getNrToScan(lruvec, memcg, sc, swappiness);
     while (left > 0) {
       if (belowMin(target, memcg)) return;
@@ -93,6 +99,35 @@ export class LruGen {
       yield;
       if (this.shouldAbort(lruvec.nid, sc) || (aged && isRootReclaim(sc))) return;
       left -= scanned;
+    }
+  }
+
+  /**
+   * The same before 7.1: what there is to scan is computed anew for each batch, and a lruvec low on
+   * cold folios is aged instead of evicted from.
+   */
+  private *shrinkLruvecOf70(
+    lruvec: Lruvec,
+    sc: ScanControl,
+    swappiness: number,
+  ): Generator<void, void> {
+    const memcg = this.memcgs.get(lruvec.memcg);
+    const target = sc.targetMemcg ?? null;
+    for (let scanned = 0; ; ) {
+      if (belowMin(target, memcg)) return;
+      const isAged = this.shouldRunAging(lruvec, { ...sc, priority: 0 }, swappiness);
+      const isOver = evictableMinSeq(lruvec, swappiness) + MIN_NR_GENS > lruvec.maxSeq;
+      if (isAged && memcg.online && sc.priority < DEF_PRIORITY) {
+        this.aging.incMaxSeq(lruvec, swappiness);
+        return;
+      }
+      const pages = isOver ? 0 : this.getNrToScan(lruvec, memcg, sc, swappiness);
+      if (pages <= 0) return;
+      const delta = this.evictFolios(Math.min(pages, MIN_LRU_BATCH), lruvec, sc, swappiness);
+      if (delta === 0) return;
+      scanned += delta;
+      yield;
+      if (scanned >= pages || this.shouldAbort(lruvec.nid, sc)) return;
     }
   }
 

@@ -73,6 +73,8 @@ export interface Sysctl {
   overcommit_ratio: number;
   /** Areas that an address space may have. */
   max_map_count: number;
+  /** kernel.osrelease: whose eviction from the multi-generational LRU it is, where they differ. */
+  osrelease: '7.0' | '7.3';
   /** Lowest address that a program without CAP_SYS_RAWIO may map. */
   mmap_min_addr: number;
 }
@@ -118,5 +120,6 @@ export const SYSCTL_DEFAULTS: Sysctl = {
   overcommit_memory: 0,
   overcommit_ratio: 50,
   max_map_count: 65530,
+  osrelease: '7.3',
   mmap_min_addr: 65536,
 };

@@ -1,6 +1,6 @@
-import { EPERM, PR_SET_THP_DISABLE, plainCreds } from '@mm-lab/mm-core';
+import { EINTR, EPERM, PR_SET_THP_DISABLE, plainCreds } from '@mm-lab/mm-core';
 import { returned } from '../result.js';
-import type { Step } from '../step.js';
+import { Endless, type Step } from '../step.js';
 import { isMapFile, writeMapFile } from './map-files.js';
 import type { TaskOp } from './op.js';
 
@@ -69,7 +69,25 @@ export const procWriteOp: TaskOp = {
     const path = step.text('path', '');
     const value = step.text('value', '');
     if (isMapFile(path)) return returned(writeMapFile(guest, task, path, value));
-    return returned(guest.call(task, (caller) => guest.writeFile(path, value, caller)));
+    const rc = guest.call(task, (caller) => guest.writeFile(path, value, caller));
+    if (rc === -EINTR) throw new Endless();
+    return returned(rc);
+  },
+};
+
+/** read(2) of a whole file; of those on disk there is only the recorder's program. */
+export const readFileOp: TaskOp = {
+  acts: 'task',
+  fields: ['path'],
+  run: (step, task, { machine }) => {
+    const path = step.text('path', '');
+    const file = [...machine.files.all()].find(({ name }) => name === path);
+    if (file === undefined) return { bytes: 0 };
+    for (let index = 0; index < file.sizePages; index++) {
+      machine.filemap.read(file, index, task.task.struct.nid);
+    }
+    machine.spend();
+    return { bytes: file.sizeBytes };
   },
 };
 

@@ -14,7 +14,14 @@ import {
   migratePagesOp,
   setMempolicyOp,
 } from './policy-ops.js';
-import { dropCapsOp, pinCpuOp, prctlThpDisableOp, procWriteOp, rlimitOp } from './process-ops.js';
+import {
+  dropCapsOp,
+  pinCpuOp,
+  prctlThpDisableOp,
+  procWriteOp,
+  readFileOp,
+  rlimitOp,
+} from './process-ops.js';
 import {
   madviseOp,
   mincoreOp,
@@ -81,6 +88,7 @@ export const OPS: Readonly<Record<string, Op>> = {
   pin_cpu: pinCpuOp,
   process_madvise: processMadviseOp,
   prctl_thp_disable: prctlThpDisableOp,
+  read_file: readFileOp,
   proc_write: procWriteOp,
   rlimit: rlimitOp,
   set_mempolicy: setMempolicyOp,
