@@ -64,6 +64,8 @@ export interface CoherentCounts {
   freed: number;
 }
 
+/** migrate_pages ends at the first folio that finds no room: the rest gets another try. */
+const ROUNDS = 2;
 /** Folios per migrate_pages call, as do_pages_move has it. */
 const BATCH_FOLIOS = 512;
 
@@ -80,6 +82,8 @@ const DEVICE_GFP = GFP_PRIVATE | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_NOWARN;
 export class CoherentDriver {
   readonly counts: CoherentCounts = { movedIn: 0, movedOut: 0, left: 0, departed: 0, freed: 0 };
   private nid = -1;
+  /** Fails the next destination on the device or off it, for tests; answers once. */
+  failNext: () => boolean = () => false;
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -145,6 +149,29 @@ export class CoherentDriver {
     return result;
   }
 
+  /** Is the page on the device? */
+  has(pfn: number): boolean {
+    return this.nid >= 0 && this.nodes.nidOf(pfn) === this.nid;
+  }
+
+  /**
+   * Makes room: every page of the node that can move goes to system memory. @returns base pages
+   * that moved
+   */
+  evict(nid = this.anyNode()): number {
+    if (this.nid < 0) return 0;
+    this.folios.lruAddDrainAll();
+    const { base, spannedPages } = this.nodes.pgdat(this.nid);
+    const list: number[] = [];
+    for (let pfn = base; pfn < base + spannedPages; pfn++) {
+      if (this.table.head(pfn) === pfn && this.folios.isolateLru(pfn)) list.push(pfn);
+    }
+    const before = this.pagesOf(list);
+    this.migrateOut(list, nid);
+    for (const folio of list) this.folios.putbackLru(folio);
+    return before - this.pagesOf(list);
+  }
+
   private checkRange(mm: MmStruct, start: number, pages: number): number {
     if (this.nid < 0) return -ENODEV;
     if (!(pages > 0) || start < 0) return -EINVAL;
@@ -170,8 +197,10 @@ export class CoherentDriver {
       const batch = wanted.slice(at, at + BATCH_FOLIOS);
       const list = batch.filter((folio) => this.folios.isolateLru(folio));
       const before = this.pagesOf(list);
-      if (way === 'in') this.migrateTo(list, this.nid, MIGRATE_SYNC, MR_SYSCALL);
-      else this.migrateOut(list, nid);
+      for (let round = 0; round < ROUNDS && list.length > 0; round++) {
+        if (way === 'in') this.migrateTo(list, this.nid, MIGRATE_SYNC, MR_SYSCALL);
+        else this.migrateOut(list, nid);
+      }
       moved += before - this.pagesOf(list);
       for (const folio of list) this.folios.putbackLru(folio);
     }
@@ -185,6 +214,7 @@ export class CoherentDriver {
       mode,
       reason,
       newFolio: (src) => {
+        if (this.failNext()) return -1;
         const order = this.table.order[src]!;
         const gfp = DEVICE_GFP | (order > 0 ? __GFP_COMP : 0);
         return this.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
@@ -198,6 +228,7 @@ export class CoherentDriver {
       mode: MIGRATE_SYNC,
       reason: MR_SYSCALL,
       newFolio: (src) => {
+        if (this.failNext()) return -1;
         const order = this.table.order[src]!;
         const gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | (order > 0 ? __GFP_COMP : 0);
         return this.pageAlloc.alloc({ gfp, order, nid, nodemask: null });

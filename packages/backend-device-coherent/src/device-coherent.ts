@@ -2,12 +2,17 @@ import {
   assert,
   createToken,
   deviceToken,
+  MemoryToken,
   MmError,
   type MmStruct,
+  mirrorParts,
   type Plugin,
+  PtesToken,
   type Token,
+  WorkToken,
 } from '@mm-lab/mm-core';
 import { CoherentDriver, type MoveResult } from './coherent-driver.js';
+import { CoherentHandle, type HandleParts } from './coherent-handle.js';
 
 /** Coherent device memory on a private node. */
 export interface DeviceCoherentOptions {
@@ -25,6 +30,8 @@ export interface DeviceCoherentPlugin extends Plugin {
   migrateToDevice(mm: MmStruct, start: number, pages: number): MoveResult;
   /** @see CoherentDriver.migrateToSystem */
   migrateToSystem(mm: MmStruct, start: number, pages: number, nid?: number): MoveResult;
+  /** Opens the device for an address space. */
+  open(mm: MmStruct): CoherentHandle;
 }
 
 /**
@@ -35,6 +42,7 @@ export function deviceCoherent(options: DeviceCoherentOptions): DeviceCoherentPl
   const name = options.name ?? 'device-coherent';
   const token: Token<CoherentDriver> = createToken(name);
   let driver: CoherentDriver | null = null;
+  let handleParts: HandleParts | null = null;
   const probed = (): CoherentDriver => {
     assert(driver !== null, 'the plugin is part of a machine');
     return driver;
@@ -49,6 +57,12 @@ export function deviceCoherent(options: DeviceCoherentOptions): DeviceCoherentPl
       const rc = made.probe(options.nid, backing);
       if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
       driver = made;
+      handleParts = {
+        mirror: mirrorParts(services),
+        ptes: services.get(PtesToken),
+        memory: services.get(MemoryToken),
+        work: services.get(WorkToken),
+      };
     },
     remove: () => {
       const rc = driver?.remove() ?? 0;
@@ -57,6 +71,10 @@ export function deviceCoherent(options: DeviceCoherentOptions): DeviceCoherentPl
     stats: () => (driver === null ? {} : statsOf(driver)),
     migrateToDevice: (mm, start, pages) => probed().migrateToDevice(mm, start, pages),
     migrateToSystem: (mm, start, pages, nid) => probed().migrateToSystem(mm, start, pages, nid),
+    open: (mm) => {
+      assert(handleParts !== null, 'the plugin is part of a machine');
+      return new CoherentHandle(handleParts, probed(), mm);
+    },
   };
 }
 

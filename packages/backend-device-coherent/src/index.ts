@@ -3,6 +3,7 @@ export {
   CoherentDriver,
   type MoveResult,
 } from './coherent-driver.js';
+export { CoherentHandle, type HandleParts } from './coherent-handle.js';
 export {
   type DeviceCoherentOptions,
   type DeviceCoherentPlugin,

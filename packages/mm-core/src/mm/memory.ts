@@ -109,6 +109,20 @@ export class Memory {
     return result;
   }
 
+  /**
+   * Gives a virtual page that the shared zero page stands for a page of its own, also where nobody
+   * may store (FAULT_FLAG_UNSHARE, as a pin has it). @returns VM_FAULT_* bits
+   */
+  unshareZero(mm: MmStruct, vpn: number, nid: number): number {
+    const vma = mm.find(vpn);
+    const slot = this.ptes.find(mm.id, vpn);
+    const bits = slot < 0 ? 0 : this.ptes.bits[slot]!;
+    if (vma === null || !pteMapsPage(bits) || (bits & PTE_SPECIAL) === 0) return 0;
+    this.work.cpuNid = nid;
+    const value = this.ptes.value[slot]!;
+    return this.writeFault.unshare(new FaultContext(mm, vma, vpn, slot, false, nid, bits, value));
+  }
+
   /** hugetlb_fault, or __handle_mm_fault's way down the tables. */
   private dispatch(vmf: FaultContext): number {
     if ((vmf.vma.flags & VM_HUGETLB) !== 0) return this.hugetlbFault.handle(vmf);
