@@ -246,7 +246,8 @@ function verifyFiles({ files, pageCache, table }: Machine): void {
       assert(!file.swapped.has(index), `page ${index} of file ${file.ino} is in one place`);
     }
   }
-  assert(cached === pageCache.folioList().length, 'every cached page belongs to a known file');
+  const held = pageCache.folioList().reduce((sum, folio) => sum + table.nrPages(folio), 0);
+  assert(cached === held, 'every cached page belongs to a known file');
 }
 
 function bump(counts: Map<number, number>, key: number): void {

@@ -1,9 +1,12 @@
 import type { Services } from '../base/di.js';
 import { AnonFault, AnonFaultToken } from '../mm/anon-fault.js';
 import { Collapse, CollapseToken } from '../mm/collapse.js';
+import { CollapseAlloc, CollapseAllocToken } from '../mm/collapse-alloc.js';
+import { CollapseFile, CollapseFileToken } from '../mm/collapse-file.js';
 import { CollapseScan, CollapseScanToken } from '../mm/collapse-scan.js';
 import { DeferredSplit, DeferredSplitToken } from '../mm/deferred-split.js';
 import { DeferredSplitScan, DeferredSplitScanToken } from '../mm/deferred-split-scan.js';
+import { FilePmd, FilePmdToken } from '../mm/file-pmd.js';
 import { HugeFault, HugeFaultToken } from '../mm/huge-fault.js';
 import { HugeMemory, HugeMemoryToken } from '../mm/huge-memory.js';
 import { HugeZero, HugeZeroToken } from '../mm/huge-zero.js';
@@ -30,7 +33,10 @@ export function bindHugePages(services: Services): void {
   services.bind(HugeZeroToken, HugeZero);
   services.bind(AnonFaultToken, AnonFault);
   services.bind(HugeFaultToken, HugeFault);
+  services.bind(FilePmdToken, FilePmd);
   services.bind(CollapseScanToken, CollapseScan);
+  services.bind(CollapseAllocToken, CollapseAlloc);
+  services.bind(CollapseFileToken, CollapseFile);
   services.bind(CollapseToken, Collapse);
   services.bind(KhugepagedToken, Khugepaged);
   services.bind(HugetlbToken, Hugetlb);

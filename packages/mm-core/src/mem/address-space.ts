@@ -10,6 +10,9 @@ export interface PageImage {
 /** What stands behind a file: memory that may be swapped, or a disk that it can be read from. */
 export type FileKind = 'shmem' | 'regular' | 'hugetlb';
 
+/** What Linux calls the file behind a shared anonymous mapping. */
+export const ANON_SHMEM_NAME = 'dev/zero';
+
 /**
  * The pages of one file (struct address_space with what mm needs of its inode). Indices are pages
  * from the file's start. An index is in `pages` or in `swapped` or in neither, never in both.
@@ -21,6 +24,11 @@ export class AddressSpace {
   readonly shadows = new Map<number, number>();
   /** Swap entries by index; memory of a regular file is never here. */
   readonly swapped = new Map<number, number>();
+  /**
+   * Blocks that went to swap as one folio: order by first index. A block stays one while all of it
+   * is in `swapped`.
+   */
+  readonly swappedLarge = new Map<number, number>();
   /** Contents that a read of the file must find, by index: a version; absent = never written. */
   readonly expected = new Map<number, number>();
   /** Pages on disk by index; always empty for shmem. */
@@ -38,6 +46,11 @@ export class AddressSpace {
     /** i_size in bytes. */
     public sizeBytes: number,
   ) {}
+
+  /** Is it the memory of a shared anonymous mapping, which no name leads to (vma_is_anon_shmem)? */
+  get isAnonymous(): boolean {
+    return this.kind === 'shmem' && this.name === ANON_SHMEM_NAME;
+  }
 
   /** Pages that the file has, the last one perhaps in part. */
   get sizePages(): number {

@@ -1,16 +1,15 @@
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from '../abi/errno.js';
-import { __GFP_ZERO, GFP_TRANSHUGE, GFP_TRANSHUGE_LIGHT } from '../abi/gfp.js';
 import { PTE_SPECIAL, PTE_WRITTEN, pteMapsPage } from '../abi/pte.js';
 import { VM_FAULT_ERROR } from '../abi/vm-fault.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
-import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
-import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type AnonFault, AnonFaultToken } from './anon-fault.js';
+import { type CollapseAlloc, CollapseAllocToken } from './collapse-alloc.js';
+import { type CollapseFile, CollapseFileToken } from './collapse-file.js';
 import {
   type Collapser,
   type CollapseScan,
@@ -21,39 +20,32 @@ import { CostModel } from './cost-model.js';
 import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
-import { type Memcontrol, MemcontrolToken } from './memcontrol.js';
 import { type Memory, MemoryToken } from './memory.js';
 import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
-import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type ThpSettings, ThpSettingsToken } from './thp-settings.js';
 import { type Work, WorkToken } from './work.js';
 import { type Zap, ZapToken } from './zap.js';
 
 /**
  * Makes one huge page of the pages of a PMD (mm/khugepaged.c:collapse_huge_page) and
- * madvise(MADV_COLLAPSE). Simplified: anonymous memory only, to PMD order only.
+ * madvise(MADV_COLLAPSE). Simplified: to PMD order only; of files only shared memory.
  */
 @injectable()
 export class Collapse {
-  private readonly allocated = Vmstat.index('thp_collapse_alloc');
-  private readonly failed = Vmstat.index('thp_collapse_alloc_failed');
-
   constructor(
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(CollapseAllocToken) private readonly allocator: CollapseAlloc,
+    @inject(CollapseFileToken) private readonly file: CollapseFile,
     @inject(AnonFaultToken) private readonly anonFault: AnonFault,
-    @inject(MemcontrolToken) private readonly memcontrol: Memcontrol,
     @inject(MemoryToken) private readonly memory: Memory,
     @inject(ZapToken) private readonly zap: Zap,
     @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
     @inject(CollapseScanToken) private readonly scanner: CollapseScan,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
-    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
-    @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -81,14 +73,11 @@ export class Collapse {
   /** Scans one PMD and collapses it if it may be. */
   pmd(mm: MmStruct, vma: Vma, first: number, by: Collapser): ScanResult {
     this.work.charge(this.cost.ns.scanPage);
+    if (vma.file !== null) return this.file.pmd(mm, { vma, file: vma.file }, first, by);
     const { result, nodeLoad, unmapped } = this.scanner.scan(mm, vma, first, by);
     if (result !== 'succeed') return result;
-    const folio = this.alloc(mm, nodeLoad, by);
-    if (folio < 0) return 'alloc huge page fail';
-    if (this.memcontrol.charge(folio, mm, GFP_TRANSHUGE) < 0) {
-      this.folios.put(folio);
-      return 'cgroup charge fail';
-    }
+    const folio = this.allocator.alloc(mm, nodeLoad, by);
+    if (typeof folio !== 'number') return folio;
     const ready = this.prepare(mm, vma, first, by, unmapped);
     if (ready !== 'succeed') {
       this.folios.put(folio);
@@ -100,25 +89,6 @@ export class Collapse {
 
   private mayCollapse(mm: MmStruct, vma: Vma): boolean {
     return this.thp.allowableOrders(mm, vma, 'forced_collapse', 1 << PMD_ORDER) !== 0;
-  }
-
-  /**
-   * A huge page of the node that most pages are on; of several such nodes the first, but any of
-   * them will do (collapse_find_target_node, alloc_charge_folio).
-   */
-  private alloc(mm: MmStruct, nodeLoad: ReadonlyMap<number, number>, by: Collapser): number {
-    const most = Math.max(0, ...nodeLoad.values());
-    const nodemask = new Set<number>();
-    for (const { nid } of this.nodes.all()) {
-      if ((nodeLoad.get(nid) ?? 0) === most) nodemask.add(nid);
-    }
-    const light = by === 'khugepaged' && !this.thp.khugepaged.defrag;
-    const gfp = (light ? GFP_TRANSHUGE_LIGHT : GFP_TRANSHUGE) | __GFP_ZERO;
-    const nid = Math.min(...nodemask);
-    const folio = this.pageAlloc.alloc({ gfp, order: PMD_ORDER, nid, nodemask });
-    this.vmstat.add(folio < 0 ? this.failed : this.allocated, 1);
-    if (folio >= 0) this.memcgs.countMm(mm, this.allocated, 1);
-    return folio;
   }
 
   /** Brings in what is in swap, then looks once more (__collapse_huge_page_swapin, _isolate). */
@@ -183,6 +153,7 @@ const ENDS_WALK: ReadonlySet<ScanResult> = new Set([
   'cgroup charge fail',
   'exceed none pte',
   'fail',
+  'truncated',
 ]);
 
 /** madvise_collapse_errno. */

@@ -21,7 +21,7 @@ import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { pageProtWrites } from '../mem/page-prot.js';
-import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import {
   isUffdWpMarker,
   userfaultfdMinor,
@@ -31,6 +31,7 @@ import {
 import { pageIndex, type Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
+import { type FilePmd, FilePmdToken } from './file-pmd.js';
 import { type Filemap, FilemapToken } from './filemap.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
@@ -49,6 +50,7 @@ export class FileFault {
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FilemapToken) private readonly filemap: Filemap,
+    @inject(FilePmdToken) private readonly filePmd: FilePmd,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
@@ -78,7 +80,7 @@ export class FileFault {
     if (this.ptes.bits[vmf.slot] !== vmf.bits) return 0;
     const page = this.page(vmf, file);
     if (page.pfn < 0) return -page.pfn;
-    this.map(vmf, vmf.slot, page.pfn, PTE_ACCESSED);
+    this.finish(vmf, page.pfn, PTE_ACCESSED);
     return page.isMajor ? VM_FAULT_MAJOR : 0;
   }
 
@@ -86,8 +88,8 @@ export class FileFault {
     this.work.charge(this.cost.ns.trap);
     const page = this.page(vmf, file);
     if (page.pfn < 0) return -page.pfn;
-    this.map(vmf, vmf.slot, page.pfn, PTE_ACCESSED | PTE_WRITE | PTE_MKDIRTY);
-    this.table.set(page.pfn, PG_dirty);
+    this.finish(vmf, page.pfn, PTE_ACCESSED | PTE_WRITE | PTE_MKDIRTY);
+    this.table.set(this.table.head(page.pfn), PG_dirty);
     return page.isMajor ? VM_FAULT_MAJOR : 0;
   }
 
@@ -118,7 +120,7 @@ export class FileFault {
     const index = pageIndex(vmf.vma, vmf.vpn);
     if (index >= file.sizePages) return { pfn: -VM_FAULT_SIGBUS, isMajor: false };
     if (isUsersBusiness(vmf.vma, file, index)) return { pfn: -VM_FAULT_SIGBUS, isMajor: false };
-    const page = this.filemap.getFolio(file, index, vmf.nid);
+    const page = this.filemap.getFolio(file, index, vmf.nid, vmf);
     if (page.pfn < 0) return { pfn: -VM_FAULT_OOM, isMajor: false };
     if (!this.table.has(page.pfn, PG_hwpoison)) return page;
     return { pfn: -VM_FAULT_HWPOISON, isMajor: false };
@@ -135,15 +137,44 @@ export class FileFault {
     const table = Math.floor(vpn / PTRS_PER_PTE) * PTRS_PER_PTE;
     const window = Math.floor(vpn / pages) * pages;
     const from = Math.max(window, vma.start, table);
+    const cached = file.pages.get(pageIndex(vma, from));
+    const folio = cached === undefined ? -1 : this.table.head(cached);
+    if (folio >= 0 && this.filePmd.set(vmf.mm, vma, vpn, folio, false)) return;
     const fileEnd = vma.start + (file.sizePages - vma.pgoff);
     const to = Math.min(window + pages, vma.end, table + PTRS_PER_PTE, fileEnd);
     for (let at = from; at < to; at++) {
       const pfn = file.pages.get(pageIndex(vma, at));
       const slot = this.ptes.slot(vmf.mm.id, at);
       if (pfn === undefined || this.ptes.bits[slot] !== 0) continue;
-      if (this.table.has(pfn, PG_hwpoison | PG_locked)) continue;
+      if (this.table.has(pfn, PG_hwpoison) || this.table.has(this.table.head(pfn), PG_locked))
+        continue;
       this.map(vmf, slot, pfn, at === vpn ? PTE_ACCESSED : 0);
     }
+  }
+
+  /**
+   * Maps the folio of a page: by one entry of a PMD, else as many of its pages as there are if all
+   * their entries are empty and in the area, else the page alone (finish_fault).
+   */
+  private finish(vmf: FaultContext, pfn: number, bits: number): void {
+    const { mm, vma, vpn, slot } = vmf;
+    const folio = this.table.head(pfn);
+    if (this.filePmd.set(mm, vma, vpn, folio, (bits & PTE_WRITE) !== 0)) return;
+    const pages = this.table.nrPages(folio);
+    const before = pfn - folio;
+    const first = slot - before;
+    const isInTable = first >> LEAF_SHIFT === (first + pages - 1) >> LEAF_SHIFT;
+    const isInArea = vpn - before >= vma.start && vpn - before + pages <= vma.end;
+    if (vma.uffd !== null || !isInTable || !isInArea || !this.isEmpty(first, pages)) {
+      this.map(vmf, slot, pfn, bits);
+      return;
+    }
+    for (let at = 0; at < pages; at++) this.map(vmf, first + at, folio + at, bits);
+  }
+
+  private isEmpty(first: number, pages: number): boolean {
+    for (let at = 0; at < pages; at++) if (this.ptes.bits[first + at] !== 0) return false;
+    return true;
   }
 
   /**
@@ -151,11 +182,11 @@ export class FileFault {
    * writable from the start, a load's too (vma_wants_writenotify).
    */
   private map(vmf: FaultContext, slot: number, pfn: number, bits: number): void {
-    this.folios.get(pfn);
+    this.folios.get(this.table.head(pfn));
     const open = pageProtWrites(vmf.vma);
     const wanted = PTE_PRESENT | bits | (open ? PTE_WRITE : 0);
     this.mapping.map(slot, pfn, this.protectedAs(slot, wanted));
-    this.mlockFolio.mapped(pfn, vmf.vma);
+    this.mlockFolio.mapped(this.table.head(pfn), vmf.vma);
   }
 
   private protectedAs(slot: number, bits: number): number {

@@ -6,6 +6,7 @@ import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Migrate, MigrateToken } from './migrate.js';
@@ -37,8 +38,13 @@ export class Filemap {
   ) {}
 
   /** The page at `index`, read in or made if need be (filemap_fault, shmem_fault). */
-  getFolio(file: AddressSpace, index: number, nid: number): FilePage {
-    if (file.kind === 'shmem') return this.shmem.getFolio(file, index, nid);
+  getFolio(
+    file: AddressSpace,
+    index: number,
+    nid: number,
+    vmf: FaultContext | null = null,
+  ): FilePage {
+    if (file.kind === 'shmem') return this.shmem.getFolio(file, index, nid, vmf);
     const cached = this.cache.find(file, index);
     if (cached >= 0) return { pfn: cached, isMajor: false };
     const pfn = this.fill(file, index, nid, 'read');
@@ -56,7 +62,7 @@ export class Filemap {
     if (page < 0) return page;
     const version = this.contents.store(page, index);
     file.expected.set(index, version);
-    this.table.set(page, PG_dirty);
+    this.table.set(this.table.head(page), PG_dirty);
     this.contents.onChangedBehind(page);
     return version;
   }

@@ -40,8 +40,8 @@ export class FolioPrealloc {
   }
 
   /** For a page of a file, charged to the task that touches it first. */
-  forFile(choice: PolicyChoice, gfp: number): number {
-    const folio = this.allocMpol.allocPages(choice, 0, gfp);
+  forFile(choice: PolicyChoice, gfp: number, order = 0): number {
+    const folio = this.allocMpol.allocPages(choice, order, gfp);
     return folio < 0 ? -1 : this.charged(folio, this.work.current?.mm ?? null, gfp);
   }
 

@@ -133,9 +133,10 @@ export class Fork {
     }
   }
 
-  /** What is a huge PMD of the parent is one of the child. */
+  /** What is a huge PMD of the parent is one of the child, unless it maps a file. */
   private copyHuge(parent: MmStruct, child: MmStruct, vma: Vma): void {
-    for (const { first } of this.ptes.hugeLeaves(parent.id, vma.start, vma.end)) {
+    for (const { leaf, first } of this.ptes.hugeLeaves(parent.id, vma.start, vma.end)) {
+      if (this.pmds.isFile(leaf)) continue;
       this.mapping.setPmd(this.ptes.slot(child.id, first) >> LEAF_SHIFT);
     }
   }
@@ -153,7 +154,9 @@ export class Fork {
     return 0;
   }
 
+  /** What a huge entry maps of a file is not copied (copy_huge_pmd). */
   private copyEntry(from: number, to: number, copy: Copy): number {
+    if (this.ptes.isHuge(from) && this.pmds.isFile(from >> LEAF_SHIFT)) return 0;
     const special = this.entryTypes.get(pteType(this.ptes.bits[from]!));
     if (special?.restore !== undefined && !special.restore(from)) return -EBUSY;
     const bits = this.ptes.bits[from]!;

@@ -67,6 +67,10 @@ export class HugeFault {
     if (pmd !== PMD_HUGE || !pteMapsPage(vmf.bits)) return FALLBACK;
     const isZero = (vmf.bits & PTE_SPECIAL) !== 0;
     if ((vmf.bits & PTE_PROTNONE) !== 0) return FALLBACK;
+    if (vmf.write && (vmf.bits & PTE_WRITE) === 0 && this.pmds.isFile(vmf.slot >> LEAF_SHIFT)) {
+      this.pmds.split(vmf.slot >> LEAF_SHIFT);
+      return FALLBACK;
+    }
     if (vmf.write && (vmf.bits & PTE_WRITE) === 0) {
       if (userfaultfdPteWp(vmf.vma, vmf.bits)) return this.protectedByUser(vmf);
       return this.doHugePmdWpPage(vmf, isZero);

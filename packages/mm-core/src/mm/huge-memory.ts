@@ -15,6 +15,7 @@ import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { type UnusedToZero, UnusedToZeroToken } from './unused-to-zero.js';
 
@@ -32,6 +33,7 @@ export class HugeMemory {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
+    @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(UnusedToZeroToken) private readonly unusedToZero: UnusedToZero,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -65,7 +67,8 @@ export class HugeMemory {
     const order = this.table.order[folio]!;
     assert(pages > 1, 'only a large folio is split');
     assert(this.table.has(folio, PG_isolated), 'only an isolated folio is split');
-    if (this.table.refcount[folio]! - this.table.folioMapcount(folio) !== 1) {
+    const held = 1 + this.cache.references(folio);
+    if (this.table.refcount[folio]! - this.table.folioMapcount(folio) !== held) {
       this.count(this.failures, order);
       return null;
     }
@@ -96,24 +99,32 @@ export class HugeMemory {
     return fresh;
   }
 
-  /** Makes folios of the pages; each has the references of its mappings and one more. */
+  /** Makes folios of the pages, each with the references of its mappings, the cache's, and one. */
   private divide(folio: number, pages: number): number[] {
-    this.rmapWalk.splitPmds(folio);
+    const cached = this.cache.has(folio) ? 1 : 0;
+    this.unmap(folio);
+    if (cached > 0) this.cache.split(folio);
     const inherited = this.table.flags[folio]! & ~OF_FOLIO;
     const fresh: number[] = [];
     for (let at = folio + pages - 1; at > folio; at--) {
       this.table.flags[at] = inherited | (this.table.flags[at]! & PER_PAGE);
       this.table.order[at] = 0;
       this.table.memcg[at] = this.table.memcg[folio]!;
-      this.table.refcount[at] = this.table.mapcount[at]! + 1;
+      this.table.refcount[at] = this.table.mapcount[at]! + 1 + cached;
       fresh.unshift(at);
       this.managed.folio_managed_split_cb(this.splitSite, folio, at);
     }
     this.managed.folio_managed_split_cb(this.splitSite, folio, -1);
     this.table.clear(folio, PG_head | PG_partially_mapped);
     this.table.order[folio] = 0;
-    this.table.refcount[folio] = this.table.mapcount[folio]! + 1;
+    this.table.refcount[folio] = this.table.mapcount[folio]! + 1 + cached;
     return fresh;
+  }
+
+  /** Anonymous pages stay mapped, one by one; a file finds its pages again (unmap_folio). */
+  private unmap(folio: number): void {
+    if (this.cache.has(folio)) this.rmapWalk.tryToUnmap(folio);
+    else this.rmapWalk.splitPmds(folio);
   }
 
   private count(event: number, order: number): void {

@@ -159,9 +159,15 @@ export class Mapping {
   }
 
   /**
-   * Changes flags of an entry in place: protection, accessed, dirty. The page and the node stay.
+   * Changes flags of an entry in place: protection, accessed, dirty. The page and the node stay,
+   * unless it is part of a huge entry that maps a file: that is emptied.
    */
   change(slot: number, set: number, clear: number): void {
+    const leaf = slot >> LEAF_SHIFT;
+    if (this.ptes.pmd[leaf] === PMD_HUGE && leaf !== this.wholeLeaf) {
+      this.pmds.split(leaf);
+      if (this.ptes.bits[slot] === 0) return;
+    }
     const old = this.ptes.bits[slot]!;
     this.write(slot, (old & ~clear) | set, this.ptes.value[slot]!);
   }
@@ -230,9 +236,8 @@ export class Mapping {
 
   private write(slot: number, bits: number, value: number): void {
     const leaf = slot >> LEAF_SHIFT;
-    const pmd = this.ptes.pmd[leaf]!;
-    if (pmd === PMD_NONE) this.ptes.pmd[leaf] = PMD_TABLE;
-    else if (pmd === PMD_HUGE && leaf !== this.wholeLeaf) this.pmds.split(leaf);
+    if (this.ptes.pmd[leaf] === PMD_HUGE && leaf !== this.wholeLeaf) this.pmds.split(leaf);
+    if (this.ptes.pmd[leaf] === PMD_NONE && bits !== 0) this.ptes.pmd[leaf] = PMD_TABLE;
     const old = this.ptes.bits[slot]!;
     if ((old & PTE_WRITTEN) !== 0 && pteMapsPage(old)) {
       this.contents.settle(this.ptes.value[slot]!, this.ptes.vpnOf(slot), slot);

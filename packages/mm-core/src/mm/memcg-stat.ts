@@ -9,7 +9,7 @@ import {
   PG_unevictable,
 } from '../abi/page-flags.js';
 import type { VmstatName } from '../abi/vmstat.js';
-import { PAGE_SIZE } from '../abi/zone.js';
+import { PAGE_SIZE, PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
@@ -179,8 +179,12 @@ export class MemcgStat {
     } else {
       gauges.file += pages;
       gauges.file_mapped += mapped;
-      if (has(PG_swapbacked)) gauges.shmem += pages;
-      else if (has(PG_dirty)) gauges.file_dirty += pages;
+      if (has(PG_swapbacked)) {
+        gauges.shmem += pages;
+        if (table.order[folio] === PMD_ORDER) gauges.shmem_thp += pages;
+      } else if (has(PG_dirty)) {
+        gauges.file_dirty += pages;
+      }
     }
     if (has(PG_swapcache)) gauges.swapcached += pages;
     if (has(PG_lru)) gauges[this.listName(folio)] += pages;

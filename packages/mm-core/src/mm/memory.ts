@@ -127,7 +127,13 @@ export class Memory {
   private dispatch(vmf: FaultContext): number {
     if ((vmf.vma.flags & VM_HUGETLB) !== 0) return this.hugetlbFault.handle(vmf);
     const huge = this.hugeFault.handle(vmf);
-    return huge === FALLBACK ? this.handlePteFault(vmf) : huge;
+    return huge === FALLBACK ? this.handlePteFault(this.refreshed(vmf)) : huge;
+  }
+
+  /** A huge entry that had to give way may have left another one behind. */
+  private refreshed(vmf: FaultContext): FaultContext {
+    const bits = this.ptes.bits[vmf.slot]!;
+    return bits === vmf.bits ? vmf : vmf.again(bits, this.ptes.value[vmf.slot]!);
   }
 
   /**

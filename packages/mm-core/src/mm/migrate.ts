@@ -279,8 +279,8 @@ export class Migrate {
    */
   private replace(src: number, dst: number): boolean {
     if (!this.rmapWalk.tryToMigrate(src)) return false;
-    const cached = this.table.has(src, PG_swapcache) || this.cache.has(src);
-    const expected = 1 + (cached ? 1 : 0);
+    const inSwapCache = this.table.has(src, PG_swapcache) ? 1 : 0;
+    const expected = 1 + inSwapCache + this.cache.references(src);
     if (this.table.refcount[src] !== expected) return false;
     this.folios.trylock(dst);
     const pages = this.table.nrPages(src);

@@ -57,7 +57,7 @@ export class Pageout {
 
   /** @param queue gets the pages of a folio that is split */
   out(folio: number, sc: ScanControl, queue: number[]): PageoutResult {
-    if (this.cache.has(folio)) return this.filePage(folio, sc);
+    if (this.cache.has(folio)) return this.filePage(folio, sc, queue);
     if (this.table.has(folio, PG_anon) && !this.table.has(folio, PG_swapbacked)) {
       return this.lazyfree.drop(folio) ? 'free' : 'activate';
     }
@@ -66,17 +66,52 @@ export class Pageout {
   }
 
   /** A page of a regular file goes if it is clean, one of shared memory is written to swap. */
-  private filePage(folio: number, sc: ScanControl): PageoutResult {
-    for (const slot of this.rmap.slots(folio)) {
-      const bits = this.ptes.bits[slot]!;
-      if (pteMapsPage(bits) && (bits & PTE_DIRTY) !== 0) this.table.set(folio, PG_dirty);
-    }
+  private filePage(folio: number, sc: ScanControl, queue: number[]): PageoutResult {
+    this.noteDirty(folio);
     if (!this.rmapWalk.tryToUnmap(folio) || this.table.has(folio, PG_pinned)) return 'activate';
-    if (this.table.refcount[folio] !== 2) return 'activate';
-    if (this.table.has(folio, PG_swapbacked)) return this.shmemWriteout(folio, sc);
+    if (this.table.refcount[folio] !== 1 + this.cache.references(folio)) return 'activate';
+    if (this.table.has(folio, PG_swapbacked)) {
+      const isLarge = this.table.order[folio]! > 0;
+      return isLarge ? this.largeShmem(folio, sc, queue) : this.shmemWriteout(folio, sc);
+    }
     if (this.table.has(folio, PG_dirty)) return 'activate';
     this.cache.remove(folio, this.workingset.eviction(folio, sc.targetMemcg ?? null));
     return 'free';
+  }
+
+  private noteDirty(folio: number): void {
+    for (let pfn = folio; pfn < folio + this.table.nrPages(folio); pfn++) {
+      for (const slot of this.rmap.slots(pfn)) {
+        const bits = this.ptes.bits[slot]!;
+        if (pteMapsPage(bits) && (bits & PTE_DIRTY) !== 0) this.table.set(folio, PG_dirty);
+      }
+    }
+  }
+
+  /** A large folio of a file goes whole if it lies inside of it and there is room, else split. */
+  private largeShmem(folio: number, sc: ScanControl, queue: number[]): PageoutResult {
+    const place = this.cache.placeOf(folio);
+    if (place === null || !sc.maySwap) return 'keep';
+    if (this.swap.total() === 0) return 'activate';
+    const { file, index } = place;
+    const order = this.table.order[folio]!;
+    const isInside = index + (1 << order) <= file.sizePages;
+    const slots = isInside ? this.swap.writeLarge(folio) : null;
+    if (slots === null) {
+      const fresh = this.huge.splitFolio(folio);
+      if (fresh === null) return 'activate';
+      if (order === PMD_ORDER) this.vmstat.add(this.swpoutFallback, 1);
+      queue.push(...[folio, ...fresh].reverse());
+      return 'split';
+    }
+    if (order === PMD_ORDER) this.vmstat.add(this.swpout, 1);
+    this.cache.remove(folio);
+    for (const [at, slot] of slots.entries()) {
+      file.swapped.set(index + at, slot);
+      this.swap.duplicate(slot);
+    }
+    file.swappedLarge.set(index, order);
+    return 'written';
   }
 
   /** shmem_writeout: the file names the swap slot instead of the page. */

@@ -1,6 +1,8 @@
-import { PTE_ACCESSED, PTE_DIRTY } from '../abi/pte.js';
+import { PG_anon } from '../abi/page-flags.js';
+import { PTE_ACCESSED, PTE_DIRTY, PTE_SPECIAL } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { LEAF_SHIFT, PMD_HUGE, PMD_NONE, PMD_TABLE, type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -14,15 +16,28 @@ import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-no
 export class Pmds {
   private readonly splits = Vmstat.index('thp_split_pmd');
 
+  /** Empties the leaf of a huge entry that maps a file (the rest of __split_huge_pmd_locked). */
+  onFileSplit: (leaf: number) => void = () => undefined;
+
   constructor(
+    @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
-  /** Splits one entry of a PMD into 512 of a page table, all as used as it (__split_huge_pmd). */
+  /**
+   * Splits one entry of a PMD into 512 of a page table, all as used as it; one that maps a file is
+   * emptied, as its pages are found again (__split_huge_pmd).
+   */
   split(leaf: number): void {
     if (this.ptes.pmd[leaf] !== PMD_HUGE) return;
+    if (this.isFile(leaf)) {
+      this.notify(leaf);
+      this.vmstat.add(this.splits, 1);
+      this.onFileSplit(leaf);
+      return;
+    }
     const used = this.ptes.usedBits(leaf << LEAF_SHIFT) & (PTE_ACCESSED | PTE_DIRTY);
     for (let at = 0; at < PTRS_PER_PTE; at++) this.ptes.bits[(leaf << LEAF_SHIFT) | at]! |= used;
     this.ptes.pmd[leaf] = PMD_TABLE;
@@ -35,6 +50,18 @@ export class Pmds {
     const slot = leaf << LEAF_SHIFT;
     const first = this.ptes.vpnOf(slot);
     this.notifiers.invalidate(this.ptes.mmOf(slot), first, first + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
+  }
+
+  /** Does a huge entry map pages of a file? */
+  isFile(leaf: number): boolean {
+    for (let at = 0; at < PTRS_PER_PTE; at++) {
+      const slot = (leaf << LEAF_SHIFT) | at;
+      const bits = this.ptes.bits[slot]!;
+      if (bits === 0) continue;
+      const isZero = (bits & PTE_SPECIAL) !== 0;
+      return !isZero && !this.table.has(this.table.head(this.ptes.value[slot]!), PG_anon);
+    }
+    return false;
   }
 
   /** An area begins or ends at `vpn`: no huge entry may reach across (vma_adjust_trans_huge). */

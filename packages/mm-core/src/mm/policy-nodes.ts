@@ -88,9 +88,13 @@ export class PolicyNodes implements Mempolicy {
   }
 
   /** For a page of a file in memory, whoever maps it (shmem_get_pgoff_policy). */
-  shmemChoice(file: AddressSpace, index: number, cpuNid: number): PolicyChoice {
+  shmemChoice(
+    file: AddressSpace,
+    { index, order }: { readonly index: number; readonly order: number },
+    cpuNid: number,
+  ): PolicyChoice {
     const policy = file.policy.lookup(index) ?? this.work.current?.policy ?? null;
-    const ilx = file.ino + index;
+    const ilx = file.ino + Math.floor(index / 2 ** order);
     return this.rules.shmem === 'asks'
       ? this.askingChoice({ policy, ilx }, cpuNid, this.allocSite)
       : this.unaskedChoice(policy, ilx, cpuNid);

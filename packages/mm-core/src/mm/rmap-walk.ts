@@ -97,8 +97,7 @@ export class RmapWalk {
    * @returns is the folio unmapped now?
    */
   tryToUnmap(folio: number): boolean {
-    const slots = this.presentSlots(folio);
-    if (!this.table.has(folio, PG_anon)) return this.unmapFile(folio, slots);
+    if (!this.table.has(folio, PG_anon)) return this.unmapFile(folio);
     if (this.table.has(folio, PG_pinned)) return false;
     this.unmapToSwap(folio, this.swap.slotOf(folio));
     this.table.clear(folio, PG_anon_exclusive);
@@ -124,7 +123,9 @@ export class RmapWalk {
    * A page of a file is just unmapped: the file finds it again. A marker keeps the protection of a
    * userfaultfd (pte_install_uffd_wp_if_needed).
    */
-  private unmapFile(folio: number, slots: readonly number[]): boolean {
+  private unmapFile(folio: number): boolean {
+    this.splitPmds(folio);
+    const slots = this.presentSlots(folio);
     for (const slot of slots) {
       const isProtected = (this.ptes.bits[slot]! & PTE_UFFD_WP) !== 0;
       this.notifiers.invalidateSlot(slot, MMU_NOTIFY_CLEAR);

@@ -1,15 +1,19 @@
 import { ENOMEM } from '../abi/errno.js';
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { PG_dirty, PG_hwpoison, PG_swapbacked } from '../abi/page-flags.js';
+import { PMD_ORDER } from '../abi/zone.js';
+import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type Swap, SwapToken } from './swap.js';
+import { isSuitable, type ThpSettings, ThpSettingsToken } from './thp-settings.js';
 import { type Workingset, WorkingsetToken } from './workingset.js';
 
 /** A page of a file made available: its pfn or -errno, and whether it had to be read. */
@@ -30,6 +34,7 @@ export class Shmem {
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(WorkingsetToken) private readonly workingset: Workingset,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
@@ -37,20 +42,63 @@ export class Shmem {
   /**
    * The page at `index`: cached, brought back from swap, or fresh zeroes (shmem_get_folio_gfp).
    * @param nid node of the CPU, where a page that has to be allocated comes from without a policy
+   * @param vmf the fault that asks; null for a system call
    */
-  getFolio(file: AddressSpace, index: number, nid: number): FilePage {
+  getFolio(
+    file: AddressSpace,
+    index: number,
+    nid: number,
+    vmf: FaultContext | null = null,
+  ): FilePage {
     const cached = this.cache.find(file, index);
     if (cached >= 0) return { pfn: cached, isMajor: false };
     const entry = file.swapped.get(index);
-    if (entry !== undefined) return this.swapIn(file, index, entry, nid);
-    const pfn = this.allocate(file, index, nid, __GFP_ZERO);
+    if (entry !== undefined) return this.swapIn(file, index, entry, nid, vmf);
+    const large = this.getLarge(file, index, nid, vmf);
+    if (large >= 0) return { pfn: large, isMajor: false };
+    const pfn = this.allocate(file, { index, order: 0 }, nid, GFP_HIGHUSER_MOVABLE | __GFP_ZERO);
     if (pfn < 0) return { pfn, isMajor: false };
     this.insert(file, index, pfn, 0);
     return { pfn, isMajor: false };
   }
 
+  /**
+   * A fresh folio of the largest order that is allowed, has room around `index` and is to be had
+   * (shmem_alloc_and_add_folio). @returns the page at `index`, or -1
+   */
+  private getLarge(
+    file: AddressSpace,
+    index: number,
+    nid: number,
+    vmf: FaultContext | null,
+  ): number {
+    const allowed = this.thp.shmemOrders(file, index, vmf, 'by files');
+    if (allowed === 0) return -1;
+    const gfp = this.thp.gfpMask(vmf?.vma ?? null) | __GFP_ZERO;
+    let isChecked = false;
+    for (let order = PMD_ORDER; order > 0; order--) {
+      if ((allowed & (1 << order)) === 0) continue;
+      const first = index - (index % (1 << order));
+      if (vmf !== null && !isSuitable(vmf.vma, vmf.vpn, order)) continue;
+      if (!isChecked && !isHole(file, first, 1 << order)) continue;
+      isChecked = true;
+      const folio = this.allocate(file, { index: first, order }, nid, gfp);
+      if (folio >= 0) {
+        this.insert(file, first, folio, 0);
+        return folio + (index - first);
+      }
+    }
+    return -1;
+  }
+
   /** shmem_swapin_folio: a major fault unless the swap cache has the page. */
-  private swapIn(file: AddressSpace, index: number, entry: number, nid: number): FilePage {
+  private swapIn(
+    file: AddressSpace,
+    index: number,
+    entry: number,
+    nid: number,
+    vmf: FaultContext | null,
+  ): FilePage {
     const held = this.swap.folioOf(entry);
     if (held >= 0) {
       if (this.table.has(held, PG_hwpoison)) return { pfn: -ENOMEM, isMajor: false };
@@ -60,16 +108,53 @@ export class Shmem {
       this.folios.put(held);
       return { pfn: held, isMajor: false };
     }
-    const pfn = this.allocate(file, index, nid, 0);
-    if (pfn < 0) return { pfn, isMajor: false };
+    const order = this.swappedOrder(file, index, vmf);
+    const first = index - (index % (1 << order));
+    const gfp = order > 0 ? this.thp.gfpMask(vmf?.vma ?? null) : GFP_HIGHUSER_MOVABLE;
+    const folio = this.allocate(file, { index: first, order }, nid, gfp);
+    if (folio < 0) {
+      if (order === 0) return { pfn: folio, isMajor: false };
+      file.swappedLarge.delete(first);
+      return this.swapIn(file, index, entry, nid, vmf);
+    }
     this.vmstat.add(this.pgmajfault, 1);
+    const shadow = this.swap.takeShadow(entry);
+    for (let at = 0; at < 1 << order; at++) this.read(file, first + at, folio + at);
+    this.table.set(folio, PG_swapbacked);
+    this.workingset.refault(folio, shadow);
+    file.swappedLarge.delete(first);
+    this.insert(file, first, folio, PG_dirty);
+    return { pfn: folio + (index - first), isMajor: true };
+  }
+
+  private read(file: AddressSpace, index: number, pfn: number): void {
+    const entry = file.swapped.get(index);
+    assert(entry !== undefined, 'a block of swap is whole');
     this.swap.read(entry, pfn);
-    this.table.set(pfn, PG_swapbacked);
-    this.workingset.refault(pfn, this.swap.takeShadow(entry));
+    this.swap.takeShadow(entry);
     file.swapped.delete(index);
     this.swap.freeEntry(entry);
-    this.insert(file, index, pfn, PG_dirty);
-    return { pfn, isMajor: true };
+  }
+
+  /** Order in which a block went to swap and can come back (shmem_swap_alloc_folio). */
+  private swappedOrder(file: AddressSpace, index: number, vmf: FaultContext | null): number {
+    if (!this.swap.synchronous || (vmf !== null && vmf.vma.uffd !== null)) return 0;
+    for (let order = PMD_ORDER; order > 0; order--) {
+      const first = index - (index % (1 << order));
+      if (file.swappedLarge.get(first) === order && this.isWhole(file, first, 1 << order)) {
+        return order;
+      }
+    }
+    return 0;
+  }
+
+  /** Is all of a block in swap still, and nothing of it in the swap cache? */
+  private isWhole(file: AddressSpace, first: number, pages: number): boolean {
+    for (let at = first; at < first + pages; at++) {
+      const entry = file.swapped.get(at);
+      if (entry === undefined || this.swap.folioOf(entry) >= 0) return false;
+    }
+    return true;
   }
 
   private leaveSwap(file: AddressSpace, index: number, entry: number, folio: number): void {
@@ -78,19 +163,33 @@ export class Shmem {
     this.swap.freeSwap(folio);
   }
 
-  /** By the policy of the file at this index, else the task's (shmem_alloc_folio). */
-  private allocate(file: AddressSpace, index: number, nid: number, extra: number): number {
-    const choice = this.policyNodes.shmemChoice(file, index, nid);
-    const pfn = this.prealloc.forFile(choice, GFP_HIGHUSER_MOVABLE | extra);
+  /** By the policy of the file at this place, else the task's (shmem_alloc_folio). */
+  private allocate(file: AddressSpace, place: Block, nid: number, gfp: number): number {
+    const choice = this.policyNodes.shmemChoice(file, place, nid);
+    const pfn = this.prealloc.forFile(choice, gfp, place.order);
     return pfn < 0 ? -ENOMEM : pfn;
   }
 
   /** @param dirty PG_dirty if the page holds more than the zeroes that a hole reads as */
-  private insert(file: AddressSpace, index: number, pfn: number, dirty: number): void {
-    this.table.set(pfn, PG_swapbacked | dirty);
-    this.cache.add(file, index, pfn);
-    this.folios.addLru(pfn);
-    this.folios.put(pfn);
+  private insert(file: AddressSpace, index: number, folio: number, dirty: number): void {
+    this.table.set(folio, PG_swapbacked | dirty);
+    this.cache.add(file, index, folio);
+    this.folios.addLru(folio);
+    this.folios.put(folio);
   }
 }
 export const ShmemToken = createToken<Shmem>('Shmem');
+
+/** Where a folio of a file begins, and how large it is. */
+interface Block {
+  readonly index: number;
+  readonly order: number;
+}
+
+/** Is nothing cached or swapped there? */
+function isHole(file: AddressSpace, first: number, pages: number): boolean {
+  for (let at = first; at < first + pages; at++) {
+    if (file.pages.has(at) || file.swapped.has(at)) return false;
+  }
+  return true;
+}

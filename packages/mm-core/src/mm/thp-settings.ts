@@ -14,6 +14,7 @@ import {
 } from '../abi/mman.js';
 import { PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import type { AddressSpace } from '../mem/address-space.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { Sysctl } from './sysctl.js';
 
@@ -29,6 +30,10 @@ export type ThpDefrag = (typeof THP_DEFRAG)[number];
 /** /sys/kernel/mm/transparent_hugepage/shmem_enabled. */
 export const SHMEM_ENABLED = ['always', 'within_size', 'advise', 'never', 'deny', 'force'] as const;
 export type ShmemEnabled = (typeof SHMEM_ENABLED)[number];
+
+/** /sys/kernel/mm/transparent_hugepage/hugepages-<size>kB/shmem_enabled. */
+export const SHMEM_SIZE_ENABLED = ['always', 'inherit', 'within_size', 'advise', 'never'] as const;
+export type ShmemSizeEnabled = (typeof SHMEM_SIZE_ENABLED)[number];
 
 /** Who asks for large folios (enum tva_type). */
 export type ThpAsker = 'smaps' | 'pagefault' | 'khugepaged' | 'forced_collapse';
@@ -46,8 +51,7 @@ export interface KhugepagedSettings {
 
 /**
  * The switches of /sys/kernel/mm/transparent_hugepage, and which orders they allow
- * (mm/huge_memory.c:__thp_vma_allowable_orders, vma_thp_gfp_mask). Simplified: no switches per size
- * for shared memory.
+ * (mm/huge_memory.c:__thp_vma_allowable_orders, vma_thp_gfp_mask; mm/shmem.c).
  */
 @injectable()
 export class ThpSettings {
@@ -56,6 +60,10 @@ export class ThpSettings {
   use_zero_page = true;
   shrink_underused = true;
   shmem_enabled: ShmemEnabled = 'never';
+  /** How the kernel's own tmpfs is mounted; `deny` and `force` leave it as it is. */
+  shmemMount: ShmemEnabled = 'never';
+  /** For shared anonymous memory, by order. */
+  readonly shmemSizes = new Map<number, ShmemSizeEnabled>();
   /** By order; order 1 is ours alone, the kernel has no such file. */
   readonly sizes = new Map<number, ThpSizeEnabled>();
   readonly khugepaged: KhugepagedSettings = {
@@ -75,11 +83,30 @@ export class ThpSettings {
     this.enabled = sysctl.thp_enabled;
     for (let order = 1; order < PMD_ORDER; order++) this.sizes.set(order, 'never');
     this.sizes.set(PMD_ORDER, 'inherit');
+    for (let order = 1; order < PMD_ORDER; order++) this.shmemSizes.set(order, 'never');
+    this.shmemSizes.set(PMD_ORDER, 'inherit');
     if (sysctl.thp_order > 0) this.sizes.set(sysctl.thp_order, 'madvise');
   }
 
-  /** Is any area allowed to have huge pages of PMD order (hugepage_pmd_enabled)? */
+  /** Is any area allowed to have huge pages of PMD order (hugepage_enabled)? */
   pmdEnabled(): boolean {
+    return this.isAnonEnabled() || this.isShmemEnabled();
+  }
+
+  /** shmem_enabled_store. */
+  setShmemEnabled(choice: ShmemEnabled): void {
+    this.shmem_enabled = choice;
+    if (choice !== 'deny' && choice !== 'force') this.shmemMount = choice;
+  }
+
+  /** shmem_hpage_pmd_enabled. */
+  private isShmemEnabled(): boolean {
+    const size = this.shmemSizes.get(PMD_ORDER);
+    if (this.shmem_enabled === 'deny' || size === 'never') return false;
+    return size !== 'inherit' || this.shmem_enabled !== 'never';
+  }
+
+  private isAnonEnabled(): boolean {
     const size = this.sizes.get(PMD_ORDER);
     if (size === 'inherit') return this.enabled !== 'never';
     return size !== 'never';
@@ -90,15 +117,69 @@ export class ThpSettings {
    * whether the area holds an aligned block at all.
    */
   allowableOrders(mm: MmStruct, vma: Vma, asker: ThpAsker, orders: number): number {
-    if (vma.file !== null) return 0;
-    let left = orders;
-    if (asker !== 'forced_collapse') left &= this.sysfsOrders(vma);
-    if (left === 0 || isDisabled(mm, vma, asker === 'forced_collapse')) return 0;
+    const isForced = asker === 'forced_collapse';
     const isFault = asker === 'pagefault';
+    if (vma.file !== null) return isFault ? 0 : this.fileOrders(mm, vma, orders, isForced);
+    let left = orders;
+    if (!isForced) left &= this.sysfsOrders(vma);
+    if (left === 0 || isDisabled(mm, vma, isForced)) return 0;
     if (!isFault && (vma.flags & VM_NO_KHUGEPAGED) !== 0) return 0;
     if (!isFault) left = suitableOrders(vma, left);
     if (isFault || asker === 'smaps') return left;
     return vma.anonVma === null ? 0 : left;
+  }
+
+  /** Of files only shared memory is collapsed here. */
+  private fileOrders(mm: MmStruct, vma: Vma, orders: number, isForced: boolean): number {
+    if (vma.file?.kind !== 'shmem' || (vma.flags & VM_NO_KHUGEPAGED) !== 0) return 0;
+    const left = suitableOrders(vma, orders);
+    const area = { mm, vma };
+    return left & this.shmemOrders(vma.file, vma.pgoff, area, isForced ? 'forced' : 'by files');
+  }
+
+  /**
+   * Orders that a page of shared memory may have (shmem_allowable_huge_orders).
+   * @param area who maps it; null for a system call on the file
+   * @param rule MADV_COLLAPSE asks for huge pages whatever the files say, short of `deny`
+   */
+  shmemOrders(
+    file: AddressSpace,
+    index: number,
+    area: { readonly mm: MmStruct; readonly vma: Vma } | null,
+    rule: 'by files' | 'forced',
+  ): number {
+    const isForced = rule === 'forced';
+    if (area !== null && isDisabled(area.mm, area.vma, isForced)) return 0;
+    const isAdvised = area !== null && (area.vma.flags & VM_HUGEPAGE) !== 0;
+    const general = this.mountOrders(file, index, isAdvised, isForced);
+    if (area === null || !file.isAnonymous || isForced) return general;
+    if (this.shmem_enabled === 'deny') return 0;
+    let mask = 0;
+    for (const [order, size] of this.shmemSizes) {
+      const bit = 1 << order;
+      const inherits = size === 'inherit' && (general !== 0 || this.shmem_enabled === 'force');
+      const always = size === 'always' && this.shmem_enabled !== 'force';
+      const byAdvice = size === 'advise' && isAdvised && this.shmem_enabled !== 'force';
+      if (inherits || always || byAdvice) mask |= bit;
+      else if (size === 'within_size' && fits(file, index, bit)) mask |= bit;
+    }
+    return mask;
+  }
+
+  /** What the mount allows (shmem_huge_global_enabled). */
+  private mountOrders(
+    file: AddressSpace,
+    index: number,
+    isAdvised: boolean,
+    isForced: boolean,
+  ): number {
+    if (this.shmem_enabled === 'deny') return 0;
+    if (isForced || this.shmem_enabled === 'force') return 1 << PMD_ORDER;
+    if (this.shmemMount === 'always') return ALL_FILE_ORDERS;
+    const isWithin = this.shmemMount === 'within_size' ? fits(file, index, ALL_FILE_ORDERS) : 0;
+    if (isWithin !== 0) return isWithin;
+    const asks = this.shmemMount === 'within_size' || this.shmemMount === 'advise';
+    return asks && isAdvised ? ALL_FILE_ORDERS : 0;
   }
 
   /** What the files allow for anonymous memory (thp_vma_allowable_orders). */
@@ -114,8 +195,8 @@ export class ThpSettings {
   }
 
   /** Flags of the allocation for a fault (vma_thp_gfp_mask). */
-  gfpMask(vma: Vma): number {
-    const advised = (vma.flags & VM_HUGEPAGE) !== 0;
+  gfpMask(vma: Vma | null): number {
+    const advised = vma !== null && (vma.flags & VM_HUGEPAGE) !== 0;
     const light = GFP_TRANSHUGE_LIGHT;
     switch (this.defrag) {
       case 'always':
@@ -136,12 +217,32 @@ export const ThpSettingsToken = createToken<ThpSettings>('ThpSettings');
 /** Areas that khugepaged leaves alone, of those that exist here (VM_NO_KHUGEPAGED). */
 const VM_NO_KHUGEPAGED = VM_DONTEXPAND | VM_HUGETLB;
 
+/** Every order of a folio of a file (THP_ORDERS_ALL_FILE_DEFAULT). */
+const ALL_FILE_ORDERS = (1 << (PMD_ORDER + 1)) - 2;
+
+/** Of `orders` those from the largest on whose block ends inside of the file. */
+function fits(file: AddressSpace, index: number, orders: number): number {
+  for (let order = PMD_ORDER; order > 0; order--) {
+    const pages = 1 << order;
+    if ((orders & pages) === 0) continue;
+    if ((Math.floor(index / pages) + 1) * pages <= file.sizePages) {
+      return orders & ((pages << 1) - 1);
+    }
+  }
+  return 0;
+}
+
 /** vma_thp_disabled; a stack that is being set up has no areas here yet. */
 function isDisabled(mm: MmStruct, vma: Vma, isForced: boolean): boolean {
   if ((vma.flags & (VM_NOHUGEPAGE | VM_GROWSDOWN)) !== 0) return true;
   if (mm.thpDisabled === 'completely') return true;
   if ((vma.flags & VM_HUGEPAGE) !== 0 || isForced) return false;
   return mm.thpDisabled === 'except-advised';
+}
+
+/** A block of a file has to be aligned in the file as it is in the area. */
+function isAlignedInFile(vma: Vma, pages: number): boolean {
+  return vma.file === null || (vma.start - vma.pgoff) % pages === 0;
 }
 
 /** The orders of which the area holds an aligned block. */
@@ -151,7 +252,7 @@ function suitableOrders(vma: Vma, orders: number): number {
     if ((orders & (1 << order)) === 0) continue;
     const pages = 1 << order;
     const first = Math.ceil(vma.start / pages) * pages;
-    if (first + pages <= vma.end) left |= 1 << order;
+    if (first + pages <= vma.end && isAlignedInFile(vma, pages)) left |= 1 << order;
   }
   return left;
 }
@@ -160,5 +261,5 @@ function suitableOrders(vma: Vma, orders: number): number {
 export function isSuitable(vma: Vma, vpn: number, order: number): boolean {
   const pages = 1 << order;
   const first = Math.floor(vpn / pages) * pages;
-  return first >= vma.start && first + pages <= vma.end;
+  return isAlignedInFile(vma, pages) && first >= vma.start && first + pages <= vma.end;
 }

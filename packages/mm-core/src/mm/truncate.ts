@@ -2,11 +2,13 @@ import { PG_dirty } from '../abi/page-flags.js';
 import { PAGE_SIZE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { pageIndex } from '../mem/vma.js';
 import { type Filemap, FilemapToken } from './filemap.js';
 import { type Files, FilesToken } from './files.js';
 import { type Folios, FoliosToken } from './folio.js';
+import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type Mms, MmsToken } from './mms.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -24,6 +26,8 @@ export class Truncate {
     @inject(FilesToken) private readonly files: Files,
     @inject(FilemapToken) private readonly filemap: Filemap,
     @inject(FoliosToken) private readonly folios: Folios,
+    @inject(HugeMemoryToken) private readonly huge: HugeMemory,
+    @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(MmsToken) private readonly mms: Mms,
     @inject(ZapToken) private readonly zap: Zap,
@@ -75,10 +79,28 @@ export class Truncate {
     }
   }
 
+  /**
+   * No large folio may reach across `index` (truncate_inode_partial_folio); one that somebody holds
+   * stays, with zeroes where pages should go. Simplified: it is split to base pages.
+   */
+  private splitAt(file: AddressSpace, index: number): void {
+    const pfn = file.pages.get(index) ?? -1;
+    if (pfn >= 0 && this.table.head(pfn) !== pfn) this.huge.split(this.table.head(pfn));
+  }
+
   private drop(file: AddressSpace, first: number, end: number): void {
     this.folios.lruAddDrain();
     const inside = (index: number): boolean => index >= first && index < end;
-    for (const [index, pfn] of [...file.pages]) if (inside(index)) this.cache.remove(pfn);
+    this.splitAt(file, first);
+    this.splitAt(file, end);
+    for (const [index, pfn] of [...file.pages]) {
+      if (!inside(index) || file.pages.get(index) !== pfn) continue;
+      const isFirst = this.table.head(pfn) === pfn;
+      if (isFirst && inside(index + this.table.nrPages(pfn) - 1)) this.cache.remove(pfn);
+      else this.contents.zero(pfn);
+    }
+    for (const index of file.swappedLarge.keys())
+      if (inside(index)) file.swappedLarge.delete(index);
     for (const [index, entry] of [...file.swapped]) {
       if (!inside(index)) continue;
       file.swapped.delete(index);

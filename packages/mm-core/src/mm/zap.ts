@@ -13,9 +13,10 @@ import {
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
-import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
@@ -49,7 +50,9 @@ export class Zap {
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
-  ) {}
+  ) {
+    pmds.onFileSplit = (leaf) => this.leaf(leaf);
+  }
 
   /**
    * Empties every entry in [start, end); the vmas stay.
@@ -75,7 +78,7 @@ export class Zap {
   /** Empties the entries of pages of files; private copies stay (unmap_mapping_range). */
   filePages(mm: MmStruct, start: number, end: number): void {
     this.notifiers.invalidate(mm.id, start, end, MMU_NOTIFY_CLEAR);
-    this.ptes.walk(mm.id, start, end, (slot) => {
+    this.mapping.range(mm.id, start, end, (slot) => {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
       const folio = this.table.head(this.ptes.value[slot]!);
@@ -89,6 +92,13 @@ export class Zap {
     const kept = PTE_MARKER_GUARD | (isFile ? PTE_MARKER_UFFD_WP : 0);
     this.range(mm, start, end, kept);
     this.pmds.reclaimTables(mm.id, start, end);
+  }
+
+  /** Empties every entry of a leaf. */
+  private leaf(leaf: number): void {
+    this.mapping.whole(leaf, () => {
+      for (let at = 0; at < PTRS_PER_PTE; at++) this.entry((leaf << LEAF_SHIFT) | at);
+    });
   }
 
   /** Empties one entry, whatever it holds. */

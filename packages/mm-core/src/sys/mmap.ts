@@ -44,6 +44,7 @@ import {
 } from '../abi/mman.js';
 import { PAGE_SIZE, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { ANON_SHMEM_NAME } from '../mem/address-space.js';
 import type { OpenFile } from '../mem/open-file.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { anonymousVma, type Vma } from '../mem/vma.js';
@@ -196,7 +197,7 @@ export class SysMmap {
     if ((flags & VM_SHARED) === 0) return plain;
     const isCharged = (flags & VM_NORESERVE) === 0;
     if (isCharged && !this.limits.enoughMemory(task.mm, pages)) return null;
-    const zero = this.files.create('shmem', 'dev/zero', pages * PAGE_SIZE);
+    const zero = this.files.create('shmem', ANON_SHMEM_NAME, pages * PAGE_SIZE);
     zero.isLinked = false;
     return { ...plain, file: zero, pgoff: 0 };
   }

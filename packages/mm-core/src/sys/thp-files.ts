@@ -4,6 +4,7 @@ import { type Khugepaged, KhugepagedToken } from '../mm/khugepaged.js';
 import {
   type KhugepagedSettings,
   SHMEM_ENABLED,
+  SHMEM_SIZE_ENABLED,
   THP_DEFRAG,
   THP_ENABLED,
   THP_SIZE_ENABLED,
@@ -31,6 +32,7 @@ export class ThpFiles implements PseudoFileSource {
   addTo(files: PseudoFiles): void {
     this.addSwitches(files);
     for (let order = ORDER_MIN; order <= PMD_ORDER; order++) this.addSize(files, order);
+    for (let order = 1; order <= PMD_ORDER; order++) this.addShmemSize(files, order);
     this.addKhugepaged(files);
   }
 
@@ -53,9 +55,7 @@ export class ThpFiles implements PseudoFileSource {
     const shmem = choiceFile(
       SHMEM_ENABLED,
       () => thp.shmem_enabled,
-      (choice) => {
-        thp.shmem_enabled = choice;
-      },
+      (choice) => thp.setShmemEnabled(choice),
     );
     files.add(`${FOLDER}/enabled`, enabled);
     files.add(`${FOLDER}/defrag`, defrag);
@@ -78,6 +78,19 @@ export class ThpFiles implements PseudoFileSource {
       },
     );
     files.add(`${FOLDER}/hugepages-${4 << order}kB/enabled`, file);
+  }
+
+  /** Only a file's folio may have order 1. */
+  private addShmemSize(files: PseudoFiles, order: number): void {
+    const { shmemSizes } = this.thp;
+    const file = choiceFile(
+      SHMEM_SIZE_ENABLED,
+      () => shmemSizes.get(order) ?? 'never',
+      (choice) => {
+        shmemSizes.set(order, choice);
+      },
+    );
+    files.add(`${FOLDER}/hugepages-${4 << order}kB/shmem_enabled`, file);
   }
 
   private addKhugepaged(files: PseudoFiles): void {

@@ -1,9 +1,16 @@
 import { expect, test } from 'vitest';
 import {
+  MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_HUGEPAGE,
   MADV_PAGEOUT,
+  MADV_REMOVE,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_SHARED,
   type Machine,
+  PAGE_SIZE,
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
@@ -201,4 +208,50 @@ test('MADV_PAGEOUT splits a folio that is mapped in part and takes what is mappe
   task.madvise(512, 512, MADV_PAGEOUT);
   expect([task.mm.rss, task.mm.swapents, machine.vmstat().thp_split_page]).toEqual([0, 412, 1]);
   machine.verify();
+});
+
+test('shared memory has huge pages where advised; a part taken away unmaps all of one', () => {
+  const machine = hugeMachine();
+  machine.pseudoFiles.write('/sys/kernel/mm/transparent_hugepage/shmem_enabled', 'advise');
+  const task = machine.createTask('t');
+  const range = { addr: 512 * PAGE_SIZE, length: 1024 * PAGE_SIZE };
+  const flags = MAP_ANONYMOUS | MAP_SHARED | MAP_FIXED;
+  machine.sys.mmap.mmap(task.struct, { ...range, prot: RW, flags });
+  task.madvise(512, 1024, MADV_HUGEPAGE);
+  task.write(600);
+  task.write(1024);
+  const seen = [state(machine, task)];
+  task.madvise(512, 10, MADV_DONTNEED);
+  seen.push(state(machine, task));
+  task.read(700);
+  seen.push(state(machine, task));
+  task.madvise(512, 10, MADV_REMOVE);
+  seen.push(state(machine, task));
+  expect(seen).toMatchInlineSnapshot(`
+    [
+      "rss 1024; huge 512,1024",
+      "rss 512; huge 1024; thp_split_pmd 1",
+      "rss 1024; huge 512,1024; thp_split_pmd 1",
+      "rss 512; huge 1024; thp_split_pmd 2; thp_split_page 1",
+    ]
+  `);
+});
+
+test('MADV_COLLAPSE makes one huge page of what shared memory has, for every program', () => {
+  const machine = hugeMachine();
+  const task = machine.createTask('t');
+  const range = { addr: 512 * PAGE_SIZE, length: 512 * PAGE_SIZE };
+  const flags = MAP_ANONYMOUS | MAP_SHARED | MAP_FIXED;
+  machine.sys.mmap.mmap(task.struct, { ...range, prot: RW, flags });
+  for (let vpn = 512; vpn < 600; vpn++) task.write(vpn);
+  task.madvise(512, 512, MADV_COLLAPSE);
+  const seen = [state(machine, task), machine.vmstat().thp_collapse_alloc];
+  for (let vpn = 512; vpn < 1024; vpn++) task.read(vpn);
+  expect([...seen, machine.engine.shadow.counts.staleReads]).toMatchInlineSnapshot(`
+    [
+      "rss 512; huge 512",
+      1,
+      0,
+    ]
+  `);
 });

@@ -10,6 +10,8 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
   [`${THP}/enabled`]: ['always', 'madvise', 'never'],
   [`${THP}/defrag`]: ['always', 'defer', 'madvise', 'never'],
   [`${THP}/hugepages-64kB/enabled`]: ['always', 'inherit', 'madvise', 'never'],
+  [`${THP}/hugepages-64kB/shmem_enabled`]: ['always', 'inherit', 'advise', 'never'],
+  [`${THP}/shmem_enabled`]: ['always', 'within_size', 'advise', 'never', 'deny', 'force'],
   [`${THP}/khugepaged/defrag`]: ['0', '1'],
   [`${THP}/khugepaged/pages_to_scan`]: ['1', '512', '4096'],
   [`${THP}/khugepaged/scan_sleep_millisecs`]: ['0', '1', '10000'],

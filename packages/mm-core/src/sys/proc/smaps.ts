@@ -32,6 +32,8 @@ export interface Smaps {
   ksm: number;
   lazyFree: number;
   anonHugePages: number;
+  /** Pages of shared memory behind huge entries. */
+  shmemPmdMapped: number;
   sharedHugetlb: number;
   privateHugetlb: number;
   swap: number;
@@ -90,7 +92,7 @@ export class ProcSmaps {
     if (table.has(pfn, PG_ksm)) smaps.ksm += 1;
     if (anon && !table.has(folio, PG_swapbacked) && !dirty) smaps.lazyFree += 1;
     if ((bits & PTE_ACCESSED) !== 0) smaps.referenced += 1;
-    if (anon && this.ptes.isHuge(slot)) smaps.anonHugePages += 1;
+    if (this.ptes.isHuge(slot)) smaps[anon ? 'anonHugePages' : 'shmemPmdMapped'] += 1;
     const mapped = pteMapsPage(bits) || (bits & PTE_UNADDRESSABLE) !== 0;
     const mappings = mapped ? table.mapcount[pfn]! : 1;
     const alone = mapped ? mappings < 2 : table.refcount[folio] === 1 && !poisoned(bits);
@@ -137,6 +139,7 @@ function noPages(): Smaps {
     ksm: 0,
     lazyFree: 0,
     anonHugePages: 0,
+    shmemPmdMapped: 0,
     sharedHugetlb: 0,
     privateHugetlb: 0,
     swap: 0,

@@ -18,6 +18,7 @@ const LINES: readonly (readonly [string, keyof Smaps])[] = [
   ['KSM', 'ksm'],
   ['LazyFree', 'lazyFree'],
   ['AnonHugePages', 'anonHugePages'],
+  ['ShmemPmdMapped', 'shmemPmdMapped'],
   ['Shared_Hugetlb', 'sharedHugetlb'],
   ['Private_Hugetlb', 'privateHugetlb'],
   ['Swap', 'swap'],
