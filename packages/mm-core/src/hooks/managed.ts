@@ -162,15 +162,13 @@ export class Managed {
 
   /** A private node has a kswapd only if its service started one (patch 13). */
   node_has_kswapd(site: number, nid: number, running: boolean): boolean {
-    this.sites.count(site, this.ownerOfNode[nid] !== null);
+    this.askNode(site, nid);
     return running;
   }
 
   /** Do folios come to the node through its owner's `migrate_to` (patch 12)? */
   node_takes_by_callback(site: number, nid: number): boolean {
-    const owner = this.ownerOfNode[nid] ?? null;
-    this.sites.count(site, owner !== null);
-    return owner?.entry === 'callback';
+    return this.askNode(site, nid)?.entry === 'callback';
   }
 
   /** May users move folios to the node? Where a callback takes them in, it says so itself. */
@@ -202,8 +200,7 @@ export class Managed {
 
   /** Does the node's owner let all of these services work on it? Ordinary nodes: yes. */
   node_allows(site: number, nid: number, grants: number): boolean {
-    const owner = this.ownerOfNode[nid] ?? null;
-    this.sites.count(site, owner !== null);
+    const owner = this.askNode(site, nid);
     return owner === null || owner.allows(grants);
   }
 
@@ -211,9 +208,8 @@ export class Managed {
   nodes_private_mpol_allowed(site: number, nodes: ReadonlySet<number>): 'none' | 'all' | 'not all' {
     let found: 'none' | 'all' | 'not all' = 'none';
     for (const nid of nodes) {
-      const owner = this.ownerOfNode[nid] ?? null;
-      if (!this.sites.count(site, owner !== null) || owner === null || found === 'not all')
-        continue;
+      const owner = this.askNode(site, nid);
+      if (owner === null || found === 'not all') continue;
       found = owner.allows(GRANT_MEMPOLICY) ? 'all' : 'not all';
     }
     return found;
@@ -227,9 +223,7 @@ export class Managed {
 
   /** Does the node refuse entry by migration for now (patch 14)? */
   node_private_migration_blocked(site: number, nid: number): boolean {
-    const owner = this.ownerOfNode[nid] ?? null;
-    this.sites.count(site, owner !== null);
-    return owner?.migrationBlocked ?? false;
+    return this.askNode(site, nid)?.migrationBlocked ?? false;
   }
 
   /** Private zones by flag, others yes (patch 16; the cpuset part is the caller's). */
@@ -279,9 +273,7 @@ export class Managed {
 
   /** Asks the node's owner for its reclaim policy (patch 16). */
   node_private_reclaim_policy(site: number, nid: number): NodeReclaimPolicy {
-    const owner = this.nodeOwner(nid);
-    this.sites.count(site, owner !== null);
-    return this.callbacks.reclaim_policy(owner, nid);
+    return this.callbacks.reclaim_policy(this.askNode(site, nid), nid);
   }
 
   /** Notifies the owner of poison (patch 21). */
@@ -291,8 +283,12 @@ export class Managed {
 
   private askFolio(site: number, pfn: number): Owner | null {
     const id = this.column[pfn] ?? 0;
-    this.sites.count(site, id !== 0);
-    return id === 0 ? null : (this.owners[id - 1] ?? null);
+    return this.sites.count(site, id !== 0) ? (this.owners[id - 1] ?? null) : null;
+  }
+
+  private askNode(site: number, nid: number): Owner | null {
+    const owner = this.ownerOfNode[nid] ?? null;
+    return this.sites.count(site, owner !== null) ? owner : null;
   }
 }
 export const ManagedToken = createToken<Managed>('Managed');

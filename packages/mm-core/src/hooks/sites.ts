@@ -22,7 +22,10 @@ export class Sites {
     return Sites.names.indexOf(name);
   }
 
-  /** Counts one question of a site and passes the answer on. */
+  /**
+   * Counts one question of a site and passes the answer on. A plugin may bind a subclass that
+   * answers no at some sites: that is mm without the hook.
+   */
   count(site: number, managed: boolean): boolean {
     this.askedBySite[site]! += 1;
     if (managed) this.managedBySite[site]! += 1;
