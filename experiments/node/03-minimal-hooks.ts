@@ -144,7 +144,7 @@ function probe(): Figures {
     tables: [
       {
         name: 'removed',
-        title: `One site taken out: pages on the node that nobody bound, and of ${BOUND} bound ones`,
+        title: `One site taken out: foreign pages on the node, and of ${BOUND} bound ones`,
         columns: ['site taken out', 'foreign pages', 'bound pages there'],
         rows,
       },
