@@ -52,6 +52,9 @@ export function addFreeRange(table: FolioTable, zone: Zone, base: number, pages:
 /** A movable page without any right. */
 const PLAIN: BlockRequest = { order: 0, migratetype: MIGRATE_MOVABLE, allocFlags: 0 };
 
+/** Who may have what is kept for requests that cannot wait when there is nothing else. */
+const LAST_RESORT = ALLOC_OOM | ALLOC_NON_BLOCK;
+
 /**
  * Takes a block: of the request's own type, else of one that it may claim a page block of, else any
  * (mm/page_alloc.c:rmqueue_buddy, __rmqueue). Simplified: page by page, so a request does not
@@ -61,14 +64,18 @@ const PLAIN: BlockRequest = { order: 0, migratetype: MIGRATE_MOVABLE, allocFlags
  */
 export function rmqueue(table: FolioTable, zone: Zone, request: BlockRequest = PLAIN): number {
   const { order, migratetype, allocFlags } = request;
-  const reserved = (): number => rmqueueSmallest(table, zone, order, MIGRATE_HIGHATOMIC);
-  let pfn = (allocFlags & ALLOC_HIGHATOMIC) !== 0 ? reserved() : -1;
+  let pfn = -1;
+  if ((allocFlags & ALLOC_HIGHATOMIC) !== 0) pfn = takeReserved(table, zone, order);
   if (pfn < 0) pfn = rmqueueSmallest(table, zone, order, migratetype);
   if (pfn < 0) pfn = rmqueueClaim(table, zone, request);
   if (pfn < 0) pfn = rmqueueSteal(table, zone, request);
-  if (pfn < 0 && (allocFlags & (ALLOC_OOM | ALLOC_NON_BLOCK)) !== 0) pfn = reserved();
+  if (pfn < 0 && (allocFlags & LAST_RESORT) !== 0) pfn = takeReserved(table, zone, order);
   if (pfn >= 0) zone.freePages -= 1 << order;
   return pfn;
+}
+
+function takeReserved(table: FolioTable, zone: Zone, order: number): number {
+  return rmqueueSmallest(table, zone, order, MIGRATE_HIGHATOMIC);
 }
 
 /**
