@@ -1,6 +1,7 @@
 import { NP_FLAG_FACTS } from '@mm-lab/node-private';
 import type { Command } from 'commander';
 import { type HookMap, hookMap } from '../hooks/hook-map.js';
+import { idleCosts } from '../hooks/idle-cost.js';
 import { count } from '../progress/count.js';
 import { readSites } from '../results/read-run.js';
 import type { SitesFile } from '../results/run-files.js';
@@ -34,7 +35,7 @@ export function addHooksCommand(program: Command): void {
 
 function jsonOf(map: HookMap, sites: SitesFile | undefined): string {
   return JSON.stringify(
-    { ...map, ...(sites === undefined ? {} : { run: sites.variants }) },
+    sites === undefined ? { ...map, idleCosts: idleCosts() } : { ...map, run: sites.variants },
     null,
     2,
   );
@@ -55,6 +56,8 @@ function textOf(map: HookMap, sites: SitesFile | undefined): string {
     hooksText(map),
     '',
     flagsText(),
+    '',
+    costText(),
   ].join('\n');
 }
 
@@ -95,6 +98,18 @@ function hooksText({ hooks }: HookMap): string {
 function flagsText(): string {
   const rows = NP_FLAG_FACTS.map(({ name, patch, grants }) => [name, String(patch), grants]);
   return plainTable(['flag', 'patch', 'grants'], rows, ['left', 'right', 'left']);
+}
+
+/** What machines without private memory pay; every answer there is no. */
+function costText(): string {
+  const rows = idleCosts().map(({ event, nodes, gate, all }) => [
+    event,
+    String(nodes),
+    gate.toFixed(2),
+    all.toFixed(2),
+  ]);
+  const head = ['questions without private memory, per', 'nodes', 'gate', 'all sites'];
+  return plainTable(head, rows, ['left', 'right', 'right', 'right']);
 }
 
 /**
