@@ -329,7 +329,8 @@ export { Owner, type OwnerKind } from './hooks/owner.js';
 export { PageData } from './hooks/page-data.js';
 export type { Plugin } from './hooks/plugin.js';
 export { POLICY_RULES, type PolicyRules } from './hooks/policy-rules.js';
-export { SITE_FACTS, type SiteFact, type SiteName, type SiteService } from './hooks/site-facts.js';
+export type { SiteFact, SiteService } from './hooks/site-fact.js';
+export { SITE_FACTS, type SiteName } from './hooks/site-facts.js';
 export { type SiteCount, Sites, SitesToken } from './hooks/sites.js';
 export { ABSENT_OPS, HOOKS, type HookFact, type HookKind } from './hooks/table.js';
 export {

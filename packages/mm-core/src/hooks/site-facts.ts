@@ -1,57 +1,28 @@
-import type { HookName } from './contracts.js';
-
-/** The services that sites belong to, as the RFC groups its patches. */
-export type SiteService =
-  | 'allocation gate'
-  | 'zonelist'
-  | 'free'
-  | 'split'
-  | 'migration'
-  | 'mempolicy'
-  | 'cpuset'
-  | 'demotion'
-  | 'write protect and fault'
-  | 'reclaim'
-  | 'NUMA balancing'
-  | 'compaction'
-  | 'OOM'
-  | 'long-term pin'
-  | 'memory failure'
-  | 'hotplug'
-  | 'skip sites';
-
-/** A place in the core that asks "is this folio or node special?". */
-export interface SiteFact {
-  readonly service: SiteService;
-  /** The predicate or hook it uses. */
-  readonly asks: string;
-  /** The hook it may end in. */
-  readonly hook: HookName | null;
-  /** The kernel function it stands for. */
-  readonly kernel: string;
-  /** Patch of RFC v4; 0: a site that v4 lacks and an option adds. */
-  readonly patch: number;
-}
-
-function site(
-  service: SiteService,
-  patch: number,
-  kernel: string,
-  asks: string,
-  hook: HookName | null = null,
-): SiteFact {
-  return { service, patch, kernel, asks, hook };
-}
+import { POLICY_SITES } from './policy-sites.js';
+import { type SiteFact, site } from './site-fact.js';
 
 /**
  * Every site of the core. `Managed` is the only file that reads the owner column; each call names
  * its site.
  */
 export const SITE_FACTS = {
+  ...POLICY_SITES,
   'page_alloc.get_page_from_freelist': site(
     'allocation gate',
     3,
     'mm/page_alloc.c:get_page_from_freelist',
+    'numa_zone_alloc_allowed',
+  ),
+  'compaction.try_to_compact_pages_gate': site(
+    'allocation gate',
+    3,
+    'mm/compaction.c:try_to_compact_pages',
+    'numa_zone_alloc_allowed',
+  ),
+  'hugetlb.dequeue_hugetlb_folio': site(
+    'allocation gate',
+    3,
+    'mm/hugetlb.c:dequeue_hugetlb_folio_nodemask',
     'numa_zone_alloc_allowed',
   ),
   'page_alloc.should_reclaim_retry': site(
@@ -59,18 +30,6 @@ export const SITE_FACTS = {
     3,
     'mm/page_alloc.c:should_reclaim_retry',
     'numa_zone_alloc_allowed',
-  ),
-  'cpuset.guarantee_online_mems': site(
-    'cpuset',
-    2,
-    'kernel/cgroup/cpuset.c:guarantee_online_mems',
-    'node_state(N_MEMORY_PRIVATE)',
-  ),
-  'cpuset.cpuset_handle_hotplug': site(
-    'cpuset',
-    2,
-    'kernel/cgroup/cpuset.c:cpuset_handle_hotplug',
-    'node_state(N_MEMORY_PRIVATE)',
   ),
   'page_alloc.build_zonelists': site(
     'zonelist',
@@ -136,55 +95,6 @@ export const SITE_FACTS = {
     'folio_managed_split_cb',
     'folio_split',
   ),
-  'node.has_memory': site('mempolicy', 13, 'drivers/base/node.c:has_memory', 'NP_OPS_MEMPOLICY'),
-  'mempolicy.mpol_set_nodemask': site(
-    'mempolicy',
-    13,
-    'mm/mempolicy.c:mpol_set_nodemask',
-    'nodes_private_mpol_allowed',
-  ),
-  'mempolicy.mpol_rebind_nodemask': site(
-    'mempolicy',
-    13,
-    'mm/mempolicy.c:mpol_rebind_nodemask',
-    'nodes_private_mpol_allowed',
-  ),
-  'mempolicy.vma_alloc_folio': site(
-    'mempolicy',
-    13,
-    'mm/mempolicy.c:vma_alloc_folio_noprof',
-    'MPOL_F_PRIVATE',
-  ),
-  'mempolicy.alloc_migration_target_by_mpol': site(
-    'mempolicy',
-    13,
-    'mm/mempolicy.c:alloc_migration_target_by_mpol',
-    'MPOL_F_PRIVATE',
-  ),
-  'mempolicy.policy_nodemask': site(
-    'mempolicy',
-    13,
-    'mm/mempolicy.c:policy_nodemask',
-    'MPOL_F_PRIVATE',
-  ),
-  'page_alloc.get_page_from_freelist_kswapd': site(
-    'mempolicy',
-    13,
-    'mm/page_alloc.c:get_page_from_freelist',
-    'pgdat->kswapd',
-  ),
-  'mempolicy.queue_folios_pmd': site(
-    'mempolicy',
-    13,
-    'mm/mempolicy.c:queue_folios_pmd',
-    'folio_managed_allows_user_migrate',
-  ),
-  'mempolicy.queue_folios_pte_range': site(
-    'mempolicy',
-    13,
-    'mm/mempolicy.c:queue_folios_pte_range',
-    'folio_managed_allows_user_migrate',
-  ),
   'migrate.migrate_folios_to_node': site(
     'migration',
     12,
@@ -196,6 +106,12 @@ export const SITE_FACTS = {
     'migration',
     12,
     'mm/migrate.c:__add_folio_for_migration',
+    'folio_managed_allows_migrate',
+  ),
+  'migrate.migrate_misplaced_folio_prepare': site(
+    'migration',
+    12,
+    'mm/migrate.c:migrate_misplaced_folio_prepare',
     'folio_managed_allows_migrate',
   ),
   'migrate.do_pages_move': site(
@@ -248,10 +164,22 @@ export const SITE_FACTS = {
     'node_is_private',
     'migrate_to',
   ),
+  'huge_memory.change_huge_pmd': site(
+    'write protect and fault',
+    15,
+    'mm/huge_memory.c:change_huge_pmd',
+    'NP_OPS_PROTECT_WRITE',
+  ),
   'mprotect.change_pte_range': site(
     'write protect and fault',
     15,
     'mm/mprotect.c:change_pte_range',
+    'NP_OPS_PROTECT_WRITE',
+  ),
+  'huge_memory.remove_migration_pmd': site(
+    'write protect and fault',
+    15,
+    'mm/huge_memory.c:remove_migration_pmd',
     'NP_OPS_PROTECT_WRITE',
   ),
   'migrate.remove_migration_pte': site(
@@ -259,6 +187,12 @@ export const SITE_FACTS = {
     15,
     'mm/migrate.c:remove_migration_pte',
     'folio_managed_fixup_migration_pte',
+  ),
+  'memory.do_numa_page': site(
+    'write protect and fault',
+    15,
+    'mm/memory.c:do_numa_page',
+    'NP_OPS_PROTECT_WRITE',
   ),
   'memory.handle_pte_fault': site(
     'write protect and fault',
@@ -301,6 +235,12 @@ export const SITE_FACTS = {
     17,
     'mm/oom_kill.c:constrained_alloc',
     'zone_oom_eligible',
+  ),
+  'ksm.get_mergeable_page': site(
+    'skip sites',
+    8,
+    'mm/ksm.c:get_mergeable_page',
+    'folio_is_private_managed',
   ),
   'ksm.ksm_next_page': site(
     'skip sites',
@@ -375,10 +315,22 @@ export const SITE_FACTS = {
     'mm/mlock.c:mlock_pte_range',
     'folio_is_private_managed',
   ),
+  'madvise.madvise_free_pte_range': site(
+    'skip sites',
+    7,
+    'mm/madvise.c:madvise_free_pte_range',
+    'folio_is_private_managed',
+  ),
   'madvise.madvise_cold_or_pageout_pte_range': site(
     'skip sites',
     7,
     'mm/madvise.c:madvise_cold_or_pageout_pte_range',
+    'folio_is_private_managed',
+  ),
+  'khugepaged.__collapse_huge_page_isolate': site(
+    'skip sites',
+    9,
+    'mm/khugepaged.c:__collapse_huge_page_isolate',
     'folio_is_private_managed',
   ),
   'khugepaged.hpage_collapse_scan_pmd': site(

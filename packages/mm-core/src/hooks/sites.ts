@@ -1,5 +1,6 @@
 import { createToken } from '../base/di.js';
-import { SITE_FACTS, type SiteFact, type SiteName } from './site-facts.js';
+import type { SiteFact } from './site-fact.js';
+import { SITE_FACTS, type SiteName } from './site-facts.js';
 
 /** How often a site asked, and how often the answer was that the folio or node is managed. */
 export interface SiteCount extends SiteFact {

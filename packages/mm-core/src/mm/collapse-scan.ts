@@ -70,6 +70,7 @@ export interface Scan {
 @injectable()
 export class CollapseScan {
   private readonly site = Sites.index('khugepaged.hpage_collapse_scan_pmd');
+  private readonly isolateSite = Sites.index('khugepaged.__collapse_huge_page_isolate');
   private readonly exceedNone = Vmstat.index('thp_scan_exceed_none_pte');
   private readonly exceedSwap = Vmstat.index('thp_scan_exceed_swap_pte');
   private readonly exceedShared = Vmstat.index('thp_scan_exceed_share_pte');
@@ -158,7 +159,14 @@ export class CollapseScan {
       seen.taken.add(folio);
     }
     if ((bits & PTE_UFFD_WP) !== 0) return 'pte uffd wp';
-    if (!this.managed.folio_managed_allows(this.site, folio, GRANT_COLLAPSE)) return 'page null';
+    if (
+      !this.managed.folio_managed_allows(
+        isFinal ? this.isolateSite : this.site,
+        folio,
+        GRANT_COLLAPSE,
+      )
+    )
+      return 'page null';
     if (by === 'khugepaged' && this.isLazyfree(folio, bits)) return 'page lazyfree';
     if (!this.table.has(folio, PG_anon)) return 'page anon';
     if (this.rmapWalk.maybeMappedShared(folio)) {

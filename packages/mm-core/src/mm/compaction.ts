@@ -46,6 +46,7 @@ interface Deferral {
  */
 @injectable()
 export class Compaction {
+  private readonly gateSite = Sites.index('compaction.try_to_compact_pages_gate');
   private readonly trySite = Sites.index('compaction.try_to_compact_pages');
   private readonly nodeSite = Sites.index('compaction.compact_node');
   private readonly suitableSite = Sites.index('compaction.compaction_zonelist_suitable');
@@ -161,6 +162,7 @@ export class Compaction {
     const { nodemask } = request;
     return this.zoneAlloc.zonelist(request).filter((zone) => {
       if (zone.type > highest || (nodemask !== null && !nodemask.has(zone.nid))) return false;
+      if (!this.managed.numa_zone_alloc_allowed(this.gateSite, zone.nid, request.gfp)) return false;
       return this.managed.node_allows(site, zone.nid, GRANT_COMPACTION);
     });
   }

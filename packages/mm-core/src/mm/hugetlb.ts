@@ -4,6 +4,8 @@ import { PG_head, PG_hugetlb, PG_tail } from '../abi/page-flags.js';
 import { MAX_NUMNODES, PMD_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import type { Nodemask } from '../mem/nodemask.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
@@ -31,6 +33,7 @@ interface NodePool {
  */
 @injectable()
 export class Hugetlb {
+  private readonly site = Sites.index('hugetlb.dequeue_hugetlb_folio');
   private readonly pools: readonly NodePool[] = Array.from({ length: MAX_NUMNODES }, () => ({
     free: [],
     nr: 0,
@@ -50,6 +53,7 @@ export class Hugetlb {
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
     @inject(FoliosToken) private readonly folios: Folios,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {
     folios.addHolder(() => this.pools.flatMap(({ free }) => free));
     folios.onFreeHugetlb = (folio) => this.freeFolio(folio);
@@ -111,6 +115,7 @@ export class Hugetlb {
   /** A free page of the first node in `nids` that has one, with one reference; or -1. */
   dequeue(nids: Iterable<number>): number {
     for (const nid of nids) {
+      if (!this.managed.numa_zone_alloc_allowed(this.site, nid, GFP_HIGHUSER_MOVABLE)) continue;
       const folio = this.pools[nid]?.free.pop();
       if (folio !== undefined) return folio;
     }

@@ -17,6 +17,9 @@ import {
   pteMapsPage,
 } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_KSM } from '../hooks/grants.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
 import type { RmapItem } from '../mem/ksm-node.js';
@@ -37,6 +40,8 @@ import { type WriteFault, WriteFaultToken } from './write-fault.js';
 /** Merging of single pages, and its undoing (mm/ksm.c:try_to_merge_one_page, break_ksm). */
 @injectable()
 export class KsmMerge {
+  private readonly site = Sites.index('ksm.get_mergeable_page');
+
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
@@ -49,6 +54,7 @@ export class KsmMerge {
     @inject(WriteFaultToken) private readonly writeFault: WriteFault,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(WorkToken) private readonly work: Work,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /** The anonymous page at a virtual page, or -1 (get_mergeable_page). */
@@ -57,7 +63,9 @@ export class KsmMerge {
     const bits = slot < 0 ? 0 : this.ptes.bits[slot]!;
     if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return -1;
     const pfn = this.ptes.value[slot]!;
-    return this.table.has(this.table.head(pfn), PG_anon) ? pfn : -1;
+    const folio = this.table.head(pfn);
+    if (!this.managed.folio_managed_allows(this.site, folio, GRANT_KSM)) return -1;
+    return this.table.has(folio, PG_anon) ? pfn : -1;
   }
 
   /** Name of the bytes of a page, as they are now (calc_checksum, memcmp_pages). */

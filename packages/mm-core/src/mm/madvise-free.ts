@@ -11,6 +11,9 @@ import {
   pteType,
 } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { GRANT_MADVISE } from '../hooks/grants.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
@@ -27,6 +30,8 @@ import { type Zap, ZapToken } from './zap.js';
  */
 @injectable()
 export class MadviseFree {
+  private readonly site = Sites.index('madvise.madvise_free_pte_range');
+
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
@@ -36,6 +41,7 @@ export class MadviseFree {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(ZapToken) private readonly zap: Zap,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /** @returns pages whose contents are gone at once, as they were in swap or poisoned */
@@ -67,6 +73,7 @@ export class MadviseFree {
   private present(slot: number, range: Advisable, vpn: number, freed: Set<number>): void {
     const pfn = this.ptes.value[slot]!;
     if (!this.table.has(this.table.head(pfn), PG_anon)) return;
+    if (!this.allows(slot, this.table.head(pfn))) return;
     if (!this.large.fits(slot, vpn, range)) return;
     const folio = this.table.head(pfn);
     const isShared = this.table.folioMapcount(folio) > this.table.nrPages(folio);
@@ -75,6 +82,12 @@ export class MadviseFree {
     freed.add(folio);
     this.mapping.change(slot, 0, PTE_ACCESSED | PTE_DIRTY);
     if (folio === pfn) this.folios.markLazyfree(folio);
+  }
+
+  /** As for MADV_COLD, a huge entry is not asked about (RFC v4 patch 07). */
+  private allows(slot: number, folio: number): boolean {
+    if (this.ptes.isHuge(slot)) return true;
+    return this.managed.folio_managed_allows(this.site, folio, GRANT_MADVISE);
   }
 
   /** What is dirty or in the swap cache must have no other mapping, and no slot afterwards. */

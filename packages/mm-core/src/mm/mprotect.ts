@@ -38,6 +38,7 @@ import { type Work, WorkToken } from './work.js';
 @injectable()
 export class Mprotect {
   private readonly site = Sites.index('mprotect.change_pte_range');
+  private readonly pmdSite = Sites.index('huge_memory.change_huge_pmd');
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -100,7 +101,8 @@ export class Mprotect {
       return pageProtWrites(vma) || (place.file.needsWriteback && (bits & PTE_DIRTY) !== 0);
     }
     if (!this.table.has(pfn, PG_anon_exclusive)) return false;
-    return !this.managed.folio_managed_wrprotect(this.site, this.table.head(pfn));
+    const site = this.ptes.isHuge(slot) ? this.pmdSite : this.site;
+    return !this.managed.folio_managed_wrprotect(site, this.table.head(pfn));
   }
 
   /**

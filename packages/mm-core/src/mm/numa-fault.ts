@@ -14,6 +14,8 @@ import { PTE_ACCESSED, PTE_PRESENT, PTE_PROTNONE, PTE_SPECIAL, PTE_WRITE } from 
 import type { VmstatName } from '../abi/vmstat.js';
 import { WMARK_HIGH, ZONE_MOVABLE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
@@ -42,6 +44,8 @@ import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
  */
 @injectable()
 export class NumaFault {
+  private readonly restoreSite = Sites.index('memory.do_numa_page');
+  private readonly prepareSite = Sites.index('migrate.migrate_misplaced_folio_prepare');
   private readonly hintFaults = Vmstat.index('numa_hint_faults');
   private readonly hintFaultsLocal = Vmstat.index('numa_hint_faults_local');
 
@@ -63,6 +67,7 @@ export class NumaFault {
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /** @returns VM_FAULT_* bits */
@@ -92,6 +97,7 @@ export class NumaFault {
 
   /** Isolates the folio if it may go to a node (migrate_misplaced_folio_prepare). */
   private prepare(vma: Vma, folio: number, nid: number): boolean {
+    if (!this.managed.folio_managed_allows_migrate(this.prepareSite, folio)) return false;
     const isFile = !this.table.has(folio, PG_swapbacked);
     if (isFile && (vma.flags & VM_EXEC) !== 0 && this.rmapWalk.maybeMappedShared(folio)) {
       return false;
@@ -163,11 +169,18 @@ export class NumaFault {
     });
   }
 
+  /** Of the zero page, or of a folio whose owner protects writes (RFC v4 patch 15)? */
+  private isFenced(slot: number, bits: number): boolean {
+    if ((bits & PTE_SPECIAL) !== 0) return true;
+    const folio = this.table.head(this.ptes.value[slot]!);
+    return this.managed.folio_managed_wrprotect(this.restoreSite, folio);
+  }
+
   /** One entry gets the protection of its area back (numa_rebuild_single_mapping). */
   private restore(vma: Vma, slot: number): void {
     const bits = this.ptes.bits[slot]!;
     const writes = pageProtWrites(vma) || this.mprotect.canChangeWritable(slot, bits, vma);
-    const write = writes && (bits & PTE_SPECIAL) === 0 ? PTE_WRITE : 0;
+    const write = writes && !this.isFenced(slot, bits) ? PTE_WRITE : 0;
     this.mapping.change(slot, PTE_PRESENT | PTE_ACCESSED | write, PTE_PROTNONE);
   }
 }

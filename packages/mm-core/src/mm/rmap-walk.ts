@@ -46,6 +46,7 @@ import { type Work, WorkToken } from './work.js';
 export class RmapWalk {
   private readonly migrateSite = Sites.index('rmap.try_to_migrate');
   private readonly restoreSite = Sites.index('migrate.remove_migration_pte');
+  private readonly restorePmdSite = Sites.index('huge_memory.remove_migration_pmd');
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -248,7 +249,8 @@ export class RmapWalk {
     const type = pteType(bits);
     const writable = type === PTE_TYPE_MIGRATION_WRITE;
     const exclusive = writable || type === PTE_TYPE_MIGRATION_READ_EXCLUSIVE;
-    const fenced = this.managed.folio_managed_wrprotect(this.restoreSite, folio);
+    const site = this.ptes.isHuge(slot) ? this.restorePmdSite : this.restoreSite;
+    const fenced = this.managed.folio_managed_wrprotect(site, folio);
     const vma = this.mms.get(this.ptes.mmOf(slot)).find(this.ptes.vpnOf(slot));
     const open = vma !== null && pageProtWrites(vma) && (bits & PTE_UFFD_WP) === 0;
     const write = (writable || open) && !fenced ? PTE_WRITE : 0;
