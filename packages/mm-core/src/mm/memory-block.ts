@@ -4,7 +4,6 @@ import { PG_hwpoison, PG_lru, PG_tail } from '../abi/page-flags.js';
 import { ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
-import { Sites } from '../hooks/sites.js';
 import { addFreeRange } from '../mem/buddy.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
@@ -58,7 +57,6 @@ interface BootZone {
  */
 @injectable()
 export class MemoryBlocks {
-  private readonly onlineSite = Sites.index('memory_hotplug.online_pages');
   private readonly byNode = new Map<number, readonly MemoryBlock[]>();
   private readonly bootZones: BootZone[] = [];
   /** /sys/devices/system/memory/auto_online_blocks. */
@@ -176,8 +174,7 @@ export class MemoryBlocks {
   private onlineTo(block: MemoryBlock, zone: Zone): number {
     if (this.poisonedIn(block) > 0) return -EHWPOISON;
     const { nid, base, pages } = block;
-    const forKernel =
-      zone.type !== ZONE_MOVABLE && !this.managed.node_is_private(this.onlineSite, nid);
+    const forKernel = zone.type !== ZONE_MOVABLE && !this.hotplug.comesApart(nid);
     block.holdsKernel = forKernel && !this.nodes.hasNormalMemory(nid);
     block.zone = zone;
     block.online = true;

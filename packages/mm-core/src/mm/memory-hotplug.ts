@@ -68,7 +68,7 @@ export class MemoryHotplug {
     pgdat.device = device;
     if (device !== null) pgdat.setSpeed(device);
     for (const zone of pgdat.zones) this.freeBootMemory(zone);
-    const isPrivate = this.managed.node_is_private(this.onlineSite, nid);
+    const isPrivate = this.comesApart(nid);
     if (isPrivate) this.managed.claimForNode(nid, pgdat.base, pgdat.spannedPages);
     this.nodes.setState(nid, N_ONLINE);
     this.nodes.setState(nid, isPrivate ? N_MEMORY_PRIVATE : N_MEMORY);
@@ -76,6 +76,11 @@ export class MemoryHotplug {
     if (!isPrivate) this.startDaemons(nid);
     if (!isPrivate) this.tell(nid, true);
     return 0;
+  }
+
+  /** Is what comes online on the node set apart (pgdat->private)? */
+  comesApart(nid: number): boolean {
+    return this.managed.node_is_private(this.onlineSite, nid);
   }
 
   /** From now on the listener hears of nodes that enter and leave N_MEMORY (node notifier). */
@@ -90,7 +95,7 @@ export class MemoryHotplug {
    * daemons; a kswapd that its service started ends with the last page.
    */
   memoryChanged(nid: number): void {
-    const isPrivate = this.managed.node_is_private(this.onlineSite, nid);
+    const isPrivate = this.comesApart(nid);
     const state = isPrivate ? N_MEMORY_PRIVATE : N_MEMORY;
     const has = this.nodes.pgdat(nid).managedPages() > 0;
     const had = this.nodes.hasState(nid, state);
