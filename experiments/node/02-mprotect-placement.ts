@@ -164,7 +164,7 @@ function probe(): Figures {
     tables: [
       {
         name: 'placement',
-        title: `${2 * ROUNDS} calls of mprotect on ${PAGES} pages, ${ON_DEVICE} of them on the device`,
+        title: `${2 * ROUNDS} calls on ${PAGES} pages, ${ON_DEVICE} of them on the device`,
         columns: [
           'placement',
           'functions',
