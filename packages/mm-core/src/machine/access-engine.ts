@@ -30,6 +30,7 @@ import { type FolioTable, VERSION_LOST, VERSION_ZERO } from '../mem/folio-table.
 import type { Nodes } from '../mem/nodes.js';
 import type { Ptes } from '../mem/ptes.js';
 import { isExecuteOnly, type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
+import type { HugetlbFault } from '../mm/hugetlb-fault.js';
 import type { Memory } from '../mm/memory.js';
 import type { MemoryFailure } from '../mm/memory-failure.js';
 import type { OomKill } from '../mm/oom-kill.js';
@@ -72,6 +73,7 @@ export interface EngineParts {
   readonly ptes: Ptes;
   readonly contents: Contents;
   readonly cache: PageCache;
+  readonly hugetlb: HugetlbFault;
   readonly memory: Memory;
   readonly memoryFailure: MemoryFailure;
   readonly oom: OomKill;
@@ -226,8 +228,9 @@ export class AccessEngine {
 
   /** The file page behind a frame, or null for anonymous memory. */
   private placeOf(pfn: number): FilePlace | null {
-    const { table, cache } = this.parts;
-    return table.has(table.head(pfn), PG_anon) ? null : cache.placeOf(pfn);
+    const { table, cache, hugetlb } = this.parts;
+    if (table.has(table.head(pfn), PG_anon)) return null;
+    return cache.placeOf(pfn) ?? hugetlb.placeOf(pfn);
   }
 
   /**

@@ -29,6 +29,7 @@ import { type Folios, FoliosToken } from '../mm/folio.js';
 import { type Fork, ForkToken } from '../mm/fork.js';
 import { type Gup, GupToken } from '../mm/gup.js';
 import { HugeZeroToken } from '../mm/huge-zero.js';
+import { HugetlbFaultToken } from '../mm/hugetlb-fault.js';
 import { HugetlbReserveToken } from '../mm/hugetlb-reserve.js';
 import { type InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
 import { type Memcontrol, MemcontrolToken } from '../mm/memcontrol.js';
@@ -203,6 +204,7 @@ export class Machine {
       ptes: this.ptes,
       contents,
       cache: this.pageCache,
+      hugetlb: this.services.get(HugetlbFaultToken),
       memory: this.services.get(MemoryToken),
       memoryFailure: this.memoryFailure,
       oom: this.oom,

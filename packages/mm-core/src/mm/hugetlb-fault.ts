@@ -36,6 +36,7 @@ import { type Hugetlb, HugetlbToken } from './hugetlb.js';
 import { type HugetlbReserve, HugetlbReserveToken } from './hugetlb-reserve.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { Mempolicy, type PolicyChoice } from './mempolicy.js';
+import type { FilePlace } from './page-cache.js';
 import { type Work, WorkToken } from './work.js';
 
 /** May a page that was promised to the mapping be used for this one? */
@@ -46,6 +47,8 @@ type ReserveRule = 'may use reserves' | 'avoid reserves';
 export class HugetlbFault {
   /** Pages of shared mappings by file and index in huge pages; each has a reference of ours. */
   private readonly cached = new Map<AddressSpace, Map<number, number>>();
+  /** The same by folio; the index is the one of its first base page. */
+  private readonly places = new Map<number, FilePlace>();
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -94,17 +97,47 @@ export class HugetlbFault {
 
   /** The file is gone: its pages go back to the pool. */
   forget(file: AddressSpace): void {
-    for (const folio of this.cached.get(file)?.values() ?? []) this.folios.put(folio);
+    for (const folio of this.cached.get(file)?.values() ?? []) this.drop(folio);
     this.cached.delete(file);
     this.reserve.forget(file);
   }
 
+  /**
+   * A hole in base pages [first, end): whole pages in it go back to the pool, of the others the
+   * part in it is zeroed (hugetlbfs_punch_hole). The caller unmapped the whole ones.
+   */
+  punchHole(file: AddressSpace, first: number, end: number): void {
+    const pages = this.cached.get(file);
+    for (const [index, folio] of [...(pages ?? [])]) {
+      const base = index * PTRS_PER_PTE;
+      const from = Math.max(first - base, 0);
+      const to = Math.min(end - base, PTRS_PER_PTE);
+      if (to - from === PTRS_PER_PTE) {
+        pages?.delete(index);
+        this.drop(folio);
+      }
+      for (let at = from; to - from < PTRS_PER_PTE && at < to; at++) {
+        this.contents.zero(folio + at);
+        this.contents.onChangedBehind(folio + at);
+      }
+    }
+  }
+
+  /** The file's page that a frame of a shared mapping is, or null. */
+  placeOf(pfn: number): FilePlace | null {
+    const head = this.table.head(pfn);
+    const place = this.places.get(head);
+    return place === undefined ? null : { file: place.file, index: place.index + pfn - head };
+  }
+
+  private drop(folio: number): void {
+    this.places.delete(folio);
+    this.folios.put(folio);
+  }
+
   /** Does a shared mapping's file hold the folio? */
   isCached(folio: number): boolean {
-    for (const pages of this.cached.values()) {
-      for (const held of pages.values()) if (held === folio) return true;
-    }
-    return false;
+    return this.places.has(folio);
   }
 
   /** Nothing stands there yet (hugetlb_no_page). A store to a private mapping copies at once. */
@@ -193,7 +226,9 @@ export class HugetlbFault {
     if (file === null) return;
     const pages = this.cached.get(file) ?? new Map<number, number>();
     this.cached.set(file, pages);
-    pages.set(this.indexOf(vmf), folio);
+    const index = this.indexOf(vmf);
+    pages.set(index, folio);
+    this.places.set(folio, { file, index: index * PTRS_PER_PTE });
     this.folios.get(folio);
   }
 

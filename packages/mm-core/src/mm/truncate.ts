@@ -1,5 +1,5 @@
 import { PG_dirty } from '../abi/page-flags.js';
-import { PAGE_SIZE } from '../abi/zone.js';
+import { PAGE_SIZE, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
@@ -9,6 +9,7 @@ import { type Filemap, FilemapToken } from './filemap.js';
 import { type Files, FilesToken } from './files.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
+import { type HugetlbFault, HugetlbFaultToken } from './hugetlb-fault.js';
 import { type Mms, MmsToken } from './mms.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -30,6 +31,7 @@ export class Truncate {
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(MmsToken) private readonly mms: Mms,
+    @inject(HugetlbFaultToken) private readonly hugetlb: HugetlbFault,
     @inject(ZapToken) private readonly zap: Zap,
   ) {}
 
@@ -43,7 +45,13 @@ export class Truncate {
 
   /** fallocate(FALLOC_FL_PUNCH_HOLE), madvise(MADV_REMOVE): the pages read as zeroes again. */
   punchHole(file: AddressSpace, first: number, end: number): void {
-    this.unmap(file, first, end, 'file pages');
+    if (file.kind === 'hugetlb') {
+      const whole = Math.ceil(first / PTRS_PER_PTE) * PTRS_PER_PTE;
+      this.unmap(file, whole, end - (end % PTRS_PER_PTE), 'copies too');
+      this.hugetlb.punchHole(file, first, end);
+    } else {
+      this.unmap(file, first, end, 'file pages');
+    }
     this.drop(file, first, end);
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   ENOMEM,
   MADV_HWPOISON,
+  MADV_REMOVE,
   MAP_ANONYMOUS,
   MAP_HUGETLB,
   MAP_NORESERVE,
@@ -99,6 +100,24 @@ describe('the pool of huge pages', () => {
     machine.work.runAs(task.struct);
     machine.sys.migratePages.migratePages(task.struct, { pid: 0, from, to });
     expect([task.where([vpn]), task.read(vpn), wrongContents(machine)]).toEqual([[0], 'ok', 0]);
+    machine.verify();
+  });
+
+  test('a shared page is one for parent and child, and a hole in it reads as zeroes', () => {
+    const machine = twoNodes();
+    setPool(machine, 0, 2);
+    const task = machine.createTask('t');
+    const addr = map(machine, task, 1 << 30, 2, MAP_SHARED);
+    const vpn = addr / 4096;
+    task.write(vpn + 3);
+    task.write(vpn + 512);
+    const child = task.fork('c');
+    if (typeof child === 'number') throw new Error('fork failed');
+    child.write(vpn + 3);
+    expect([task.read(vpn + 3), wrongContents(machine)]).toEqual(['ok', 0]);
+    task.madvise(vpn + 2, 1022, MADV_REMOVE);
+    const frames = [vpn + 3, vpn + 512].map((at) => [task.read(at), child.read(at)].join());
+    expect([frames, wrongContents(machine)]).toEqual([['ok,ok', 'ok,ok'], 0]);
     machine.verify();
   });
 

@@ -10,7 +10,8 @@ export function sideAccess(world: FuzzWorld, model: TaskModel, at: number, write
   const lostBefore = counts.lostPages;
   const unsure = page !== null && isUnsure(page);
   const result = world.tryAccess(model, SIDE_BASE + at, write, 1);
-  if (unsure) world.poisonSeen += counts.lostPages - lostBefore;
+  const isPoisonKept = page?.isHuge === true && result === 'SIGBUS';
+  if (unsure || isPoisonKept) world.poisonSeen += counts.lostPages - lostBefore;
   if (result === 'killed') return;
   world.checks++;
   const wanted = verdict(page);

@@ -6,6 +6,7 @@ import {
   MmError,
   type OpenFile,
   PAGE_SIZE,
+  PG_hugetlb,
   PG_hwpoison,
   PG_swapcache,
   type Prng,
@@ -227,6 +228,7 @@ export class FuzzWorld {
         const isNamed = this.isNamed(model, SIDE_BASE + at, pfn);
         const isOfFile = page.index === place?.index && this.fileAt(model, at) === place.file;
         if (isNamed) page.isUnsure = true;
+        if (isNamed && page.isHuge) page.object?.unsure.add(page.index);
         if (isOfFile) page.object?.unsure.add(page.index);
       }
     }
@@ -236,7 +238,10 @@ export class FuzzWorld {
     return task.mm.find(SIDE_BASE + at)?.file ?? null;
   }
 
-  /** Does the entry name the frame, or a slot that the frame is the copy of? */
+  /**
+   * Does the entry name the frame, any of the huge page that it is of, or a slot that the frame is
+   * the copy of?
+   */
   private isNamed(model: TaskModel, vpn: number, pfn: number): boolean {
     const { ptes, swap, table } = this.machine;
     const slot = ptes.find(model.task.mm.id, vpn);
@@ -244,6 +249,8 @@ export class FuzzWorld {
     if (bits === 0) return false;
     const swapped = !pteMapsPage(bits) && pteType(bits) === PTE_TYPE_SWAP;
     const cached = swapped && table.has(pfn, PG_swapcache) ? swap.slotOf(pfn) : -1;
+    const isOfHuge = !swapped && table.has(table.head(pfn), PG_hugetlb);
+    if (isOfHuge) return table.head(ptes.value[slot]!) === table.head(pfn);
     return ptes.value[slot] === (swapped ? cached : pfn);
   }
 
