@@ -11,6 +11,8 @@ import type { VmFault } from './vm-fault.js';
  */
 export class Callbacks {
   private readonly countByHook = new Map<HookName, number>();
+  /** The owner whose `reclaim_policy` is under way: it holds RCU, so nothing in it may sleep. */
+  private underRcu: Owner | null = null;
 
   /** Calls per hook so far. */
   counts(): ReadonlyMap<HookName, number> {
@@ -55,10 +57,22 @@ export class Callbacks {
       managed_watermarks: false,
     };
     if (owner?.has('reclaim_policy')) {
-      this.call(owner, 'reclaim_policy', () => owner.ops.reclaim_policy(nid, policy));
+      this.underRcu = owner;
+      try {
+        this.call(owner, 'reclaim_policy', () => owner.ops.reclaim_policy(nid, policy));
+      } finally {
+        this.underRcu = null;
+      }
       policy.active = true;
     }
     return policy;
+  }
+
+  /** Whoever may wait says so first (might_sleep). @throws MmError SLEPT_UNDER_RCU */
+  mightSleep(what: string): void {
+    if (this.underRcu === null) return;
+    const plugin = this.underRcu.name;
+    throw new MmError('SLEPT_UNDER_RCU', { plugin, hook: 'reclaim_policy', detail: what });
   }
 
   memory_failure(owner: Owner | null, folio: number, pfn: number, flags: number): void {

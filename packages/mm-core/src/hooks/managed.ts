@@ -91,6 +91,11 @@ export class Managed {
     return this.callbacks.counts();
   }
 
+  /** Whoever may wait says so first. @throws MmError in a callback that may not */
+  might_sleep(what: string): void {
+    this.callbacks.mightSleep(what);
+  }
+
   // Questions about folios
 
   /** Zone-device or private node (patch 05). */

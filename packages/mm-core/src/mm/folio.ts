@@ -142,6 +142,7 @@ export class Folios {
 
   /** lru_add_drain_all: every CPU's batch; costs an IPI round. */
   lruAddDrainAll(): void {
+    this.managed.might_sleep('lru_add_drain_all');
     this.work.charge(this.cost.lruDrainAllNs(this.cpus));
     for (const batch of this.batches.values()) this.drainBatch(batch);
     this.drainLazyfree();

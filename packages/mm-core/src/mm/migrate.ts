@@ -129,6 +129,7 @@ export class Migrate {
    * tried nor counted.
    */
   migratePages(list: number[], request: MigrateRequest): MigrateResult {
+    this.managed.might_sleep('migrate_pages');
     const batch: Batch = { moves: [], left: [], splits: [], failed: 0, tally: emptyTally() };
     const outOfMemory = this.each(list, request, batch);
     const { moves, left, splits, tally } = batch;

@@ -55,6 +55,7 @@ export class PageAlloc {
    */
   alloc(asked: AllocRequest): number {
     const { isolation } = this.managed;
+    if ((asked.gfp & __GFP_DIRECT_RECLAIM) !== 0) this.managed.might_sleep('an allocation');
     if (!isolation.enter(asked.gfp)) return this.allocPages(this.inContext(asked));
     const pfn = this.allocPages(this.inContext(asked));
     isolation.leave();
