@@ -18,6 +18,7 @@ import { Khugepaged, KhugepagedToken } from '../mm/khugepaged.js';
 import { MovePageTables, MovePageTablesToken } from '../mm/move-page-tables.js';
 import { Pmds, PmdsToken } from '../mm/pmd.js';
 import { ShrinkersToken } from '../mm/shrinker.js';
+import { SwapLarge, SwapLargeToken } from '../mm/swap-large.js';
 import { ThpSettings, ThpSettingsToken } from '../mm/thp-settings.js';
 import { UnusedToZero, UnusedToZeroToken } from '../mm/unused-to-zero.js';
 
@@ -34,6 +35,7 @@ export function bindHugePages(services: Services): void {
   services.bind(AnonFaultToken, AnonFault);
   services.bind(HugeFaultToken, HugeFault);
   services.bind(FilePmdToken, FilePmd);
+  services.bind(SwapLargeToken, SwapLarge);
   services.bind(CollapseScanToken, CollapseScan);
   services.bind(CollapseAllocToken, CollapseAlloc);
   services.bind(CollapseFileToken, CollapseFile);

@@ -32,9 +32,9 @@ export class FolioPrealloc {
   }
 
   /** For a page that comes back from swap: charged to the group it went out of, if that lives. */
-  forSwapIn(page: VmaPage, gfp: number, memcg: MemCgroup | null): number {
-    if (memcg === null || !memcg.online) return this.forVma(page, 0, gfp);
-    const folio = this.allocMpol.vmaAllocFolio(page, 0, gfp);
+  forSwapIn(page: VmaPage, gfp: number, memcg: MemCgroup | null, order = 0): number {
+    if (memcg === null || !memcg.online) return this.forVma(page, order, gfp);
+    const folio = this.allocMpol.vmaAllocFolio(page, order, gfp);
     if (folio < 0) return -1;
     return this.orFree(folio, this.memcontrol.chargeTo(folio, memcg, gfp));
   }

@@ -1,5 +1,5 @@
 import { PG_anon } from '../abi/page-flags.js';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_SPECIAL } from '../abi/pte.js';
+import { PTE_ACCESSED, PTE_DIRTY, PTE_MKDIRTY, PTE_SPECIAL } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -38,7 +38,8 @@ export class Pmds {
       this.onFileSplit(leaf);
       return;
     }
-    const used = this.ptes.usedBits(leaf << LEAF_SHIFT) & (PTE_ACCESSED | PTE_DIRTY);
+    let used = this.ptes.usedBits(leaf << LEAF_SHIFT) & (PTE_ACCESSED | PTE_DIRTY);
+    if ((used & PTE_DIRTY) !== 0) used |= PTE_MKDIRTY;
     for (let at = 0; at < PTRS_PER_PTE; at++) this.ptes.bits[(leaf << LEAF_SHIFT) | at]! |= used;
     this.ptes.pmd[leaf] = PMD_TABLE;
     this.notify(leaf);

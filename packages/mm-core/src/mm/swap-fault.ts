@@ -38,12 +38,13 @@ import { type Mapping, MappingToken } from './mapping.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type Swap, SwapToken } from './swap.js';
+import { type SwapLarge, SwapLargeToken } from './swap-large.js';
 import { type Work, WorkToken } from './work.js';
 import { type Workingset, WorkingsetToken } from './workingset.js';
 import { type WriteFault, WriteFaultToken } from './write-fault.js';
 
 /**
- * A fault on a swap entry (mm/memory.c:do_swap_page). Simplified: no readahead, no large folios.
+ * A fault on a swap entry (mm/memory.c:do_swap_page). Simplified: no readahead.
  */
 @injectable()
 export class SwapFault {
@@ -60,6 +61,7 @@ export class SwapFault {
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(SwapLargeToken) private readonly large: SwapLarge,
     @inject(WorkingsetToken) private readonly workingset: Workingset,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(ManagedToken) private readonly managed: Managed,
@@ -101,6 +103,7 @@ export class SwapFault {
 
   /** Reads the slot into a fresh page of the swap cache. */
   private readIn(vmf: FaultContext): number {
+    if (this.large.readIn(vmf)) return VM_FAULT_MAJOR;
     const entry = vmf.value;
     const memcg = this.swap.memcgOf(entry);
     const pfn = this.prealloc.forSwapIn(vmf, GFP_HIGHUSER_MOVABLE, memcg);

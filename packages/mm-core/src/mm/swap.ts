@@ -16,6 +16,8 @@ import { type Work, WorkToken } from './work.js';
 /** A zero page of a zero folio: only noted. A zero page of another: a write that costs nothing. */
 const UNWRITTEN = 1;
 const WRITTEN_ZERO = 2;
+/** The device's first page is its header, so slot 0 is its page 1. */
+const HEADER_PAGES = 1;
 
 /**
  * Swap slots and the swap cache (mm/swapfile.c, mm/swap_state.c). A slot is free, or used: by
@@ -187,6 +189,16 @@ export class Swap {
     return rc;
   }
 
+  /** May a block of so many pages begin at a slot (thp_swap_suitable_orders)? */
+  isBlockStart(slot: number, pages: number): boolean {
+    return (slot + HEADER_PAGES) % pages === 0;
+  }
+
+  /** Does a slot stand for zeroes that were not written (swap_zeromap_batch)? */
+  isZero(slot: number): boolean {
+    return this.zeroes[slot] === UNWRITTEN;
+  }
+
   /**
    * Writes a large folio to as many slots, not through the swap cache: its caller names them in
    * every entry before anybody can look. @returns the slots, or null without room for all
@@ -196,7 +208,9 @@ export class Swap {
     const memcg = this.memcgs.of(folio);
     if (this.free() < pages || !this.chargeSwap(memcg, pages)) return null;
     const slots: number[] = [];
-    for (let at = 0; at < pages; at++) slots.push(this.takeSlot(memcg));
+    const inRow = this.alignUntouched(pages);
+    for (let at = 0; at < pages; at++)
+      slots.push(inRow ? this.nextSlot(memcg) : this.takeSlot(memcg));
     const isZero = slots.every((_, at) => this.table.key[folio + at] === 0);
     if (slots.every((slot, at) => this.write(slot, folio + at, isZero) === 0)) return slots;
     for (const slot of slots) this.releaseIfUnused(slot);
@@ -305,8 +319,27 @@ export class Swap {
     this.memcgs.countFolio(this.table.head(pfn), Vmstat.index(name), 1);
   }
 
+  /**
+   * Makes the next untouched slot one at which a block of so many may begin (cluster_alloc_range).
+   * Simplified: slots that were used once make up no block again. @returns is there room for it?
+   */
+  private alignUntouched(pages: number): boolean {
+    const first = Math.ceil((this.untouched + HEADER_PAGES) / pages) * pages - HEADER_PAGES;
+    if (first + pages > this.backend.slots) return false;
+    while (this.untouched < first) this.spare.push(this.untouched++);
+    return true;
+  }
+
   private takeSlot(memcg: MemCgroup): number {
-    const slot = this.spare.pop() ?? this.untouched++;
+    const slot = this.spare.pop();
+    return slot === undefined ? this.nextSlot(memcg) : this.own(slot, memcg);
+  }
+
+  private nextSlot(memcg: MemCgroup): number {
+    return this.own(this.untouched++, memcg);
+  }
+
+  private own(slot: number, memcg: MemCgroup): number {
     this.usedCount++;
     this.owners[slot] = memcg.id;
     return slot;

@@ -255,3 +255,18 @@ test('MADV_COLLAPSE makes one huge page of what shared memory has, for every pro
     ]
   `);
 });
+
+test('a folio of 64 KiB that went to swap whole comes back whole with one fault', () => {
+  const machine = machineOf({
+    nodes: [{ id: 0, pages: 8192, cpus: 1 }],
+    sysctl: { thp_enabled: 'never', thp_order: 4 },
+    plugins: [zramSwap({ pages: 4096, codec: 'lz4' })],
+  });
+  const task = hugeTask(machine, 32);
+  for (let vpn = 512; vpn < 544; vpn++) task.write(vpn);
+  task.madvise(512, 32, MADV_PAGEOUT);
+  task.madvise(530, 1, MADV_DONTNEED);
+  for (const vpn of [515, 529]) task.read(vpn);
+  expect([task.mm.rss, task.mm.swapents, machine.vmstat().pgmajfault]).toEqual([17, 14, 2]);
+  machine.verify();
+});
