@@ -1,0 +1,67 @@
+import { EBUSY } from '@mm-lab/mm-core';
+import { expect, test } from 'vitest';
+import {
+  MEMORY_DEVICE_GENERIC,
+  type MemoryType,
+  MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  migrateVmaArgs,
+} from '../src/index.js';
+import { HmmProgram } from './support/hmm-program.js';
+import { toyMachine } from './support/toy-driver.js';
+
+test('random programs keep the invariants of device memory', { timeout: 120_000 }, () => {
+  const injected = new Set<string>();
+  for (let seed = 1; seed <= 6; seed++) {
+    const program = new HmmProgram(seed);
+    for (let at = 0; at < 60; at++) program.step();
+    program.finish();
+    for (const name of program.injected.keys()) injected.add(name);
+  }
+  expect([...injected].sort()).toEqual([
+    ...['allocation', 'held before', 'held between', 'hole race', 'isolated', 'locked'],
+  ]);
+});
+
+test('a page map is not given back while one page is held', () => {
+  const { machine, driver, task } = toyMachine();
+  task.mmap(0, 4);
+  task.write(0);
+  expect(driver.toDevice(task, 0, 1)).toBe(1);
+  const { pgmap } = driver;
+  if (pgmap === null) throw new Error('probed');
+  expect(driver.memremap.memunmapPages(pgmap)).toBe(-EBUSY);
+  task.exit();
+  expect(driver.memremap.memunmapPages(pgmap)).toBe(0);
+  machine.verify();
+});
+
+test('free pages of a GENERIC map have one reference, and get it back', () => {
+  const { machine, driver } = toyMachine();
+  const { pgmap } = driver;
+  if (pgmap === null) throw new Error('probed');
+  driver.memremap.memunmapPages(pgmap);
+  const type: MemoryType = MEMORY_DEVICE_GENERIC;
+  const request = { ...pgmap.request, name: 'dax', type, ops: {} };
+  const dax = driver.memremap.memremapPages(request);
+  if (typeof dax === 'number') throw new Error(`errno ${dax}`);
+  machine.folios.put(dax.base);
+  expect(machine.table.refcount[dax.base]).toBe(1);
+  machine.verify();
+});
+
+test('setup counts entries: a huge one counts once', () => {
+  const program = new HmmProgram(2);
+  const { machine, task } = program;
+  const { migrateVma } = program.parts;
+  const start = program.start;
+  for (let vpn = start; vpn < start + 512; vpn++) task.write(vpn);
+  const args = migrateVmaArgs({
+    ...{ mm: task.mm, start, end: start + 512, owner: {} },
+    flags: MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND,
+  });
+  expect(migrateVma.setup(args)).toBe(0);
+  expect(args.cpages).toBe(1);
+  migrateVma.finalize(args);
+  machine.verify();
+});

@@ -1,0 +1,291 @@
+import {
+  createMachine,
+  isMigrationType,
+  type Machine,
+  PAGE_SIZE,
+  PG_anon_exclusive,
+  PG_buddy,
+  PG_lru,
+  PG_pinned,
+  Prng,
+  PTE_UNADDRESSABLE,
+  PTE_WRITE,
+  pteHoldsPage,
+  pteMapsPage,
+  pteType,
+  type Services,
+  type Task,
+} from '@mm-lab/mm-core';
+import { expect } from 'vitest';
+import {
+  type Dmirror,
+  HMM_DMIRROR_FLAG_FAIL_ALLOC,
+  MEMORY_DEVICE_COHERENT,
+  MEMORY_DEVICE_PRIVATE,
+  type MigrateVma,
+  MigrateVmaToken,
+  type TestHmmPlugin,
+  testHmm,
+} from '../../src/index.js';
+
+const CHUNK = 1024;
+const PAGES = 1536;
+const START = 2 ** 28;
+const UNITS = [MEMORY_DEVICE_PRIVATE, MEMORY_DEVICE_PRIVATE, MEMORY_DEVICE_COHERENT] as const;
+
+/** What is done to a migration at the moment when its pages are unmapped. */
+type Injection = (() => void) | null;
+
+/** Random programs on the test device, with the invariants of device memory checked all along. */
+export class HmmProgram {
+  readonly machine: Machine;
+  readonly task: Task;
+  readonly plugin: TestHmmPlugin;
+  /** Injections by name that took effect. */
+  readonly injected = new Map<string, number>();
+  readonly start = START;
+  readonly parts: { readonly migrateVma: MigrateVma };
+  private child: Task | null = null;
+  private readonly handles: Dmirror[];
+  private readonly prng: Prng;
+  private injection: Injection = null;
+  private readonly undo: (() => void)[] = [];
+
+  constructor(seed: number) {
+    this.prng = new Prng(seed);
+    this.plugin = testHmm({
+      units: UNITS.map((type, unit) => ({ type, nid: unit + 1 })),
+      chunkPages: CHUNK,
+    });
+    const found: MigrateVma[] = [];
+    const take = {
+      name: 'take',
+      probe: (services: Services) => void found.push(services.get(MigrateVmaToken)),
+    };
+    const nodes = UNITS.map((_, unit) => ({ id: unit + 1, pages: CHUNK * 8, online: false }));
+    this.machine = createMachine(
+      {
+        seed,
+        nodes: [{ id: 0, pages: 32_768, cpus: 1 }, ...nodes],
+        sysctl: { thp_enabled: seed % 2 === 0 ? 'always' : 'never' },
+      },
+      [this.plugin, take],
+    );
+    const [migrateVma] = found;
+    if (migrateVma === undefined) throw new Error('the plugin was probed');
+    this.parts = { migrateVma };
+    this.task = this.machine.createTask('program');
+    const length = PAGES * PAGE_SIZE;
+    const request = {
+      addr: START * PAGE_SIZE,
+      length,
+      prot: 3,
+      flags: 0x32,
+      file: null,
+      offset: 0,
+    };
+    expect(this.machine.sys.mmap.mmap(this.task.struct, request)).toBe(START * PAGE_SIZE);
+    this.handles = UNITS.map((_, unit) => this.plugin.open(unit, this.task.mm));
+    this.handles.forEach(({ device }) => {
+      device.failNext = () => this.onAlloc();
+    });
+  }
+
+  step(): void {
+    const { machine, prng } = this;
+    const from = prng.below(3) === 0 ? prng.below(3) * 512 : prng.below(PAGES - 64);
+    const count = prng.below(3) === 0 ? 512 : 1 + prng.below(64);
+    const start = START + from;
+    const end = START + Math.min(PAGES, from + count);
+    const handle = this.handles[prng.below(UNITS.length)]!;
+    machine.work.runAs(this.task.struct);
+    const rss = this.task.mm.rss;
+    const kind = prng.below(12);
+    if (kind < 3) this.touch(start, end, prng.below(2) === 0);
+    else if (kind < 6) this.migrate(handle, start, end);
+    else if (kind === 6) handle.migrateToSystem(start, end);
+    else if (kind === 7) handle.mirror.read(start, Math.min(end, start + 8));
+    else if (kind === 8) handle.mirror.write(start, Math.min(end, start + 8), () => 0);
+    else if (kind === 9) this.change(start, end);
+    else if (kind === 10) this.pin(start);
+    else this.forkOrExit();
+    if (kind === 6) expect(this.task.mm.rss, 'migration keeps the rss').toBe(rss);
+    for (const undo of this.undo.splice(0)) undo();
+    machine.spend();
+    this.audit();
+  }
+
+  /** Ends everything: no page may stay on a device. */
+  finish(): void {
+    this.child?.exit();
+    for (const handle of this.handles) handle.close();
+    for (const { device } of this.handles) {
+      expect(device.allocated - device.freed, `${device.options.name}: pages left`).toBe(0);
+      device.removeChunks();
+      expect(device.chunks).toEqual([]);
+    }
+    this.touch(START, START + PAGES, false);
+    this.task.exit();
+    this.machine.verify();
+    const { lostPages, staleReads, leakedPages } = this.machine.engine.shadow.counts;
+    expect({ lostPages, staleReads, leakedPages }).toEqual({
+      ...{ lostPages: 0, staleReads: 0, leakedPages: 0 },
+    });
+  }
+
+  private touch(start: number, end: number, write: boolean): void {
+    for (let vpn = start; vpn < end; vpn++) {
+      if (this.task.mm.find(vpn) !== null) this.task.access(vpn, write);
+    }
+  }
+
+  private migrate(handle: Dmirror, start: number, end: number): void {
+    this.prepare(handle, start, end);
+    handle.migrateToDevice(start, end);
+    this.injection = null;
+    handle.flags = 0;
+  }
+
+  /** One of the ways in which a migration may be disturbed. */
+  private prepare(handle: Dmirror, start: number, end: number): void {
+    const { folios, table } = this.machine;
+    const folio = this.folioAt(start + this.prng.below(end - start));
+    switch (this.prng.below(8)) {
+      case 0:
+        if (folio < 0 || !folios.trylock(folio)) return;
+        this.count('locked');
+        this.undo.push(() => folios.unlock(folio));
+        break;
+      case 1:
+        if (folio < 0 || !table.has(folio, PG_lru)) return;
+        folios.isolateLru(folio);
+        this.count('isolated');
+        this.undo.push(() => folios.putbackLru(folio));
+        break;
+      case 2:
+        if (folio >= 0) this.hold(folio, 'held before');
+        break;
+      case 3:
+        this.injection = () => {
+          if (folio >= 0 && table.refcount[folio]! > 0) this.hold(folio, 'held between');
+        };
+        break;
+      case 4:
+        handle.flags = HMM_DMIRROR_FLAG_FAIL_ALLOC;
+        this.count('allocation');
+        break;
+      case 5:
+        this.injection = () => {
+          this.count('hole race');
+          this.machine.memory.handleMmFault(this.task.mm, end - 1, true, 0);
+        };
+        break;
+      default:
+    }
+  }
+
+  private hold(folio: number, name: string): void {
+    const { folios, table } = this.machine;
+    folios.get(folio);
+    this.count(name);
+    this.undo.push(() => folios.put(table.head(folio)));
+  }
+
+  /** Called for each destination, while the sources are unmapped. */
+  private onAlloc(): boolean {
+    const injection = this.injection;
+    this.injection = null;
+    injection?.();
+    return false;
+  }
+
+  private change(start: number, end: number): void {
+    const { sys } = this.machine;
+    const addr = start * PAGE_SIZE;
+    const length = (end - start) * PAGE_SIZE;
+    const prot = this.prng.below(2) === 0 ? 1 : 3;
+    if (this.prng.below(2) === 0) sys.mprotect.mprotect(this.task.struct, addr, length, prot);
+    else sys.madvise.madvise(this.task.struct, addr, length, 4);
+  }
+
+  private pin(vpn: number): void {
+    const { gup } = this.machine;
+    const pfn = gup.pinLongterm(this.task.mm, vpn, 0);
+    if (pfn < 0) return;
+    expect(this.isDevice(pfn), 'a pin never refers to device memory').toBe(false);
+    gup.unpin(pfn);
+  }
+
+  private forkOrExit(): void {
+    if (this.child !== null) {
+      this.child.exit();
+      this.child = null;
+      return;
+    }
+    const child = this.task.fork('child');
+    if (typeof child === 'number') return;
+    this.child = child;
+    for (const mm of [this.task.mm, child.mm]) {
+      this.eachEntry(mm.id, (bits, pfn) => {
+        if ((bits & PTE_UNADDRESSABLE) === 0 || !this.isDevice(pfn)) return;
+        expect(bits & PTE_WRITE, 'no write entry survives fork').toBe(0);
+        expect(this.machine.table.has(pfn, PG_anon_exclusive), 'nor an exclusive mark').toBe(false);
+      });
+    }
+  }
+
+  private audit(): void {
+    this.machine.verify();
+    const { table } = this.machine;
+    const mms = [this.task.mm, ...(this.child === null ? [] : [this.child.mm])];
+    for (const mm of mms) {
+      let standing = 0;
+      let reachable = 0;
+      this.eachEntry(mm.id, (bits, pfn) => {
+        if (!pteHoldsPage(bits) && isMigrationType(pteType(bits))) standing++;
+        if (pteMapsPage(bits) && this.unitOf(pfn)?.device.isPrivate() === true) reachable++;
+      });
+      expect(standing, 'no migration entry stands between steps').toBe(0);
+      expect(reachable, 'no present entry of private memory').toBe(0);
+    }
+    for (const { device } of this.handles) {
+      let used = 0;
+      let pages = 0;
+      for (const { pagemap } of device.chunks) {
+        used += pagemap.allocated;
+        pages += pagemap.pages;
+        const end = pagemap.base + pagemap.pages;
+        const wrong = table.flags
+          .subarray(pagemap.base, end)
+          .findIndex((flags) => (flags & (PG_lru | PG_buddy | PG_pinned)) !== 0);
+        expect(wrong, 'on no LRU list, in no buddy list, not pinned').toBe(-1);
+      }
+      expect(device.freeCount() + used, 'free and used pages are all').toBe(pages);
+      expect(device.allocated - device.freed, 'the page map counts what is used').toBe(used);
+    }
+  }
+
+  private eachEntry(mmId: number, visit: (bits: number, pfn: number) => void): void {
+    const { ptes } = this.machine;
+    ptes.walk(mmId, 0, Infinity, (slot) => visit(ptes.bits[slot]!, ptes.value[slot]!));
+  }
+
+  private folioAt(vpn: number): number {
+    const { ptes, table } = this.machine;
+    const slot = ptes.find(this.task.mm.id, vpn);
+    const bits = slot < 0 ? 0 : ptes.bits[slot]!;
+    return pteMapsPage(bits) && ptes.value[slot]! > 0 ? table.head(ptes.value[slot]!) : -1;
+  }
+
+  private isDevice(pfn: number): boolean {
+    return this.unitOf(pfn) !== undefined;
+  }
+
+  private unitOf(pfn: number): Dmirror | undefined {
+    return this.handles.find(({ device }) => device.owns(pfn));
+  }
+
+  private count(name: string): void {
+    this.injected.set(name, (this.injected.get(name) ?? 0) + 1);
+  }
+}
