@@ -26,7 +26,7 @@ export interface DevPagemapOps {
    * Called by: `memory_failure_dev_pagemap`, for an error in a page of the map.
    * Holding:   nothing.
    * May:       tell whoever uses the page.
-   * Returns:   0 or -errno; -EOPNOTSUPP leaves it to the core, which answers -ENXIO.
+   * Returns:   0 or -errno; -EOPNOTSUPP leaves it to the core, which answers -EBUSY.
    * Linux:     `dev_pagemap_ops.memory_failure`.
    */
   memory_failure?(pfn: number, flags: number): number;

@@ -46,13 +46,12 @@ export class DeviceSplit {
    * @param extra references of a fault, which stay with the first page
    */
   splitUnmapped(folio: number, extra: number): boolean {
-    const isDevice = this.memremap.pgmapOf(folio) !== null;
+    const pages = this.table.nrPages(folio);
     this.table.refcount[folio]! -= extra;
-    const fresh = isDevice ? this.huge.splitHeld(folio) : this.huge.splitFolio(folio);
+    const isSplit = this.huge.splitUnmapped(folio);
     this.table.refcount[folio]! += extra;
-    if (fresh === null) return false;
-    for (const page of fresh) this.folios.trylock(page);
-    this.folios.trylock(folio);
+    if (!isSplit) return false;
+    for (let page = folio; page < folio + pages; page++) this.folios.trylock(page);
     return true;
   }
 

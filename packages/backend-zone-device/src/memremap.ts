@@ -195,10 +195,13 @@ export class Memremap {
     return true;
   }
 
-  /** An error in a device page (memory_failure_dev_pagemap, mf_generic_kill_procs). */
+  /**
+   * An error in a device page (memory_failure_dev_pagemap). The generic handler can lock pages of
+   * DAX files only, and says -EBUSY for all others (mf_generic_kill_procs).
+   */
   private memoryFailureDevPagemap(pfn: number, flags: number): number {
     const rc = this.pgmapOf(pfn)?.ops.memory_failure?.(pfn, flags) ?? -EOPNOTSUPP;
-    return rc === -EOPNOTSUPP ? -ENXIO : rc;
+    return rc === -EOPNOTSUPP ? -EBUSY : rc;
   }
 
   private allocatedOn(nid: number): number {

@@ -213,7 +213,7 @@ export class Dmirror {
   /**
    * dmirror_devmem_fault_alloc_and_copy: RAM by the policy of the area, in one piece if it can be.
    * Simplified: the flag that fails an allocation is spent on a coherent base page without effect,
-   * as the self-test's coherent variant expects.
+   * as the self-test's coherent variant expects; the kernel answers -ENOMEM there.
    * @returns false if memory ran out: nothing is to move
    */
   private faultAllocAndCopy(args: MigrateVmaArgs): boolean {

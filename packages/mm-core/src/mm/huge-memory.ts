@@ -99,6 +99,16 @@ export class HugeMemory {
     return fresh;
   }
 
+  /**
+   * Splits a folio that is mapped nowhere, whose only reference the caller has; nothing is counted
+   * (folio_split_unmapped). @returns did it? Not if somebody else holds the folio
+   */
+  splitUnmapped(folio: number): boolean {
+    const isOurs = this.table.refcount[folio] === 1 && this.table.folioMapcount(folio) === 0;
+    if (isOurs) this.divide(folio, this.table.nrPages(folio));
+    return isOurs;
+  }
+
   /** Makes folios of the pages, each with the references of its mappings, the cache's, and one. */
   private divide(folio: number, pages: number): number[] {
     const cached = this.cache.has(folio) ? 1 : 0;

@@ -94,8 +94,12 @@ export class ProcSmaps {
     if ((bits & PTE_ACCESSED) !== 0) smaps.referenced += 1;
     if (this.ptes.isHuge(slot)) smaps[anon ? 'anonHugePages' : 'shmemPmdMapped'] += 1;
     const mapped = pteMapsPage(bits) || (bits & PTE_UNADDRESSABLE) !== 0;
-    const mappings = mapped ? table.mapcount[pfn]! : 1;
-    const alone = mapped ? mappings < 2 : table.refcount[folio] === 1 && !poisoned(bits);
+    // A PMD that is not present does not say who shares its folio (smaps_pmd_entry).
+    const isVague = this.ptes.isHuge(slot) && !pteMapsPage(bits);
+    const mappings = mapped && !isVague ? table.mapcount[pfn]! : 1;
+    const alone = mapped
+      ? mappings < 2 && !isVague
+      : table.refcount[folio] === 1 && !poisoned(bits);
     smaps.pss += 1 / mappings;
     if (alone) smaps[dirty ? 'privateDirty' : 'privateClean'] += 1;
     else smaps[dirty ? 'sharedDirty' : 'sharedClean'] += 1;

@@ -1,0 +1,93 @@
+/** Duties that a driver of device memory has, as the figures of kernel drivers are grouped. */
+export const GROUPS = [
+  'allocator, backing store, free, split',
+  'copy, clearing, filling holes',
+  'migration to the device',
+  'migration back, CPU fault',
+  'eviction, victim choice, ageing',
+  'set-up, hotplug, lifetime',
+  'mirror, snapshot',
+] as const;
+export type Group = (typeof GROUPS)[number];
+
+const [ALLOC, COPY, TO, BACK, EVICT, SETUP, MIRROR] = GROUPS;
+
+/** One driver: its source, and the duty of each function; a function belongs to one group. */
+export interface Driver {
+  readonly name: string;
+  readonly folder: string;
+  readonly files: RegExp;
+  /** The first rule that matches `file:function` decides. */
+  readonly rules: readonly (readonly [RegExp, Group])[];
+}
+
+export const DRIVERS: readonly Driver[] = [
+  {
+    name: 'test device, ZONE_DEVICE',
+    folder: 'packages/backend-zone-device/src/test-hmm',
+    files: /\.ts$/,
+    rules: [
+      [/evict/i, EVICT],
+      [/devmemFault|migrateToRam|faultAlloc|allocRam|copyBack|migrateToSystem|withdraw$/, BACK],
+      [/dmirror\.ts:(fill)$/, COPY],
+      [/migrateToDevice|allocAndCopy|allocBasePages|finalizeAndMap|eachWindow|takeFailure/, TO],
+      [/selectDevice|nothing$/, TO],
+      [/snapshot|protOf|kindOf|\.mirror/, MIRROR],
+      [/test-hmm\.ts|dmirror-parts|constructor|close$|removeChunks|addChunk|pagemapOf/, SETUP],
+      [/dmirror-device\.ts|dmirror-chunk/, ALLOC],
+      [/dmirror\.ts/, TO],
+    ],
+  },
+  {
+    name: 'coherent, private node',
+    folder: 'packages/backend-device-coherent/src',
+    files: /\.ts$/,
+    rules: [
+      [/index\.ts/, SETUP],
+      [/evict/i, EVICT],
+      [/freeFolio/, ALLOC],
+      [/populate/, COPY],
+      [/snapshot|protOf|mapMoved/, MIRROR],
+      [/migrateToSystem|migrateOut/, BACK],
+      [/migrateToDevice|migrateTo$|:move$|range-folios|systemPages|eachArea|nothing|pagesOf/, TO],
+      [/checkRange|anyNode|coherent-driver\.ts:has/, TO],
+      [/./, SETUP],
+    ],
+  },
+  {
+    name: 'compressed RAM, ZONE_DEVICE',
+    folder: 'packages/backend-zone-device/src/compress-driver',
+    files: /\.ts$/,
+    rules: [
+      [/device-pages/, ALLOC],
+      [/demoter/, TO],
+      [/migrate-to-ram/, BACK],
+      [/evictor|cold-pages|page-hand|headroom|ram-pressure|background-thread/, EVICT],
+      [/./, SETUP],
+    ],
+  },
+  {
+    name: 'compressed RAM, private node (CRAM)',
+    folder: 'packages/cram/src',
+    files: /\.ts$/,
+    rules: [
+      [/promot|migrate|fault/i, BACK],
+      [/demot/i, TO],
+      [/free|flush|discard/i, ALLOC],
+      [/press|balloon|reclaim|evict|gate|watermark/i, EVICT],
+      [/./, SETUP],
+    ],
+  },
+];
+
+/**
+ * Code lines of real drivers in Linux 7.3.4, without blanks and comments, grouped the same way: the
+ * specification of ZONE_DEVICE, section 4.2. The test device copies inside its other functions.
+ */
+export const KERNEL_LINES: Readonly<Record<string, readonly (number | null)[]>> = {
+  amdgpu: [235, 95, 262, 280, 56, 43, 547],
+  nouveau: [82, 144, 135, 77, 41, 133, 229],
+  drm_pagemap: [161, 156, 238, 227, 67, 174, 891],
+  'xe on drm_pagemap': [163, 200, 50, 4, 3, 222, 323],
+  test_hmm: [107, null, 201, 197, 41, 140, 202],
+};
