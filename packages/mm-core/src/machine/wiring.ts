@@ -54,6 +54,7 @@ import { Mprotect, MprotectToken } from '../mm/mprotect.js';
 import { Mremap, MremapToken } from '../mm/mremap.js';
 import { NumaFault, NumaFaultToken } from '../mm/numa-fault.js';
 import { NumaMaps, NumaMapsToken } from '../mm/numa-maps.js';
+import { NumaPeriod, NumaPeriodToken } from '../mm/numa-period.js';
 import { NumaPromotion, NumaPromotionToken } from '../mm/numa-promotion.js';
 import { NumaScan, NumaScanToken } from '../mm/numa-scan.js';
 import { PageAlloc, PageAllocToken } from '../mm/page-alloc.js';
@@ -147,6 +148,7 @@ function bindTracking(services: Services): void {
   services.bind(KsmMergeToken, KsmMerge);
   services.bind(KsmScanToken, KsmScan);
   services.bind(KsmToken, Ksm);
+  services.bind(NumaPeriodToken, NumaPeriod);
   services.bind(NumaScanToken, NumaScan);
   services.bind(NumaPromotionToken, NumaPromotion);
   services.bind(MpolMisplacedToken, MpolMisplaced);

@@ -31,6 +31,7 @@ import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type MpolMisplaced, MpolMisplacedToken } from './mpol-misplaced.js';
 import { type Mprotect, MprotectToken } from './mprotect.js';
+import { type NumaPeriod, NumaPeriodToken } from './numa-period.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { Sysctl } from './sysctl.js';
@@ -62,6 +63,7 @@ export class NumaFault {
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
+    @inject(NumaPeriodToken) private readonly period: NumaPeriod,
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -89,10 +91,29 @@ export class NumaFault {
   private move(vmf: FaultContext, folio: number): boolean {
     this.vmstat.add(this.hintFaults, 1);
     this.memcgs.countFolio(folio, this.hintFaults, 1);
-    if (this.nodes.nidOf(folio) === vmf.nid) this.vmstat.add(this.hintFaultsLocal, 1);
+    const nid = this.nodes.nidOf(folio);
+    const isLocal = nid === vmf.nid;
+    if (isLocal) this.vmstat.add(this.hintFaultsLocal, 1);
+    const isPrivate = this.isPrivate(folio, nid);
     const target = this.misplaced.nodeFor(vmf, folio);
-    if (target < 0 || !this.prepare(vmf.vma, folio, target)) return false;
-    return this.migrateMisplaced(folio, target);
+    const wanted = target >= 0;
+    const pages = this.table.nrPages(folio);
+    const moved =
+      wanted && this.prepare(vmf.vma, folio, target) && this.migrateMisplaced(folio, target);
+    const task = this.work.current;
+    if (task !== null) {
+      const result = { nid: moved ? target : nid, pages, isLocal, isPrivate };
+      this.period.fault(task, { ...result, hasFailed: wanted && !moved });
+    }
+    return moved;
+  }
+
+  /** Did the running task use the folio last, or is that not known (cpupid_match_pid)? */
+  private isPrivate(folio: number, nid: number): boolean {
+    const tiering = (this.sysctl.numa_balancing & NUMA_BALANCING_MEMORY_TIERING) !== 0;
+    if (tiering && !this.tiers.isTopTier(nid)) return true;
+    const last = this.table.lastCpupid[folio]!;
+    return last === 0 || last === (this.work.current?.pid ?? 0) + 1;
   }
 
   /** Isolates the folio if it may go to a node (migrate_misplaced_folio_prepare). */

@@ -20,6 +20,7 @@ import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
 import { MMU_NOTIFY_PROTECTION_VMA, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
+import { type NumaPeriod, NumaPeriodToken } from './numa-period.js';
 import { areaPolicy } from './policy-nodes.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { Sysctl } from './sysctl.js';
@@ -29,8 +30,6 @@ const NS_PER_MS = 1_000_000;
 /** A scheduler tick: HZ is 250. */
 const TICK_NS = 4 * NS_PER_MS;
 const PAGES_PER_MB = 256;
-/** Megabytes a second that a task may scan (kernel/sched/fair.c:MAX_SCAN_WINDOW). */
-const MAX_SCAN_WINDOW = 2560;
 
 /**
  * The scanner of NUMA balancing (kernel/sched/fair.c:task_tick_numa, task_numa_work): while a task
@@ -38,7 +37,7 @@ const MAX_SCAN_WINDOW = 2560;
  * tells from where it comes.
  *
  * Simplified: time runs in ticks, the one who runs at a tick ran all of it; a scan takes no time;
- * the period is not adapted to faults; areas are neither delayed nor passed over by who used them.
+ * areas are neither delayed nor passed over by who used them.
  */
 @injectable()
 export class NumaScan {
@@ -56,6 +55,7 @@ export class NumaScan {
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
+    @inject(NumaPeriodToken) private readonly period: NumaPeriod,
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
@@ -95,7 +95,7 @@ export class NumaScan {
     numa.execNs += TICK_NS;
     const periodNs = numa.scanPeriodMs * NS_PER_MS;
     if (numa.execNs <= numa.nodeStampNs + periodNs) return;
-    if (numa.nodeStampNs === 0) numa.scanPeriodMs = this.scanPeriodMin(task);
+    if (numa.nodeStampNs === 0) numa.scanPeriodMs = this.period.min(task);
     numa.nodeStampNs += periodNs;
     if (this.clock.now < numa.nextScanNs || task.memsAllowed?.size === 1) return;
     numa.nextScanNs = this.clock.now + numa.scanPeriodMs * NS_PER_MS;
@@ -169,15 +169,6 @@ export class NumaScan {
       this.table.lastCpupid[folio] = Math.floor(this.clock.now / NS_PER_MS) + 1;
     }
     return true;
-  }
-
-  /** Shortest time between scans, by what a task has resident (task_scan_min). */
-  private scanPeriodMin(task: TaskStruct): number {
-    const { numa_balancing_scan_size_mb: sizeMb } = this.sysctl;
-    const windows = sizeMb < MAX_SCAN_WINDOW ? Math.floor(MAX_SCAN_WINDOW / sizeMb) : 1;
-    const stretches = Math.max(1, Math.ceil(task.mm.rss / (sizeMb * PAGES_PER_MB)));
-    const period = Math.floor(this.sysctl.numa_balancing_scan_period_min_ms / stretches);
-    return Math.max(Math.floor(1000 / windows), period);
   }
 }
 export const NumaScanToken = createToken<NumaScan>('NumaScan');
