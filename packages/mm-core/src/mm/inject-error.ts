@@ -1,8 +1,9 @@
-import { EOPNOTSUPP, EPERM } from '../abi/errno.js';
+import { EIO, EOPNOTSUPP, EPERM } from '../abi/errno.js';
 import { MF_ACTION_REQUIRED, MF_SW_SIMULATED } from '../abi/memory-failure.js';
 import { MADV_SOFT_OFFLINE } from '../abi/mman.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Gup, GupToken } from './gup.js';
@@ -15,6 +16,7 @@ export class InjectError {
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(FoliosToken) private readonly folios: Folios,
+    @inject(PtesToken) private readonly ptes: Ptes,
     @inject(GupToken) private readonly gup: Gup,
     @inject(MemoryFailureToken) private readonly memoryFailure: MemoryFailure,
     @inject(SoftOfflineToken) private readonly softOffline: SoftOffline,
@@ -23,14 +25,18 @@ export class InjectError {
   /**
    * Acts on every folio that a read of the pages finds; a step is as long as the folio. The running
    * task may find a signal afterwards (`lastSignal`).
-   * @returns 0; -EPERM; -EFAULT for a hole; what the first page that failed came to
+   * @returns 0; -EPERM; -EFAULT for a hole; -EIO for the huge zero page; what the first page that
+   *   failed came to
    */
   run(task: TaskStruct, start: number, end: number, advice: number): number {
     if (!task.creds.capSysAdmin) return -EPERM;
     for (let vpn = start; vpn < end; ) {
       const page = this.gup.getUserPage(task.mm, vpn, task.nid);
       if (page !== 'zero' && page < 0) return page;
+      const isHugeZero = page === 'zero' && this.ptes.isHuge(this.ptes.find(task.mm.id, vpn));
       vpn += page === 'zero' ? 1 : this.table.nrPages(this.table.head(page));
+      // The huge zero page is on no LRU, so that nobody knows how to take it.
+      if (isHugeZero && advice === MADV_SOFT_OFFLINE) return -EIO;
       const rc = advice === MADV_SOFT_OFFLINE ? this.takeOffline(page) : this.poison(page);
       if (rc !== 0) return rc;
     }

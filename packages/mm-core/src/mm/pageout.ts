@@ -11,7 +11,7 @@ import { PTE_DIRTY, pteMapsPage } from '../abi/pte.js';
 import { PMD_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
@@ -65,17 +65,23 @@ export class Pageout {
     return this.swapOut(folio, sc);
   }
 
-  /** A page of a regular file goes if it is clean, one of shared memory is written to swap. */
+  /**
+   * A page goes if it is clean: a file can be read again, and a hole of shared memory reads as
+   * zeroes again. Other pages of shared memory are written to swap.
+   */
   private filePage(folio: number, sc: ScanControl, queue: number[]): PageoutResult {
     this.noteDirty(folio);
     if (!this.rmapWalk.tryToUnmap(folio) || this.table.has(folio, PG_pinned)) return 'activate';
     if (this.table.refcount[folio] !== 1 + this.cache.references(folio)) return 'activate';
-    if (this.table.has(folio, PG_swapbacked)) {
-      const isLarge = this.table.order[folio]! > 0;
-      return isLarge ? this.largeShmem(folio, sc, queue) : this.shmemWriteout(folio, sc);
+    const isShmem = this.table.has(folio, PG_swapbacked);
+    if (isShmem && this.table.order[folio]! > 0) return this.largeShmem(folio, sc, queue);
+    const isClean = !this.table.has(folio, PG_dirty);
+    if (isShmem && !(isClean && this.table.version[folio] === VERSION_ZERO)) {
+      return this.shmemWriteout(folio, sc);
     }
-    if (this.table.has(folio, PG_dirty)) return 'activate';
-    this.cache.remove(folio, this.workingset.eviction(folio, sc.targetMemcg ?? null));
+    if (!isClean) return 'activate';
+    const target = sc.targetMemcg ?? null;
+    this.cache.remove(folio, isShmem ? 0 : this.workingset.eviction(folio, target));
     return 'free';
   }
 
