@@ -51,6 +51,10 @@ export class MmStruct {
   vmas: readonly Vma[] = [];
   /** Present pages, the zero page not counted (MM_ANONPAGES). */
   rss = 0;
+  /** Most of `rss` before something was unmapped (hiwater_rss). */
+  peakRss = 0;
+  /** Most pages that areas had before some went away (hiwater_vm). */
+  peakVm = 0;
   /** Pages of the hugetlb pool that are mapped (hugetlb_usage). */
   hugetlbPages = 0;
   /** Swap entries (MM_SWAPENTS). */
@@ -114,6 +118,7 @@ export class MmStruct {
    * away are left as they are, even if they could be one.
    */
   replace(start: number, end: number, parts: readonly Vma[]): void {
+    this.peakVm = Math.max(this.peakVm, pagesOf(this.vmas));
     this.replaceAreas(start, end, parts);
     this.edgeAt(start);
     for (const part of parts) this.edgeAt(part.end);
@@ -173,6 +178,13 @@ export class MmStruct {
     }
     return low;
   }
+}
+
+/** Pages of areas together. */
+function pagesOf(areas: readonly Vma[]): number {
+  let pages = 0;
+  for (const { start, end } of areas) pages += end - start;
+  return pages;
 }
 
 /**

@@ -18,7 +18,7 @@ const CLEAR_REFS_MAPPED = 3;
 const CLEAR_REFS_SOFT_DIRTY = 4;
 const CLEAR_REFS_MM_HIWATER_RSS = 5;
 
-/** /proc/PID/clear_refs (fs/proc/task_mmu.c:clear_refs_write). Simplified: no peak of the rss. */
+/** /proc/PID/clear_refs (fs/proc/task_mmu.c:clear_refs_write). */
 @injectable()
 export class ClearRefs {
   constructor(
@@ -33,7 +33,10 @@ export class ClearRefs {
   /** @returns 0, or -EINVAL for a type that is none */
   write(mm: MmStruct, type: number): number {
     if (type < CLEAR_REFS_ALL || type > CLEAR_REFS_MM_HIWATER_RSS) return -EINVAL;
-    if (type === CLEAR_REFS_MM_HIWATER_RSS) return 0;
+    if (type === CLEAR_REFS_MM_HIWATER_RSS) {
+      mm.peakRss = mm.rss;
+      return 0;
+    }
     if (type === CLEAR_REFS_SOFT_DIRTY) {
       this.notifiers.invalidate(mm.id, 0, Infinity, MMU_NOTIFY_SOFT_DIRTY);
     }

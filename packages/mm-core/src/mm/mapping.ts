@@ -206,11 +206,15 @@ export class Mapping {
     this.rmap.add(value, to);
   }
 
-  /** Pages of the hugetlb pool count apart (hugetlb_count_add). */
+  /** Pages of the hugetlb pool count apart (hugetlb_count_add); update_hiwater_rss. */
   private countRss(slot: number, pfn: number, pages: number): void {
     const mm = this.mms.get(this.ptes.mmOf(slot));
-    if (this.table.has(this.table.head(pfn), PG_hugetlb)) mm.hugetlbPages += pages;
-    else mm.rss += pages;
+    if (this.table.has(this.table.head(pfn), PG_hugetlb)) {
+      mm.hugetlbPages += pages;
+      return;
+    }
+    if (mm.rss > mm.peakRss) mm.peakRss = mm.rss;
+    mm.rss += pages;
   }
 
   private inRmap(bits: number): boolean {
