@@ -64,7 +64,7 @@ export default defineExperiment({
       name: 'cram',
       title: 'N_MEMORY_PRIVATE and CRAM, two holes of RFC v4 mended',
       plugins: () => [
-        nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended' }),
+        nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
         cram(),
         device(),
         cxlCompression({ nid: 1 }),

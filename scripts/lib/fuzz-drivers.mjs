@@ -46,7 +46,11 @@ export const DRIVERS = {
     plugins: [
       data,
       device(),
-      nodePrivate({ reclaimFrees: seed % 2 === 0 ? 'v4' : 'mended', swapIn: 'mended' }),
+      nodePrivate({
+        reclaimFrees: seed % 2 === 0 ? 'v4' : 'mended',
+        swapIn: 'mended',
+        sharedMaps: 'mended',
+      }),
       cram(),
       cxlCompression({ nid: 1 }),
     ],

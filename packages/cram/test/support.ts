@@ -26,6 +26,7 @@ export interface CramOptions {
   readonly swapPages?: number;
   readonly register?: boolean;
   readonly reclaimFrees?: 'v4' | 'mended';
+  readonly sharedMaps?: 'v4' | 'mended';
   readonly sysctl?: MachineConfig['sysctl'];
 }
 
@@ -53,7 +54,10 @@ export function machineOf(options: CramOptions = {}): CramMachine {
       sysctl: { demotion_enabled: true, ...options.sysctl },
     },
     [
-      nodePrivate({ reclaimFrees: options.reclaimFrees ?? 'v4' }),
+      nodePrivate({
+        reclaimFrees: options.reclaimFrees ?? 'v4',
+        sharedMaps: options.sharedMaps ?? 'v4',
+      }),
       cram(),
       driver,
       ...(swap > 0 ? [zramSwap({ pages: swap, codec: 'lz4' })] : []),

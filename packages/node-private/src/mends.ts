@@ -16,6 +16,13 @@ export interface Mends {
    */
   readonly swapIn?: Mending;
   /**
+   * Does a page of shared memory on a write-protected node stay read-only when an area maps it
+   * anew? `v4`: it does not. A fault where nothing stands, of a second task or after a zap, gives
+   * it the protection of the area, and so does mprotect; neither is a site of the series for shared
+   * memory (found by fuzzing this model). `mended`: it does, and the store faults.
+   */
+  readonly sharedMaps?: Mending;
+  /**
    * What does clear_ops do with folios that are still on the node? `v4`: nothing. They may not
    * migrate any more, so the memory cannot go offline, and a write lands on the device. `mended`:
    * they move to ordinary memory first; -EBUSY if one cannot, and the ops stay.

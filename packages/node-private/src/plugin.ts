@@ -56,6 +56,7 @@ export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
       const managed = services.get(ManagedToken);
       managed.reclaimFreesHooked = options.reclaimFrees === 'mended';
       managed.swapInFenced = options.swapIn === 'mended';
+      managed.sharedFenced = options.sharedMaps === 'mended';
     },
   };
 }

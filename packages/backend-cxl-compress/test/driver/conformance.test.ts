@@ -37,7 +37,7 @@ function onCram(faults: InterruptFaults = {}): readonly Plugin[] {
   return [
     data,
     device(faults),
-    nodePrivate({ swapIn: 'mended' }),
+    nodePrivate({ swapIn: 'mended', sharedMaps: 'mended' }),
     cram(),
     cxlCompression({ nid: 1 }),
   ];

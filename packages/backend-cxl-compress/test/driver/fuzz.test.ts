@@ -58,7 +58,7 @@ const RUNS: readonly Run[] = [
 test.each(RUNS)('CRAM under fuzz and interrupts loses nothing, seed $seed', (run) => {
   const reclaimFrees = run.seed % 2 === 0 ? 'v4' : 'mended';
   const guard = [
-    nodePrivate({ reclaimFrees, swapIn: 'mended' }),
+    nodePrivate({ reclaimFrees, swapIn: 'mended', sharedMaps: 'mended' }),
     cram(),
     cxlCompression({ nid: 1 }),
   ];

@@ -99,7 +99,7 @@ export const BACKENDS = {
     title: 'N_MEMORY_PRIVATE with CRAM, two holes of RFC v4 mended, disk swap behind it',
     machine: tiered,
     plugins: (sizes) => [
-      nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended' }),
+      nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
       device(sizes),
       cram(),
       cxlCompression({ device: DEVICE_NAME, nid: DEVICE_NID }),

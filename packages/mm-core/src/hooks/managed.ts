@@ -39,6 +39,8 @@ export class Managed {
   reclaimFreesHooked = false;
   /** Mends RFC v4: a swap-in from the swap cache heeds NP_OPS_PROTECT_WRITE too. */
   swapInFenced = false;
+  /** Mends RFC v4: whoever maps shared memory heeds NP_OPS_PROTECT_WRITE too. */
+  sharedFenced = false;
   private readonly owners: Owner[] = [];
   private readonly ownerOfNode: (Owner | null)[] = new Array<Owner | null>(MAX_NUMNODES).fill(null);
 
@@ -131,6 +133,15 @@ export class Managed {
    */
   folio_managed_swap_in_wrprotect(site: number, pfn: number): boolean {
     return this.swapInFenced && this.folio_managed_wrprotect(site, pfn);
+  }
+
+  /**
+   * The same for a folio of shared memory that gets the protection of its area, which is writable
+   * from the start: at a fault where nothing stood, or by mprotect. The posted series does not ask
+   * there and maps it writable, unless `sharedFenced` says otherwise.
+   */
+  folio_managed_shared_wrprotect(site: number, pfn: number): boolean {
+    return this.sharedFenced && this.folio_managed_wrprotect(site, pfn);
   }
 
   /** May the folio be on an LRU list? Not if its page map says so (folio_is_zone_device). */

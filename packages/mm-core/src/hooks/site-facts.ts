@@ -214,6 +214,18 @@ export const SITE_FACTS = {
     'mm/memory.c:do_swap_page',
     'folio_managed_swap_in_wrprotect',
   ),
+  'memory.set_pte_range': site(
+    'write protect and fault',
+    0,
+    'mm/memory.c:set_pte_range',
+    'folio_managed_shared_wrprotect',
+  ),
+  'memory.do_set_pmd': site(
+    'write protect and fault',
+    0,
+    'mm/memory.c:do_set_pmd',
+    'folio_managed_shared_wrprotect',
+  ),
   'vmscan.shrink_zones': site('reclaim', 16, 'mm/vmscan.c:shrink_zones', 'zone_reclaim_allowed'),
   'vmscan.wakeup_kswapd': site('reclaim', 16, 'mm/vmscan.c:wakeup_kswapd', 'zone_reclaim_allowed'),
   'vmscan.balance_pgdat': site(

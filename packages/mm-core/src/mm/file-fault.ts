@@ -17,6 +17,8 @@ import {
 } from '../abi/vm-fault.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -45,6 +47,8 @@ import { type Work, WorkToken } from './work.js';
 /** A fault where a file is mapped and nothing stands yet (mm/memory.c:do_fault). */
 @injectable()
 export class FileFault {
+  private readonly site = Sites.index('memory.set_pte_range');
+
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
@@ -55,6 +59,7 @@ export class FileFault {
     @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(ContentsToken) private readonly contents: Contents,
+    @inject(ManagedToken) private readonly managed: Managed,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(CostModel) private readonly cost: CostModel,
@@ -179,14 +184,20 @@ export class FileFault {
 
   /**
    * Maps a page of the file. A shared writable mapping of memory that needs no writeback is
-   * writable from the start, a load's too (vma_wants_writenotify).
+   * writable from the start, a load's too (vma_wants_writenotify). What a mended series keeps
+   * read-only is not stored to yet: the access faults again, on a page that is present.
    */
   private map(vmf: FaultContext, slot: number, pfn: number, bits: number): void {
-    this.folios.get(this.table.head(pfn));
+    const folio = this.table.head(pfn);
+    this.folios.get(folio);
     const open = pageProtWrites(vmf.vma);
-    const wanted = PTE_PRESENT | bits | (open ? PTE_WRITE : 0);
+    let wanted = PTE_PRESENT | bits | (open ? PTE_WRITE : 0);
+    const writable = (wanted & PTE_WRITE) !== 0;
+    if (writable && this.managed.folio_managed_shared_wrprotect(this.site, folio)) {
+      wanted &= ~(PTE_WRITE | PTE_MKDIRTY);
+    }
     this.mapping.map(slot, pfn, this.protectedAs(slot, wanted));
-    this.mlockFolio.mapped(this.table.head(pfn), vmf.vma);
+    this.mlockFolio.mapped(folio, vmf.vma);
   }
 
   private protectedAs(slot: number, bits: number): number {

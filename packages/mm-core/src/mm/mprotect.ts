@@ -89,20 +89,22 @@ export class Mprotect {
   /**
    * Private pages that nobody shares become writable at once, so that the next store does not fault
    * (can_change_pte_writable); never on a node whose owner protects writes (RFC v4 patch 15). A
-   * page of a file is writable by right, or once a store was noticed (vma_wants_writenotify).
+   * page of a file is so once a store was noticed; where nobody has to notice, it is writable by
+   * right, whatever the owner says (pte_modify with a writable vm_page_prot: v4 does not ask).
    */
   canChangeWritable(slot: number, bits: number, vma: Vma): boolean {
     if (mustSeeStore(vma, bits)) return false;
     if ((vma.flags & VM_WRITE) === 0 || (bits & PTE_SPECIAL) !== 0) return false;
     const pfn = this.ptes.value[slot]!;
+    const folio = this.table.head(pfn);
+    const site = this.ptes.isHuge(slot) ? this.pmdSite : this.site;
     const place = this.cache.placeOf(pfn);
     if (place !== null) {
       if ((vma.flags & VM_SHARED) === 0) return false;
-      return pageProtWrites(vma) || (place.file.needsWriteback && (bits & PTE_DIRTY) !== 0);
-    }
-    if (!this.table.has(pfn, PG_anon_exclusive)) return false;
-    const site = this.ptes.isHuge(slot) ? this.pmdSite : this.site;
-    return !this.managed.folio_managed_wrprotect(site, this.table.head(pfn));
+      if (pageProtWrites(vma)) return !this.managed.folio_managed_shared_wrprotect(site, folio);
+      if (!place.file.needsWriteback || (bits & PTE_DIRTY) === 0) return false;
+    } else if (!this.table.has(pfn, PG_anon_exclusive)) return false;
+    return !this.managed.folio_managed_wrprotect(site, folio);
   }
 
   /**

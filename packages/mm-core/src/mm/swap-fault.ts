@@ -23,7 +23,6 @@ import { VM_FAULT_HWPOISON, VM_FAULT_MAJOR, VM_FAULT_OOM } from '../abi/vm-fault
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
-import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { presenceIn } from '../mem/page-prot.js';
@@ -38,7 +37,7 @@ import { type Mapping, MappingToken } from './mapping.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type Swap, SwapToken } from './swap.js';
-import { type SwapLarge, SwapLargeToken } from './swap-large.js';
+import { DO_SWAP_PAGE, type SwapLarge, SwapLargeToken } from './swap-large.js';
 import { type Work, WorkToken } from './work.js';
 import { type Workingset, WorkingsetToken } from './workingset.js';
 import { type WriteFault, WriteFaultToken } from './write-fault.js';
@@ -48,7 +47,6 @@ import { type WriteFault, WriteFaultToken } from './write-fault.js';
  */
 @injectable()
 export class SwapFault {
-  private readonly site = Sites.index('memory.do_swap_page');
   private readonly pgmajfault = Vmstat.index('pgmajfault');
 
   constructor(
@@ -136,7 +134,7 @@ export class SwapFault {
     this.swap.freeEntry(entry);
     if (this.shouldTryToFree(folio, vmf.write)) this.swap.freeSwap(folio);
     const exclusive = wasExclusive || this.table.refcount[folio] === 1;
-    const fenced = this.managed.folio_managed_swap_in_wrprotect(this.site, folio);
+    const fenced = this.managed.folio_managed_swap_in_wrprotect(DO_SWAP_PAGE, folio);
     const tracked = vmf.bits & PTE_TRACKING;
     const free = exclusive && !fenced && !mustSeeStore(vmf.vma, tracked);
     const mayWrite = (vmf.vma.flags & VM_WRITE) !== 0 && free;

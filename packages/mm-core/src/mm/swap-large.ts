@@ -20,6 +20,9 @@ import { isSuitable, type ThpSettings, ThpSettingsToken } from './thp-settings.j
 import { type Work, WorkToken } from './work.js';
 import { type Workingset, WorkingsetToken } from './workingset.js';
 
+/** The site that a swap-in asks at, large or not. */
+export const DO_SWAP_PAGE = Sites.index('memory.do_swap_page');
+
 /**
  * Anonymous memory that went to swap as a large folio and comes back as one, from a synchronous
  * device (mm/memory.c:alloc_swap_folio, can_swapin_thp). Simplified: only where nobody else has the
@@ -27,8 +30,6 @@ import { type Workingset, WorkingsetToken } from './workingset.js';
  */
 @injectable()
 export class SwapLarge {
-  private readonly site = Sites.index('memory.do_swap_page');
-
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
@@ -122,7 +123,7 @@ export class SwapLarge {
 
   private bitsFor({ vma, bits, write }: FaultContext, folio: number): number {
     const tracked = bits & PTE_TRACKING;
-    const fenced = this.managed.folio_managed_swap_in_wrprotect(this.site, folio);
+    const fenced = this.managed.folio_managed_swap_in_wrprotect(DO_SWAP_PAGE, folio);
     const mayWrite = (vma.flags & VM_WRITE) !== 0 && !fenced && !mustSeeStore(vma, tracked);
     const writable = mayWrite ? PTE_WRITE | (write ? PTE_MKDIRTY : 0) : 0;
     return presenceIn(vma) | PTE_ACCESSED | writable | tracked;
