@@ -20,7 +20,8 @@ import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
 import { type UnusedToZero, UnusedToZeroToken } from './unused-to-zero.js';
 
 /**
- * Splitting of large folios (mm/huge_memory.c:__folio_split). Simplified: always to base pages. The
+ * Splitting of large folios (mm/huge_memory.c:__folio_split). Simplified: always to base pages, and
+ * pages behind the end of their file stay cached until it is cut, where Linux drops them. The
  * counters are for folios of PMD order, as in Linux.
  */
 @injectable()

@@ -29,10 +29,13 @@ export class SysOpenFiles {
     return file;
   }
 
-  /** @returns 0, or -EINVAL if the file is not open for writing */
+  /**
+   * The same length again cuts as well: a large folio may reach over it (shmem_setattr).
+   * @returns 0, or -EINVAL if the file is not open for writing
+   */
   ftruncate(file: OpenFile, length: number): number {
     if (!file.canWrite || length < 0) return -EINVAL;
-    if (length < file.mapping.sizeBytes) this.truncate.setSize(file.mapping, length);
+    if (length <= file.mapping.sizeBytes) this.truncate.setSize(file.mapping, length);
     else file.mapping.sizeBytes = length;
     return 0;
   }

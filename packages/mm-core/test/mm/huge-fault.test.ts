@@ -237,6 +237,29 @@ test('shared memory has huge pages where advised; a part taken away unmaps all o
   `);
 });
 
+test('a huge page of shared memory is mapped over the end of its file until it is cut', () => {
+  const machine = hugeMachine();
+  machine.pseudoFiles.write('/sys/kernel/mm/transparent_hugepage/shmem_enabled', 'always');
+  const { openFiles, mmap } = machine.sys;
+  const task = machine.createTask('t');
+  const file = openFiles.memfdCreate('m');
+  openFiles.ftruncate(file, 100 * PAGE_SIZE);
+  const range = { addr: 512 * PAGE_SIZE, length: 512 * PAGE_SIZE };
+  mmap.mmap(task.struct, { ...range, prot: RW, flags: MAP_SHARED | MAP_FIXED, file });
+  const seen = [task.write(900), task.write(512), task.write(900), state(machine, task)];
+  openFiles.ftruncate(file, 100 * PAGE_SIZE);
+  seen.push(task.write(900), task.write(611), state(machine, task));
+  expect(seen).toEqual([
+    'SIGBUS',
+    'ok',
+    'ok',
+    'rss 512; huge 512',
+    'SIGBUS',
+    'ok',
+    'rss 1; huge ; thp_split_pmd 1; thp_split_page 1',
+  ]);
+});
+
 test('MADV_COLLAPSE makes one huge page of what shared memory has, for every program', () => {
   const machine = hugeMachine();
   const task = machine.createTask('t');
