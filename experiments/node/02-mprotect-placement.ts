@@ -1,16 +1,20 @@
 /**
  * Row 2: where should mprotect learn that a page must stay read-only? In the walk, as posted; in
  * can_change_pte_writable, as the author proposed later; or in vma_wants_writenotify by a counter
- * for each area, his first idea. The same calls under each.
+ * for each area, his first idea. The same calls under each, and without any hook. The core asks in
+ * can_change_pte_writable itself; under the others it is told no there, so each protects alone.
  */
 import { CramToken, cram } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import {
+  GRANT_WRITE,
   type Machine,
+  type Plugin,
   PROT_READ,
   PROT_WRITE,
   PTE_WRITE,
   Sites,
+  SitesToken,
   type Task,
   VM_WRITE,
 } from '@mm-lab/mm-core';
@@ -24,11 +28,20 @@ const SHARED = 64;
 const ROUNDS = 4;
 const SITE = Sites.index('mprotect.change_pte_range');
 
+/** mm whose mprotect is told that every page is ordinary. */
+class WithoutMprotect extends Sites {
+  override count(site: number, managed: boolean): boolean {
+    return super.count(site, managed && site !== SITE);
+  }
+}
+
 /** A placement decides whether an entry may become writable, and counts what it looked at. */
 interface Placement {
   readonly name: string;
   /** Kernel functions that have to change for it; by our reading, upkeep of a counter included. */
   readonly functions: readonly string[];
+  /** Does the core's own question stand? Else nothing but `install` protects. */
+  readonly isCore: boolean;
   readonly install: (machine: Machine, looked: () => void) => void;
 }
 
@@ -36,6 +49,7 @@ const PLACEMENTS: readonly Placement[] = [
   {
     name: 'in the walk (P15)',
     functions: ['change_pte_range', 'change_huge_pmd', 'do_numa_page'],
+    isCore: false,
     install: ({ mprotect, managed, ptes, table }, looked) => {
       const may = mprotect.canChangeWritable.bind(mprotect);
       mprotect.canChangeWritable = (slot, bits, vma) => {
@@ -43,21 +57,21 @@ const PLACEMENTS: readonly Placement[] = [
         if ((vma.flags & VM_WRITE) === 0) return false;
         looked();
         const folio = table.head(ptes.value[slot] ?? 0);
-        return !managed.folio_managed_wrprotect(SITE, folio) && may(slot, bits, vma);
+        const isOpen = managed.ownerOf(folio)?.allows(GRANT_WRITE) ?? true;
+        return isOpen && may(slot, bits, vma);
       };
     },
   },
   {
     name: 'in can_change_pte_writable',
     functions: ['can_change_pte_writable', 'can_change_pmd_writable'],
-    install: ({ managed, mprotect }, looked) => {
-      const may = mprotect.canChangeWritable.bind(mprotect);
+    isCore: true,
+    install: ({ managed }, looked) => {
       const ask = managed.folio_managed_wrprotect.bind(managed);
       managed.folio_managed_wrprotect = (site, folio) => {
         if (site === SITE) looked();
         return ask(site, folio);
       };
-      mprotect.canChangeWritable = may;
     },
   },
   {
@@ -73,6 +87,7 @@ const PLACEMENTS: readonly Placement[] = [
       '__split_vma',
       'vma_merge',
     ],
+    isCore: false,
     install: ({ mprotect, managed, ptes, table }, looked) => {
       const may = mprotect.canChangeWritable.bind(mprotect);
       // Kept up by the functions above; here it is counted when it is read.
@@ -94,10 +109,15 @@ const PLACEMENTS: readonly Placement[] = [
       mprotect.canChangeWritable = (slot, bits, vma) => !isWanted && may(slot, bits, vma);
     },
   },
+  { name: 'no hook', functions: [], isCore: false, install: () => undefined },
 ];
 
-function scene(): { readonly machine: Machine; readonly task: Task } {
+function scene(isCore: boolean): { readonly machine: Machine; readonly task: Task } {
   const late: (() => void)[] = [];
+  const without: Plugin = {
+    name: 'without-mprotect',
+    register: (services) => services.bindValue(SitesToken, new WithoutMprotect()),
+  };
   const { machine } = privateLab({
     nodes: [
       { id: DRAM, pages: 2048, cpus: 1 },
@@ -105,6 +125,7 @@ function scene(): { readonly machine: Machine; readonly task: Task } {
     ],
     services: [{ nid: DEVICE, flags: null }],
     plugins: [
+      ...(isCore ? [] : [without]),
       cram(),
       {
         name: 'peek',
@@ -123,8 +144,8 @@ function scene(): { readonly machine: Machine; readonly task: Task } {
   return { machine, task };
 }
 
-function run({ name, functions, install }: Placement): readonly (string | number)[] {
-  const { machine, task } = scene();
+function run({ name, functions, isCore, install }: Placement): readonly (string | number)[] {
+  const { machine, task } = scene(isCore);
   let asked = 0;
   install(machine, () => {
     asked++;
@@ -157,6 +178,7 @@ function probe(): Figures {
       'asked.can_change': of(1, 2),
       'asked.counter': of(2, 2),
       wrong_upgrades: of(0, 3) + of(1, 3) + of(2, 3),
+      'wrong_upgrades.no_hook': of(3, 3),
       'faults.walk': of(0, 5),
       'faults.can_change': of(1, 5),
       'faults.counter': of(2, 5),
@@ -187,6 +209,10 @@ export default defineProbe({
     {
       text: 'No placement ever makes a page of the device writable.',
       holds: (results) => results.figure('wrong_upgrades') === 0,
+    },
+    {
+      text: 'Without a hook mprotect does make pages of the device writable.',
+      holds: (results) => results.figure('wrong_upgrades.no_hook') > 0,
     },
     {
       text: 'can_change_pte_writable asks less than the walk and upgrades the same pages.',

@@ -9,6 +9,7 @@ import {
   diskSwap,
   GFP_KERNEL,
   type Machine,
+  MmError,
   MPOL_BIND,
   N_ONLINE,
   type Plugin,
@@ -50,8 +51,9 @@ interface Ending {
 function attempt(gone: readonly SiteName[]): Ending | null {
   try {
     return stress(gone);
-  } catch {
-    return null;
+  } catch (error) {
+    if (error instanceof MmError) return null;
+    throw error;
   }
 }
 
