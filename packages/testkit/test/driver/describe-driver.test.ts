@@ -5,15 +5,20 @@ import { type Sloppiness, sloppyDriver } from './sloppy-driver.js';
 
 describeDriver({ describe, it }, sloppyDriver('nothing'));
 
-/** Names of the checks that a driver does not pass, each with the first line of why. */
+/**
+ * Names of the checks that a driver does not pass, each with the first line of why. Random programs
+ * are left out: which of them meets a mistake changes with every operation that the fuzzer learns.
+ */
 function complaints(sloppiness: Sloppiness): string[] {
   const failed: string[] = [];
   for (const check of driverChecks(sloppyDriver(sloppiness))) {
+    if (check.name.startsWith('fuzz seed')) continue;
     try {
       check.run();
     } catch (cause) {
       const expected = cause instanceof AssertionError || cause instanceof MmError;
       const why = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+      if (why?.startsWith('seed ')) continue;
       failed.push(`${check.name}: ${expected ? '' : 'threw '}${why}`);
     }
   }
@@ -35,7 +40,6 @@ describe('a driver that breaks a rule is told which', () => {
         "gives everything back when programs end: pages in use by node: {"0":0,"1":183}, expected {"0":0,"1":0}",
         "remove undoes probe: a reference is taken through another one",
         "remove with a live program loses nothing: a reference is taken through another one",
-        "fuzz seed 2: nothing is lost, stale, leaked or out of balance: threw seed 2, step 83: folio 1810 is allocated and has a reference",
       ]
     `);
   });
@@ -46,8 +50,6 @@ describe('a driver that breaks a rule is told which', () => {
         "keeps contents through its memory and back: lost pages: 2, expected 0",
         "keeps contents of large folios, whole or split: lost pages: 2, expected 0",
         "remove with a live program loses nothing: lost pages: 2, expected 0",
-        "time and chance come from the machine alone: threw seed 78, step 150: page 4855 holds 0, the program stored 29",
-        "fuzz seed 2: nothing is lost, stale, leaked or out of balance: threw seed 2, step 63: page 17179870076 holds 0, the program stored 125",
       ]
     `);
   });
@@ -80,10 +82,16 @@ describe('a driver that breaks a rule is told which', () => {
     expect(complaints('opens the gate').map(withoutNumbers)).toMatchInlineSnapshot(`
       [
         "nothing that did not ask lands on its memory: a leaked allocation: {"gfp":N,"order":N,"nid":N,"nodemask":",
-        "time and chance come from the machine alone: threw seed N, step N: N pages of private nodes given to others",
-        "fuzz seed N: nothing is lost, stale, leaked or out of balance: threw seed N, step N: N pages of private nodes ",
       ]
     `);
+  });
+
+  test('random programs meet it, too', () => {
+    for (const mistake of ['keeps freed pages', 'opens the gate'] as const) {
+      const checks = driverChecks(sloppyDriver(mistake));
+      const programs = checks.filter((check) => check.name.startsWith('fuzz seed'));
+      expect(() => runAll(programs)).toThrow(/^seed \d+, step \d+/);
+    }
   });
 
   test('it has state outside the machine', () => {
@@ -102,6 +110,10 @@ describe('a driver that breaks a rule is told which', () => {
     `);
   });
 });
+
+function runAll(checks: readonly { run(): void }[]): void {
+  for (const check of checks) check.run();
+}
 
 /** What is right of the colon without its figures. */
 function withoutNumbers(complaint: string): string {
