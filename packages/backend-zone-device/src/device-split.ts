@@ -65,7 +65,8 @@ export class DeviceSplit {
     if (!this.folios.isolateLru(folio)) return false;
     const fresh = this.huge.splitFolio(folio);
     for (const part of [folio, ...(fresh ?? [])]) {
-      if (fresh !== null && this.table.mapcount[part] === 0) this.folios.dropIsolated(part);
+      // What only the isolation holds is mapped no longer, and no file has it.
+      if (fresh !== null && this.table.refcount[part] === 1) this.folios.dropIsolated(part);
       else this.folios.putbackLru(part);
     }
     return fresh !== null;
