@@ -70,8 +70,10 @@ export class NodeReclaim {
   }
 
   /**
-   * Unmapped page cache above min_unmapped_ratio, or slab above min_slab_ratio. Simplified: this
-   * model has no slab; the kernel's is taken to lie on nodes with CPUs, below any ratio but 0.
+   * Page cache above min_unmapped_ratio, or slab above min_slab_ratio. Simplified: mapped and dirty
+   * pages count as well (node_pagecache_reclaimable leaves them out unless the mode unmaps or
+   * writes); this model has no slab, and the kernel's is taken to lie on nodes with CPUs, below any
+   * ratio but 0.
    */
   private hasEnough(nid: number): boolean {
     const managed = this.nodes.pgdat(nid).managedPages();
