@@ -126,6 +126,14 @@ export class MmStruct {
     if (parts.length === 0) this.onUnmap(start, end);
   }
 
+  /** Makes two of the area that `vpn` is inside of; nothing merges (split_vma). */
+  splitAt(vpn: number): void {
+    const vma = this.find(vpn);
+    if (vma === null || vma.start === vpn) return;
+    const halves = [clipVma(vma, vma.start, vpn), clipVma(vma, vpn, vma.end)];
+    this.vmas = this.vmas.flatMap((other) => (other === vma ? halves : [other]));
+  }
+
   private edgeAt(vpn: number): void {
     const vma = this.find(vpn);
     if (vma === null || vma.start === vpn) this.onEdge(vpn);

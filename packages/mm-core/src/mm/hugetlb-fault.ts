@@ -198,10 +198,9 @@ export class HugetlbFault {
     const choice = this.mempolicy.choose(mm, vma, vmf.vpn, vmf.nid, PMD_ORDER);
     const spare = promised || this.hugetlb.free() > this.hugetlb.reserved;
     let folio = -1;
-    for (const nids of this.nodesOf(choice)) {
-      if (folio < 0 && spare) folio = this.hugetlb.dequeue(nids);
-      if (folio < 0) folio = this.hugetlb.makeSurplus(nids);
-    }
+    const masks = this.nodesOf(choice);
+    for (const nids of masks) if (folio < 0 && spare) folio = this.hugetlb.dequeue(nids);
+    for (const nids of masks) if (folio < 0) folio = this.hugetlb.makeSurplus(nids);
     if (folio >= 0 && promised) this.reserve.consume(mm, vma, index);
     return folio;
   }

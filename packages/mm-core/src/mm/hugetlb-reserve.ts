@@ -36,7 +36,7 @@ export class HugetlbReserve {
     if ((vma.flags & VM_NORESERVE) !== 0) return true;
     const first = pageIndex(vma, vma.start) / PTRS_PER_PTE;
     const count = (vma.end - vma.start) / PTRS_PER_PTE;
-    if (!this.hugetlb.reserve(count, this.allowed(task))) {
+    if (!this.hugetlb.reserve(count, this.allowed(task), task.nid)) {
       this.maps.delete(file);
       return false;
     }
@@ -66,7 +66,10 @@ export class HugetlbReserve {
       if (!this.isOwner(mm, part)) continue;
       const first = pageIndex(part, part.start) / PTRS_PER_PTE;
       const end = pageIndex(part, part.end) / PTRS_PER_PTE;
-      for (let index = first; index < end; index++) this.consume(mm, part, index);
+      const pages = this.mapFor(mm, part.file)?.pages;
+      let unused = 0;
+      for (let index = first; index < end; index++) if (pages?.delete(index)) unused++;
+      this.hugetlb.unreserve(unused);
     }
   }
 
@@ -74,7 +77,7 @@ export class HugetlbReserve {
   forget(file: AddressSpace): void {
     const map = this.maps.get(file);
     if (map === undefined) return;
-    this.hugetlb.reserved -= map.pages.size;
+    this.hugetlb.unreserve(map.pages.size);
     this.maps.delete(file);
   }
 

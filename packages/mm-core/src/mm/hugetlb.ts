@@ -96,19 +96,44 @@ export class Hugetlb {
   /**
    * Promises `pages` of the pool to a mapping, with surplus pages if need be (hugetlb_acct_memory).
    * @param allowed nodes that the caller may use
+   * @param near the caller's node
    * @returns can it?
    */
-  reserve(pages: number, allowed: Nodemask): boolean {
+  reserve(pages: number, allowed: Nodemask, near: number): boolean {
+    if (!this.gatherSurplus(pages, allowed, near)) return false;
+    if (pages <= this.freeOn(allowed)) return true;
+    this.unreserve(pages);
+    return false;
+  }
+
+  /**
+   * What was promised and not used is not promised any more; as many surplus pages go as are free
+   * (return_unused_surplus_pages).
+   */
+  unreserve(pages: number): void {
+    this.reserved -= pages;
+    const nids = this.nodes.inState(N_MEMORY);
+    for (let left = Math.min(pages, this.surplus()); left > 0; left--) {
+      if (!this.shrink(nids, 'surplus')) break;
+    }
+  }
+
+  /** The promise; the pages that the pool lacks for it are made and stand free in it. */
+  private gatherSurplus(pages: number, allowed: Nodemask, near: number): boolean {
+    const nids = [...allowed].sort((a, b) => Number(b === near) - Number(a === near));
     const needed = this.reserved + pages - this.free();
     const made: number[] = [];
-    for (let at = 0; at < needed; at++) {
-      const folio = this.makeSurplus([...allowed]);
+    while (made.length < needed) {
+      const folio = this.makeSurplus(nids);
       if (folio < 0) break;
       made.push(folio);
     }
-    for (const folio of made) this.folios.put(folio);
-    if (needed > made.length || pages > this.freeOn(allowed)) return false;
+    if (made.length < needed) {
+      for (const folio of made) this.folios.put(folio);
+      return false;
+    }
     this.reserved += pages;
+    for (const folio of made) this.pool(this.nodes.nidOf(folio)).free.push(folio);
     return true;
   }
 
@@ -230,13 +255,19 @@ export class Hugetlb {
     return false;
   }
 
-  /** One free page less, from the next node that has one (remove_pool_hugetlb_folio). */
-  private shrink(nids: readonly number[]): boolean {
+  /**
+   * One free page less, from the next node that has one, or that has surplus too
+   * (remove_pool_hugetlb_folio).
+   */
+  private shrink(nids: readonly number[], which: 'any' | 'surplus' = 'any'): boolean {
     for (let tries = 0; tries < nids.length; tries++) {
       const nid = this.nextOf(nids, this.nextToFree);
       this.nextToFree = nid + 1;
-      const folio = this.pool(nid).free.pop();
+      const pool = this.pool(nid);
+      if (which === 'surplus' && pool.surplus === 0) continue;
+      const folio = pool.free.pop();
       if (folio === undefined) continue;
+      if (which === 'surplus') pool.surplus -= 1;
       this.table.refcount[folio] = 0;
       this.release(folio);
       return true;

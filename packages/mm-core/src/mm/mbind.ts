@@ -27,6 +27,7 @@ import {
   PolicyNodesToken,
 } from './policy-nodes.js';
 import { type QueuePages, QueuePagesToken } from './queue-pages.js';
+import { type VmaEdit, VmaEditToken } from './vma-edit.js';
 import { type Work, WorkToken } from './work.js';
 
 /** A policy for a range of virtual pages [start, end), and what becomes of the pages there. */
@@ -62,13 +63,15 @@ export class Mbind {
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(AllocMpolToken) private readonly allocMpol: AllocMpol,
     @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(VmaEditToken) private readonly edit: VmaEdit,
     @inject(WorkToken) private readonly work: Work,
     @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /**
    * Looks at the pages, installs the policy, then moves what was found elsewhere.
-   * @returns 0; -EFAULT or -EIO with nothing changed; -EIO with the policy installed if pages that
+   * @returns 0; -EINVAL or -ENOMEM if an area could not be split;
+   *   -EFAULT or -EIO with nothing changed; -EIO with the policy installed if pages that
    *   had to move did not
    */
   mbind(mm: MmStruct, request: MbindRequest): number {
@@ -84,7 +87,11 @@ export class Mbind {
     const wanted = 'elsewhere';
     const queued = this.queuePages.range({ mm, start, end, nodes, wanted, flags, holes }, list);
     if (queued >= 0) {
-      this.setPolicy(mm, start, end, policy);
+      const refused = this.setPolicy(mm, start, end, policy);
+      if (refused < 0) {
+        this.putback(list);
+        return queued > 0 && (flags & MPOL_MF_STRICT) !== 0 ? -EIO : refused;
+      }
       const rc = list.length === 0 ? 0 : this.move(mm, policy, list);
       if ((queued > 0 || rc !== 0) && (flags & MPOL_MF_STRICT) !== 0) {
         this.putback(list);
@@ -95,15 +102,20 @@ export class Mbind {
     return Math.min(queued, 0);
   }
 
-  /** Gives every area in the range the policy (mbind_range for each). */
-  setPolicy(mm: MmStruct, start: number, end: number, policy: Policy | null): void {
+  /**
+   * Gives every area in the range the policy (mbind_range for each).
+   * @returns 0, or why an area could not be split; those before it have the policy then
+   */
+  setPolicy(mm: MmStruct, start: number, end: number, policy: Policy | null): number {
     for (const part of mm.within(start, end)) {
       if (samePolicy(mm.find(part.start)?.policy ?? null, policy)) continue;
-      mm.replace(part.start, part.end, [{ ...part, policy }]);
+      const rc = this.edit.modify(mm, { ...part, policy });
+      if (rc < 0) return rc;
       const area = mm.find(part.start) ?? part;
       const { file, pgoff } = area;
       if (file?.kind === 'shmem') file.policy.set(pgoff, pgoff + area.end - area.start, policy);
     }
+    return 0;
   }
 
   private putback(list: readonly number[]): void {

@@ -154,11 +154,13 @@ export class Migrate {
       const order = this.table.order[src]!;
       const isPartly = order > 1 && this.table.has(src, PG_partially_mapped);
       if (isPartly && this.trySplit(src, batch)) continue;
+      const isPool = this.table.has(src, PG_hugetlb);
       const rc = this.unmapAndCopy(src, request, batch.moves);
-      const isThp = order > 0 && !this.table.has(src, PG_hugetlb);
+      const isThp = order > 0 && !isPool;
       const maySplit = isThp && request.reason !== MR_NUMA_MISPLACED;
       if (rc === -ENOMEM && maySplit && this.trySplit(src, batch)) continue;
-      this.tellFolio(src, order, rc, batch);
+      this.tellFolio(src, rc, batch);
+      tallyFolio(batch.tally, order, rc, isThp);
       if (rc !== -ENOMEM) continue;
       batch.left.push(...list.slice(at + 1));
       return true;
@@ -171,7 +173,8 @@ export class Migrate {
     const { failed } = batch;
     for (const [at, page] of pages.entries()) {
       const rc = this.unmapAndCopy(page, { ...request, mode: MIGRATE_ASYNC }, batch.moves);
-      this.tellFolio(page, 0, rc, batch);
+      this.tellFolio(page, rc, batch);
+      tallyFolio(batch.tally, 0, rc, false);
       if (rc !== -ENOMEM) continue;
       batch.left.push(...pages.slice(at + 1));
       break;
@@ -179,8 +182,7 @@ export class Migrate {
     batch.failed = failed;
   }
 
-  private tellFolio(src: number, order: number, rc: number, batch: Batch): void {
-    tallyFolio(batch.tally, order, rc);
+  private tellFolio(src: number, rc: number, batch: Batch): void {
     if (rc === 0) return;
     batch.left.push(src);
     batch.failed++;
@@ -366,8 +368,8 @@ function emptyTally(): Tally {
   return { succeeded: 0, failed: 0, thpSucceeded: 0, thpFailed: 0, thpSplit: 0 };
 }
 
-function tallyFolio(tally: Tally, order: number, rc: number): void {
-  const isThp = order === PMD_ORDER ? 1 : 0;
+function tallyFolio(tally: Tally, order: number, rc: number, mayBeThp: boolean): void {
+  const isThp = mayBeThp && order === PMD_ORDER ? 1 : 0;
   if (rc === 0) {
     tally.succeeded += 1 << order;
     tally.thpSucceeded += isThp;

@@ -1,8 +1,10 @@
+import { VM_HUGETLB } from '../abi/mman.js';
 import { N_MEMORY } from '../abi/node-states.js';
 import { PG_active, PG_anon, PG_dirty, PG_swapcache, PG_unevictable } from '../abi/page-flags.js';
 import { PTE_DIRTY, PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
-import { PAGE_SIZE } from '../abi/zone.js';
+import { PAGE_SIZE, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { policyText } from '../mem/policy.js';
@@ -42,20 +44,24 @@ export class NumaMaps {
   private line(task: TaskStruct, vma: Vma): string {
     const policy = areaPolicy(vma, vma.start) ?? task.policy;
     const words = [(vma.start * PAGE_SIZE).toString(16).padStart(8, '0'), policyText(policy)];
-    if (vma.file !== null) words.push(`file=${vma.file.name}`);
+    if (vma.file !== null) words.push(`file=${pathOf(vma.file)}`);
+    const isHuge = (vma.flags & VM_HUGETLB) !== 0;
+    if (isHuge) words.push('huge');
     const counts = this.count(task, vma);
-    if (counts.pages > 0) words.push(...countWords(counts));
+    if (counts.pages > 0) words.push(...countWords(counts, isHuge));
     return words.join(' ');
   }
 
-  /** gather_pte_stats. */
+  /** gather_pte_stats; a huge page of the pool counts as one (gather_hugetlb_stats). */
   private count(task: TaskStruct, vma: Vma): NumaCounts {
+    const isHuge = (vma.flags & VM_HUGETLB) !== 0;
     const nodes = new Map(this.nodes.inState(N_MEMORY).map((nid) => [nid, 0]));
     const counts = { pages: 0, anon: 0, dirty: 0, swapcache: 0, active: 0, mapcountMax: 0, nodes };
     this.ptes.walk(task.mm.id, vma.start, vma.end, (slot) => {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
       const pfn = this.ptes.value[slot]!;
+      if (isHuge && this.table.head(pfn) !== pfn) return;
       const onNode = nodes.get(this.nodes.nidOf(pfn));
       if (onNode === undefined) return;
       nodes.set(this.nodes.nidOf(pfn), onNode + 1);
@@ -77,7 +83,12 @@ export class NumaMaps {
 }
 export const NumaMapsToken = createToken<NumaMaps>('NumaMaps');
 
-function countWords(counts: NumaCounts): string[] {
+/** What no name leads to any more is called so, with its space as an octal number (seq_path). */
+function pathOf({ kind, name }: AddressSpace): string {
+  return kind === 'regular' ? name : `/${name}\\040(deleted)`;
+}
+
+function countWords(counts: NumaCounts, isHuge: boolean): string[] {
   const { pages, anon, dirty, swapcache, active, mapcountMax, nodes } = counts;
   const words: string[] = [];
   if (anon > 0) words.push(`anon=${anon}`);
@@ -85,8 +96,8 @@ function countWords(counts: NumaCounts): string[] {
   if (pages !== anon && pages !== dirty) words.push(`mapped=${pages}`);
   if (mapcountMax > 1) words.push(`mapmax=${mapcountMax}`);
   if (swapcache > 0) words.push(`swapcache=${swapcache}`);
-  if (active < pages) words.push(`active=${active}`);
+  if (active < pages && !isHuge) words.push(`active=${active}`);
   for (const [nid, count] of nodes) if (count > 0) words.push(`N${nid}=${count}`);
-  words.push(`kernelpagesize_kB=${PAGE_SIZE / 1024}`);
+  words.push(`kernelpagesize_kB=${((isHuge ? PTRS_PER_PTE : 1) * PAGE_SIZE) / 1024}`);
   return words;
 }

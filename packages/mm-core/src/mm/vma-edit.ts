@@ -12,11 +12,15 @@ export class VmaEdit {
 
   /**
    * Replaces what stands in the range of `fresh` by it, splitting and merging at the edges.
-   * @returns 0; -EINVAL for a cut through a page of the pool; -ENOMEM if a split would need more
+   * @returns 0; -EINVAL for a cut through a page of the pool, after a split at the
+   *   start; -ENOMEM if a split would need more
    *   areas than an address space may have
    */
   modify(mm: MmStruct, fresh: Vma): number {
-    if (cutsHugePage(fresh)) return -EINVAL;
+    if (cutsHugePage(fresh)) {
+      if (fresh.start % PTRS_PER_PTE === 0) mm.splitAt(fresh.start);
+      return -EINVAL;
+    }
     const before = mm.vmas;
     mm.replace(fresh.start, fresh.end, [fresh]);
     const isMore = mm.vmas.length > before.length;

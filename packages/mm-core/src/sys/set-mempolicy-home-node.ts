@@ -37,8 +37,8 @@ export class SysSetMempolicyHomeNode {
     for (const { policy, ...part } of task.mm.within(vpnOf(start), vpnOf(start + size))) {
       if (policy === null) continue;
       if (policy.mode !== MPOL_BIND && policy.mode !== MPOL_PREFERRED_MANY) return -EOPNOTSUPP;
-      this.mm.setPolicy(task.mm, part.start, part.end, { ...policy, homeNode });
-      rc = 0;
+      rc = this.mm.setPolicy(task.mm, part.start, part.end, { ...policy, homeNode });
+      if (rc < 0) return rc;
     }
     return rc;
   }

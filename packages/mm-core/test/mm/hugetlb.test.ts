@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  EINVAL,
   ENOMEM,
   MADV_HWPOISON,
   MADV_REMOVE,
@@ -9,6 +10,7 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   type Machine,
+  MPOL_BIND,
   MPOL_MF_MOVE,
   PROT_READ,
   PROT_WRITE,
@@ -18,6 +20,7 @@ import {
 import { machineOf, wrongContents } from '../machine-of.js';
 
 const HUGE = 2 << 20;
+const HUGE_WORDS = ['file=/anon_hugepage\\040(deleted)', 'huge', 'anon=1', 'dirty=1'];
 const POOL = '/sys/devices/system/node/node';
 
 function twoNodes(): Machine {
@@ -64,6 +67,54 @@ describe('the pool of huge pages', () => {
     machine.sys.munmap.munmap(task.struct, addr, 2 * HUGE);
     expect(counts(machine)).toBe('0/0/0 3/3/0');
     expect(map(machine, task, 2 << 30, 3, MAP_PRIVATE)).toBeGreaterThan(0);
+    machine.verify();
+  });
+
+  test('surplus pages are made when they are promised, and go with what was promised', () => {
+    const machine = twoNodes();
+    setPool(machine, 1, 1);
+    machine.pseudoFiles.write('/proc/sys/vm/nr_overcommit_hugepages', '2');
+    const task = machine.createTask('t');
+    expect(map(machine, task, 1 << 30, 4, MAP_PRIVATE)).toBe(-ENOMEM);
+    expect(counts(machine)).toBe('0/0/0 1/1/0');
+    const addr = map(machine, task, 1 << 30, 3, MAP_PRIVATE);
+    expect(counts(machine)).toBe('2/2/2 1/1/0');
+    task.write(addr / 4096);
+    expect(counts(machine)).toBe('2/1/2 1/1/0');
+    machine.sys.munmap.munmap(task.struct, addr + 2 * HUGE, HUGE);
+    expect(counts(machine)).toBe('1/0/1 1/1/0');
+    machine.sys.munmap.munmap(task.struct, addr, 2 * HUGE);
+    expect(counts(machine)).toBe('0/0/0 1/1/0');
+    machine.verify();
+  });
+
+  test('a policy is for whole pages, and numa_maps and vmstat count huge pages as such', () => {
+    const machine = twoNodes();
+    setPool(machine, 0, 2);
+    setPool(machine, 1, 1);
+    const task = machine.createTask('t');
+    const addr = map(machine, task, 1 << 30, 2, MAP_PRIVATE);
+    task.write(addr / 4096);
+    task.write(addr / 4096 + 512);
+    const bind = (start: number, len: number): number =>
+      machine.sys.mbind.mbind(task.struct, {
+        start,
+        len,
+        mode: MPOL_BIND,
+        mask: { nodes: [1], maxnode: 64 },
+        flags: MPOL_MF_MOVE,
+      });
+    expect([bind(addr, 4096), bind(addr + 4096, HUGE), bind(addr, HUGE)]).toEqual([
+      -EINVAL,
+      -EINVAL,
+      0,
+    ]);
+    expect(machine.numaMaps.lines(task.struct).map((line) => line.split(' ').slice(1))).toEqual([
+      ['bind:1', ...HUGE_WORDS, 'N1=1', 'kernelpagesize_kB=2048'],
+      ['default', ...HUGE_WORDS, 'N0=1', 'kernelpagesize_kB=2048'],
+    ]);
+    const { pgmigrate_success: pages, thp_migration_success: thps } = machine.vmstat();
+    expect([pages, thps]).toEqual([512, 0]);
     machine.verify();
   });
 
