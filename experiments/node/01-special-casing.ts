@@ -127,9 +127,12 @@ function run({ machine, place }: ReturnType<Backend['build']>): void {
 }
 
 function probe(): Figures {
-  const { siteCount, functionCount, rfcEntries, rfcFunctions } = hookMap();
+  const { siteCount, otherSites, functionCount, rfcEntries, rfcFunctions } = hookMap();
+  const functions = `${functionCount} functions (RFC: ${rfcFunctions})`;
+  const title = `${siteCount} sites, ${otherSites} not the RFC’s; ${functions}`;
   const values: Record<string, number> = {
     'sites.published': siteCount,
+    'sites.not_of_rfc': otherSites,
     'sites.kernel_functions': functionCount,
     'rfc.entries': rfcEntries,
     'rfc.functions': rfcFunctions,
@@ -164,7 +167,7 @@ function probe(): Figures {
     tables: [
       {
         name: 'backends',
-        title: `${siteCount} sites, ${functionCount} kernel functions (RFC: ${rfcEntries} entries)`,
+        title,
         columns: ['backend', 'reached', 'said special', 'asked', 'yes', 'hooks called', 'calls'],
         rows: backends,
       },

@@ -17,7 +17,7 @@ const REQUESTS = [
 
 /** Node of the page, or -1. @param plugged is the private node online already? */
 function landing(gate: GateName, gfp: number, plugged: boolean): number {
-  const { machine, registry } = privateLab({
+  const { machine, privateNodes } = privateLab({
     nodes: [
       { id: 0, pages: 1024, cpus: 1 },
       { id: PRIVATE, pages: 1024, online: false },
@@ -25,7 +25,7 @@ function landing(gate: GateName, gfp: number, plugged: boolean): number {
     services: plugged ? [{ nid: PRIVATE, flags: null }] : [],
     nodePrivate: { gate },
   });
-  if (!plugged) registry.node_private_register(PRIVATE, { name: 'a driver' });
+  if (!plugged) privateNodes.node_private_register(PRIVATE, { name: 'a driver' });
   const pfn = machine.zoneAlloc.alloc({ gfp, order: 0, nid: PRIVATE, nodemask: null });
   return pfn < 0 ? -1 : machine.nodes.nidOf(pfn);
 }

@@ -48,9 +48,9 @@ function alsoSets(name: string, flag: number): Behaviour {
     name: `set_ops with ${name}`,
     ownFlag: name,
     resident: false,
-    run: ({ registry, moving }) => {
-      const flags = registry.node_private_flags(PRIVATE) | flag;
-      return String(outcome(registry.node_private_set_ops(PRIVATE, { ...moving, flags })));
+    run: ({ privateNodes, moving }) => {
+      const flags = privateNodes.node_private_flags(PRIVATE) | flag;
+      return String(outcome(privateNodes.node_private_set_ops(PRIVATE, { ...moving, flags })));
     },
   };
 }

@@ -59,7 +59,7 @@ function unplug({ name, flags, pages, before, kernel }: Case): readonly (string 
     ],
     services: [{ nid: PRIVATE, flags }],
   });
-  const { machine, hotplug, registry } = lab;
+  const { machine, hotplug, privateNodes } = lab;
   const task = writer(machine, 'resident', Math.max(1, pages));
   if (pages > 0) placeOn(lab, task, pages, PRIVATE);
   before?.(lab, task);
@@ -68,7 +68,7 @@ function unplug({ name, flags, pages, before, kernel }: Case): readonly (string 
   const online = machine.nodes.hasState(PRIVATE, N_MEMORY_PRIVATE);
   machine.verify();
   const model = online ? 'stuck' : 'gone';
-  const refs = registry.refsOf(PRIVATE);
+  const refs = privateNodes.refsOf(PRIVATE);
   return [name, outcome(rc), stay, refs < 0 ? 'no' : 'yes', lab.warned(), model, kernel];
 }
 
@@ -86,7 +86,7 @@ function inFlight(): readonly [during: number, after: number] {
         flags: NP_OPS_MIGRATION,
         ops: {
           migrate_to: (list, nid, mode, reason) => {
-            during = lab.registry.refsOf(PRIVATE);
+            during = lab.privateNodes.refsOf(PRIVATE);
             return lab.moving.migrate_to?.(list, nid, mode, reason) ?? 0;
           },
         },
@@ -96,7 +96,7 @@ function inFlight(): readonly [during: number, after: number] {
   const task = writer(lab.machine, 'mover', PAGES);
   task.movePages([...Array(PAGES).keys()], PRIVATE);
   lab.hotplug.offline_and_remove_private_memory(PRIVATE);
-  return [during, lab.registry.refsOf(PRIVATE)];
+  return [during, lab.privateNodes.refsOf(PRIVATE)];
 }
 
 function probe(): Figures {

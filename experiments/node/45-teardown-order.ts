@@ -48,12 +48,12 @@ function scene(): Scene {
   return { lab, machine, cram: service, task };
 }
 
-/** Tries as the driver does. @returns tries until the memory was gone; RETRIES_MAX + 1: never */
-function offline({ lab }: Scene): number {
+/** Tries as the driver does. @returns tries until the memory was gone; null: it stays */
+function offline({ lab }: Scene): number | null {
   for (let attempt = 1; attempt <= RETRIES_MAX; attempt++) {
     if (lab.hotplug.offline_and_remove_private_memory(DEVICE) === 0) return attempt;
   }
-  return RETRIES_MAX + 1;
+  return null;
 }
 
 /** One store to each page. @returns faults, and stores that ended on the device */
@@ -67,9 +67,16 @@ function store({ machine, task }: Scene): readonly [faults: number, onDevice: nu
   return [machine.vmstat().pgfault - from, onDevice];
 }
 
+/** Where the stores ended, in words if all of them did alike. */
+function landed(onDevice: number): string {
+  if (onDevice === 0) return 'stores land in DRAM';
+  if (onDevice === PAGES) return 'stores land on the device';
+  return `${onDevice} of ${PAGES} stores land on the device`;
+}
+
 const KERNEL: Readonly<Record<string, string>> = {
-  'unregister first': `stuck, ${PAGES} stores on the device, 1 fault each`,
-  'offline first': 'gone, 0 stores on the device, WARN',
+  'unregister first': 'stuck, stores land on the device, 1 fault each',
+  'offline first': 'gone, stores land in DRAM, WARN',
   'unregister, then register again': 'gone',
 };
 
@@ -92,27 +99,27 @@ function probe(): Figures {
   const [, reverseOnDevice] = store(reverse);
   reverse.machine.verify();
 
-  const end = (tries: number): string => (tries > RETRIES_MAX ? 'stuck' : 'gone');
+  const end = (tries: number | null): string => (tries === null ? 'stuck' : 'gone');
   const warn = rc === 0 && reverse.lab.warned() > 0 ? ', WARN' : '';
   const rows = [
     [
       'unregister first',
-      postedTries,
-      `${end(postedTries)}, ${onDevice} stores on the device, ${faults / PAGES} fault each`,
+      postedTries ?? 'never',
+      `${end(postedTries)}, ${landed(onDevice)}, ${faults / PAGES} fault each`,
     ],
-    ['unregister, then register again', againTries, end(againTries)],
+    ['unregister, then register again', againTries ?? 'never', end(againTries)],
     [
       'offline first',
-      reverseTries,
-      `${end(reverseTries)}, ${reverseOnDevice} stores on the device${warn}`,
+      reverseTries ?? 'never',
+      `${end(reverseTries)}, ${landed(reverseOnDevice)}${warn}`,
     ],
   ].map(([order = '', tries = '', model = '']) => [order, tries, model, KERNEL[order] ?? '–']);
   return {
     values: {
-      'unregister_first.offline_tries': postedTries,
+      'unregister_first.offline': Number(postedTries !== null),
       'unregister_first.stores_on_device': onDevice,
       'unregister_first.faults_per_store': faults / PAGES,
-      'offline_first.offline_tries': reverseTries,
+      'offline_first.offline_tries': reverseTries ?? 0,
       'offline_first.stores_on_device': reverseOnDevice,
     },
     tables: [
@@ -138,7 +145,7 @@ export default defineProbe({
     {
       text: 'The posted order strands every page, and stores reach the device unseen.',
       holds: (results) =>
-        results.figure('unregister_first.offline_tries') > RETRIES_MAX &&
+        results.figure('unregister_first.offline') === 0 &&
         results.figure('unregister_first.stores_on_device') === PAGES,
     },
     {

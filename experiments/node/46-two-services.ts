@@ -50,7 +50,7 @@ function run(secondOps: 'code' | 'text'): Ending {
       },
     ],
   });
-  const { machine, registry } = lab;
+  const { machine, privateNodes } = lab;
   const first = found.cram;
   if (first === undefined) throw new Error('CRAM is not there');
   const flush = (): number => {
@@ -69,7 +69,7 @@ function run(secondOps: 'code' | 'text'): Ending {
       return false;
     },
   };
-  const setOps = registry.node_private_set_ops(DEVICE, second);
+  const setOps = privateNodes.node_private_set_ops(DEVICE, second);
   // Half of CRAM's pages are stored to, the other half is freed.
   for (let vpn = 0; vpn < PAGES; vpn++) task.write(vpn);
   let orphaned = 0;
@@ -78,9 +78,9 @@ function run(secondOps: 'code' | 'text'): Ending {
   [scrubs, freesOfSecond] = [0, 0];
   task.munmap(PAGES, PAGES);
   const again = first.cram_register_private_node(DEVICE, lab, flush);
-  const flagsAfterAgain = registry.node_private_flags(DEVICE);
+  const flagsAfterAgain = privateNodes.node_private_flags(DEVICE);
   const unregister = first.cram_unregister_private_node(DEVICE);
-  const flagsAtEnd = registry.node_private_flags(DEVICE);
+  const flagsAtEnd = privateNodes.node_private_flags(DEVICE);
   const warnings = lab.warned();
   machine.verify();
   const seen = { scrubs, promotions, freesOfSecond };

@@ -63,7 +63,7 @@ export interface LabOptions {
 
 export interface PrivateLab {
   readonly machine: Machine;
-  readonly registry: NodePrivate;
+  readonly privateNodes: NodePrivate;
   readonly hotplug: PrivateHotplug;
   /** The two callbacks that any driver needs for migration. */
   readonly moving: Omit<NodePrivateOps, 'flags'>;
@@ -78,7 +78,7 @@ export interface PrivateLab {
 /** A machine with its private nodes plugged and served. */
 export function privateLab(options: LabOptions): PrivateLab {
   const found: {
-    registry?: NodePrivate;
+    privateNodes?: NodePrivate;
     hotplug?: PrivateHotplug;
     warnings?: Warnings;
     moving?: Omit<NodePrivateOps, 'flags'>;
@@ -87,7 +87,7 @@ export function privateLab(options: LabOptions): PrivateLab {
   const driver: Plugin = {
     name: 'driver',
     probe(services) {
-      found.registry = services.get(NodePrivateToken);
+      found.privateNodes = services.get(NodePrivateToken);
       found.hotplug = services.get(PrivateHotplugToken);
       found.moving = movingOps(services);
       found.warnings = services.get(WarningsToken);
@@ -96,7 +96,7 @@ export function privateLab(options: LabOptions): PrivateLab {
         mustSucceed(found.hotplug.add_private_memory_driver_managed(service.nid, np, null));
         if (service.flags === null) continue;
         const ops = { ...movingOps(services), ...service.ops, flags: service.flags };
-        mustSucceed(found.registry.node_private_set_ops(service.nid, ops));
+        mustSucceed(found.privateNodes.node_private_set_ops(service.nid, ops));
         opsOf.set(service.nid, ops);
       }
       services.get(MemoryTiersToken).refresh();
@@ -107,14 +107,14 @@ export function privateLab(options: LabOptions): PrivateLab {
     { seed: 1, nodes, ...(distances && { distances }), ...(sysctl && { sysctl }) },
     [nodePrivate(options.nodePrivate), ...(options.plugins ?? []), driver],
   );
-  const { registry, hotplug, moving, warnings } = found;
-  if (registry === undefined || hotplug === undefined || moving === undefined) {
+  const { privateNodes, hotplug, moving, warnings } = found;
+  if (privateNodes === undefined || hotplug === undefined || moving === undefined) {
     throw new Error('the driver did not probe');
   }
   const warned = (): number =>
     [...(warnings?.counts() ?? [])].reduce((sum, [, count]) => sum + count, 0);
   const calls = (hook: HookName): number => machine.managed.hookCalls().get(hook) ?? 0;
-  return { machine, registry, hotplug, moving, opsOf, warned, calls };
+  return { machine, privateNodes, hotplug, moving, opsOf, warned, calls };
 }
 
 /** The two callbacks that NP_OPS_MIGRATION obliges: ordinary migration into the node only. */
@@ -171,15 +171,15 @@ export function writer(machine: Machine, name: string, pages: number): Task {
  * migration meanwhile.
  */
 export function placeOn(lab: PrivateLab, task: Task, pages: number, nid: number): void {
-  const { registry, machine } = lab;
-  const before = registry.opsOf(nid);
+  const { privateNodes, machine } = lab;
+  const before = privateNodes.opsOf(nid);
   const ops = lab.opsOf.get(nid) ?? lab.moving;
-  mustSucceed(registry.node_private_set_ops(nid, { ...ops, flags: NP_OPS_MIGRATION }));
+  mustSucceed(privateNodes.node_private_set_ops(nid, { ...ops, flags: NP_OPS_MIGRATION }));
   const vpns = Array.from({ length: pages }, (_, vpn) => vpn);
   const { rc } = task.movePages(vpns, nid);
-  const now = registry.opsOf(nid);
-  if (before !== null) mustSucceed(registry.node_private_set_ops(nid, before));
-  else if (now !== null) mustSucceed(registry.node_private_clear_ops(nid, now));
+  const now = privateNodes.opsOf(nid);
+  if (before !== null) mustSucceed(privateNodes.node_private_set_ops(nid, before));
+  else if (now !== null) mustSucceed(privateNodes.node_private_clear_ops(nid, now));
   const there = vpns.filter((vpn) => nodeOf(machine, task, vpn) === nid).length;
   if (rc !== 0 || there !== pages) throw new Error(`${pages - there} pages did not move: ${rc}`);
 }

@@ -23,7 +23,6 @@ import {
   GFP_PRIVATE,
   type NodePrivate,
   type NodePrivateOps,
-  type NodePrivateOptions,
   NodePrivateToken,
   NP_OPS_DEMOTION,
   NP_OPS_MEMPOLICY,
@@ -88,12 +87,11 @@ export class IsolationWorld {
   constructor(
     private readonly shape: WorldShape,
     mutate: (machine: Machine) => void = () => undefined,
-    options: NodePrivateOptions = {},
   ) {
     const peek: Plugin = { name: 'driver', probe: (services) => this.probe(services) };
     const swap = zramSwap({ pages: 2048, codec: 'lz4' });
     this.ops = shape.flags < 0 ? null : { flags: shape.flags, ...this.callbacks() };
-    this.machine = createMachine(configOf(shape), [nodePrivate(options), peek, swap]);
+    this.machine = createMachine(configOf(shape), [nodePrivate(), peek, swap]);
     mutate(this.machine);
     this.machine.folios.addHolder(() => this.held);
     this.machine.tracepoints.mm_page_alloc.on((_now, _pfn, _order, gfp, nid) => {

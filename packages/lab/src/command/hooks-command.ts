@@ -44,10 +44,12 @@ function jsonOf(map: HookMap, sites: SitesFile | undefined): string {
 function textOf(map: HookMap, sites: SitesFile | undefined): string {
   if (sites !== undefined) return [callsText(sites), '', hookCallsText(sites)].join('\n');
   return [
-    `${map.siteCount} sites in ${map.functionCount} kernel functions ask whether a folio or node`,
-    'is special. RFC: existing functions that its patches 02 to 22 change, in all',
-    `${map.rfcEntries} entries, ${map.rfcFunctions} distinct. A service without a site here is not`,
-    'modelled yet.',
+    `${map.siteCount} sites ask whether a folio or node is special.`,
+    `${map.otherSites} of them are not the RFC's (patch 0).`,
+    `The others stand for ${map.functionCount} kernel functions.`,
+    'RFC: existing functions that its patches 02 to 22 change,',
+    `in all ${map.rfcEntries} entries, ${map.rfcFunctions} distinct.`,
+    'A function that this mm does not have, or that asks by way of another, is missing here.',
     '',
     servicesText(map),
     '',
@@ -61,14 +63,19 @@ function textOf(map: HookMap, sites: SitesFile | undefined): string {
   ].join('\n');
 }
 
-function servicesText({ services, siteCount, rfcEntries }: HookMap): string {
-  const rows = services.map(({ service, rfc, sites }) => [
+function servicesText({ services, siteCount, functionCount, rfcFunctions }: HookMap): string {
+  const rows = services.map(({ service, rfc, functions, sites }) => [
     service,
     String(sites.length),
+    String(functions),
     String(rfc),
   ]);
-  const total = ['total', String(siteCount), String(rfcEntries)];
-  return plainTable(['service', 'sites', 'RFC'], [...rows, total], ['left', 'right', 'right']);
+  const total = ['distinct', String(siteCount), String(functionCount), String(rfcFunctions)];
+  return plainTable(
+    ['service', 'sites', 'functions', 'RFC'],
+    [...rows, total],
+    ['left', 'right', 'right', 'right'],
+  );
 }
 
 function sitesText({ services }: HookMap): string {

@@ -46,6 +46,8 @@ export interface MappedService {
   readonly service: string;
   /** Functions that the RFC changes there. */
   readonly rfc: number;
+  /** Distinct kernel functions that sites of the RFC's patches stand for. */
+  readonly functions: number;
   readonly sites: readonly MappedSite[];
 }
 
@@ -53,7 +55,9 @@ export interface MappedService {
 export interface HookMap {
   readonly services: readonly MappedService[];
   readonly siteCount: number;
-  /** Distinct kernel functions that our sites stand for. */
+  /** Sites that no patch of the RFC made: those of ZONE_DEVICE, and those that only mends use. */
+  readonly otherSites: number;
+  /** Distinct kernel functions that the sites of the RFC's patches stand for. */
   readonly functionCount: number;
   readonly rfcEntries: number;
   readonly rfcFunctions: number;
@@ -63,23 +67,27 @@ export interface HookMap {
 /** Sites by service in the RFC's order; services that we don't model have none. */
 export function hookMap(): HookMap {
   const sites = allSites();
-  const services = Object.entries(RFC_FUNCTIONS).map(([service, rfc]) => ({
-    service,
-    rfc,
-    sites: sites.filter((site) => site.service === service),
-  }));
+  const services = Object.entries(RFC_FUNCTIONS).map(([name, rfc]) => serviceOf(name, rfc, sites));
   const unlisted = [...new Set(sites.map(({ service }) => service))].filter(isUnlisted);
-  for (const service of unlisted) {
-    services.push({ service, rfc: 0, sites: sites.filter((site) => site.service === service) });
-  }
+  for (const name of unlisted) services.push(serviceOf(name, 0, sites));
   return {
     services,
     siteCount: sites.length,
-    functionCount: new Set(sites.map(({ kernel }) => kernel)).size,
+    otherSites: sites.filter(({ patch }) => patch === 0).length,
+    functionCount: functionsOfRfc(sites),
     rfcEntries: RFC_ENTRIES,
     rfcFunctions: RFC_DISTINCT,
     hooks: Object.values(HOOKS),
   };
+}
+
+function serviceOf(service: string, rfc: number, all: readonly MappedSite[]): MappedService {
+  const sites = all.filter((site) => site.service === service);
+  return { service, rfc, functions: functionsOfRfc(sites), sites };
+}
+
+function functionsOfRfc(sites: readonly MappedSite[]): number {
+  return new Set(sites.filter(({ patch }) => patch > 0).map(({ kernel }) => kernel)).size;
 }
 
 function allSites(): readonly MappedSite[] {

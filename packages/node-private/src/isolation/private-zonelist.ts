@@ -7,16 +7,13 @@ import { PrivateIsolation } from './private-isolation.js';
  * Version 5: a private node is in neither of the two ordinary lists of any node, its own included.
  * A third list holds ordinary and private nodes together, and only an interface for folios chooses
  * it. So nothing has to be tested on the way, THISNODE alone never gets there, and an allocation
- * may choose among several private nodes. Cpusets neither grant nor withhold private nodes, and a
- * policy loses those whose owner did not opt in. The choice of list travels in the bit that was
+ * may choose among several private nodes. The choice of list travels in the bit that was
  * `__GFP_PRIVATE` in RFC v4: it is no flag that callers may pass on here.
  */
 @injectable()
 export class PrivateZonelist extends PrivateIsolation {
   override readonly name = 'private-zonelist';
   override readonly lists = { ownFallback: false, ownNofallback: false, third: true };
-  override readonly inCpusets = false;
-  override readonly ungrantedInPolicy = 'trim';
 
   constructor(@inject(NodePrivateConfig) config: NodePrivateConfig) {
     super(config);
