@@ -171,7 +171,9 @@ export class SysMadvise {
   private dontneedHuge(mm: MmStruct, part: Vma): number {
     if (part.start % PTRS_PER_PTE !== 0) return -EINVAL;
     const end = part.end - (part.end % PTRS_PER_PTE);
-    if (end > part.start) this.zap.discard(mm, part.start, end);
+    if (end <= part.start) return 0;
+    this.zap.discard(mm, part.start, end);
+    this.shadow.clear(mm.id, part.start, end - part.start);
     return 0;
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   EINVAL,
   ENOMEM,
+  MADV_DONTNEED,
   MADV_HWPOISON,
   MADV_REMOVE,
   MAP_ANONYMOUS,
@@ -55,6 +56,18 @@ function map(machine: Machine, task: Task, addr: number, pages: number, flags: n
 }
 
 describe('the pool of huge pages', () => {
+  test('a private page that is thrown away reads as zeroes, and nothing counts as lost', () => {
+    const machine = twoNodes();
+    setPool(machine, 0, 2);
+    const task = machine.createTask('t');
+    const addr = map(machine, task, 1 << 30, 1, MAP_PRIVATE);
+    expect(task.write(addr / 4096 + 7)).toBe('ok');
+    expect(machine.sys.madvise.madvise(task.struct, addr, HUGE, MADV_DONTNEED)).toBe(0);
+    expect(task.read(addr / 4096 + 7)).toBe('ok');
+    expect(wrongContents(machine)).toBe(0);
+    machine.verify();
+  });
+
   test('promises what it has and no more, and has it back at unmap', () => {
     const machine = twoNodes();
     setPool(machine, 1, 3);
