@@ -10,6 +10,7 @@ import { type Files, FilesToken } from './files.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type HugetlbFault, HugetlbFaultToken } from './hugetlb-fault.js';
+import { type Migrate, MigrateToken } from './migrate.js';
 import { type Mms, MmsToken } from './mms.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -33,18 +34,21 @@ export class Truncate {
     @inject(MmsToken) private readonly mms: Mms,
     @inject(HugetlbFaultToken) private readonly hugetlb: HugetlbFault,
     @inject(ZapToken) private readonly zap: Zap,
+    @inject(MigrateToken) private readonly migrate: Migrate,
   ) {}
 
   /** ftruncate: what lies behind the new end is gone, private copies included. */
   setSize(file: AddressSpace, sizeBytes: number): void {
     const first = Math.ceil(sizeBytes / PAGE_SIZE);
     file.sizeBytes = sizeBytes;
+    this.waitForMoving(file, first, Infinity);
     this.unmap(file, first, Infinity, 'copies too');
     this.drop(file, first, Infinity);
   }
 
   /** fallocate(FALLOC_FL_PUNCH_HOLE), madvise(MADV_REMOVE): the pages read as zeroes again. */
   punchHole(file: AddressSpace, first: number, end: number): void {
+    this.waitForMoving(file, first, end);
     if (file.kind === 'hugetlb') {
       const whole = Math.ceil(first / PTRS_PER_PTE) * PTRS_PER_PTE;
       this.unmap(file, whole, end - (end % PTRS_PER_PTE), 'copies too');
@@ -71,6 +75,17 @@ export class Truncate {
   /** sync(2). */
   syncAll(): void {
     for (const file of this.files.all()) this.filemap.sync(file);
+  }
+
+  /**
+   * A page that a batch moves is locked, and who takes it out of the cache waits for that
+   * (truncate_inode_pages_range). Here before entries are emptied, so that none is a migration's.
+   */
+  private waitForMoving(file: AddressSpace, first: number, end: number): void {
+    if (!this.migrate.busy()) return;
+    for (const [index, pfn] of [...file.pages]) {
+      if (index >= first && index < end) this.migrate.waitFor(this.table.head(pfn));
+    }
   }
 
   /** Empties the entries of every mapping of [first, end) (unmap_mapping_range). */

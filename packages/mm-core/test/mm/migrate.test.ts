@@ -255,6 +255,26 @@ test('move_pages says why a page did not move', () => {
   machine.verify();
 });
 
+test('who punches a hole waits for pages of the file that are under way', () => {
+  const machine = machineOf({ nodes: twoTiers(1024, 1024) });
+  const file = machine.files.create('shmem', 'f', 2 * PAGE_SIZE);
+  const task = machine.createTask('t');
+  const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_SHARED;
+  machine.mmap.mmap(task.mm, 0, 2, flags, { file, pgoff: 0 });
+  task.write(0);
+  task.write(1);
+  machine.folios.lruAddDrainAll();
+  machine.spend();
+  migrateInBackground(machine, task, 0);
+  machine.truncate.punchHole(file, 0, 1);
+  machine.spend();
+  expect([...file.pages.keys()]).toEqual([1]);
+  expect(task.read(0)).toBe('ok');
+  expect(machine.table.version[pfnOf(machine, task, 0)]).toBe(0);
+  expect(wrongContents(machine)).toBe(0);
+  machine.verify();
+});
+
 test('who faults on a page of a file that is under way waits for it, and so does write(2)', () => {
   const machine = machineOf({ nodes: twoTiers(1024, 1024) });
   const file = machine.files.create('shmem', 'f', 2 * PAGE_SIZE);
