@@ -9,7 +9,7 @@ import * as core from '@mm-lab/mm-core';
 import * as nodePrivate from '@mm-lab/node-private';
 import * as workloads from '@mm-lab/workloads';
 import { discussed, discussionPage } from './docs/discussion-page.mjs';
-import { nodeExperiment } from './docs/node-experiments.mjs';
+import { experimentOf } from './docs/experiments.mjs';
 import { generatedPages } from './docs/pages.mjs';
 import { root } from './lib/run.mjs';
 
@@ -22,7 +22,7 @@ const discussion = join(root, 'docs/discussion.md');
 const page = readFileSync(discussion, 'utf8');
 const outcomes = {};
 for (const name of discussed(page)) {
-  outcomes[name] = await lab.runProbe(await nodeExperiment(root, name));
+  outcomes[name] = await lab.runProbe(await experimentOf(root, name));
 }
 writeFileSync(discussion, discussionPage(page, outcomes));
 process.stdout.write('docs/discussion.md\n');

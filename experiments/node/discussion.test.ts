@@ -1,27 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type Probe, type ProbeOutcome, runProbe } from '@mm-lab/lab';
-import { expect, test } from 'vitest';
-// @ts-expect-error plain JavaScript, because the generator also runs without a build of its own
-import * as pages from '../../scripts/docs/discussion-page.mjs';
-// @ts-expect-error as above
-import * as experiments from '../../scripts/docs/node-experiments.mjs';
+import { testDiscussed } from '../discussion.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const names: readonly string[] = experiments.nodeExperimentNames(ROOT);
-const outcomes: Record<string, ProbeOutcome> = {};
-
-test.for(names)('%s: every claim holds', async (name) => {
-  const probe: Probe = await experiments.nodeExperiment(ROOT, name);
-  const outcome = await runProbe(probe);
-  outcomes[name] = outcome;
-  expect(outcome.claims.length, 'an experiment claims something').toBeGreaterThan(0);
-  expect(outcome.claims.filter(({ holds }) => !holds)).toEqual([]);
-});
-
-test('docs/discussion.md shows every experiment, with the figures that they measure', () => {
-  const page = readFileSync(`${ROOT}docs/discussion.md`, 'utf8');
-  const hint = 'run `node_modules/.bin/node scripts/generate-docs.mjs` after a build';
-  expect([...pages.discussed(page)].sort(), 'each has a section').toEqual([...names].sort());
-  expect(pages.discussionPage(page, outcomes), hint).toBe(page);
-});
+testDiscussed('node');

@@ -1,6 +1,6 @@
 // docs/discussion.md: its prose is written by hand, its figures are those that the experiments
-// measure. A block `<!-- figures: NAME -->` … `<!-- end -->` takes the tables and claims of
-// experiments/node/NAME.ts.
+// measure. A block `<!-- figures: NAME -->` … `<!-- end -->` takes the tables and claims of the
+// experiment NAME.ts, in whichever folder of experiments/ it is.
 
 import { table as tableOf } from './table.mjs';
 
@@ -9,12 +9,13 @@ const BLOCK = /(<!-- figures: ([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
 /**
  * The page with its figures as measured.
  * @param page the page as it is
- * @param outcomes what `runProbe` returned, by the experiment's name
+ * @param outcomes what `runProbe` returned, by the experiment's name; a block whose experiment is
+ *   not among them stays as it is
  */
 export function discussionPage(page, outcomes) {
-  return page.replace(BLOCK, (_, begin, name, end) => {
+  return page.replace(BLOCK, (block, begin, name, end) => {
     const outcome = outcomes[name];
-    if (outcome === undefined) throw new Error(`docs/discussion.md names no experiment by ${name}`);
+    if (outcome === undefined) return block;
     return `${begin}\n${figuresOf(outcome)}\n${end}`;
   });
 }

@@ -1,0 +1,40 @@
+/**
+ * What the tests of the experiment folders share: every claim holds, and docs/discussion.md has a
+ * section with the figures of each.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Probe, type ProbeOutcome, runProbe } from '@mm-lab/lab';
+import { expect, test } from 'vitest';
+// @ts-expect-error plain JavaScript, because the generator also runs without a build of its own
+import * as pages from '../scripts/docs/discussion-page.mjs';
+// @ts-expect-error as above
+import * as experiments from '../scripts/docs/experiments.mjs';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+
+/** Defines the tests of one folder of experiments. */
+export function testDiscussed(folder: 'node' | 'cram' | 'coherent'): void {
+  const names: readonly string[] = experiments.experimentNames(ROOT, folder);
+  const outcomes: Record<string, ProbeOutcome> = {};
+
+  test.for(names)('%s: every claim holds', async (name) => {
+    const probe: Probe = await experiments.experimentOf(ROOT, name);
+    const outcome = await runProbe(probe);
+    outcomes[name] = outcome;
+    expect(outcome.claims.length, 'an experiment claims something').toBeGreaterThan(0);
+    expect(outcome.claims.filter(({ holds }) => !holds)).toEqual([]);
+  });
+
+  test('docs/discussion.md shows every experiment, with the figures that they measure', () => {
+    const page = readFileSync(`${ROOT}docs/discussion.md`, 'utf8');
+    const hint = 'run `node_modules/.bin/node scripts/generate-docs.mjs` after a build';
+    const shown: readonly string[] = pages.discussed(page);
+    const known = experiments.FOLDERS.flatMap((each: string) =>
+      experiments.experimentNames(ROOT, each),
+    );
+    expect(shown, 'each has a section').toEqual(expect.arrayContaining([...names]));
+    expect(known, 'no section is without').toEqual(expect.arrayContaining([...shown]));
+    expect(pages.discussionPage(page, outcomes), hint).toBe(page);
+  });
+}
