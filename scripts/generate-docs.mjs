@@ -1,6 +1,7 @@
 // Writes the pages of docs/ that are generated from the code, and the figures of
 // docs/discussion.md, which the experiments measure. Run it after a build:
 // `pnpm build && node_modules/.bin/node scripts/generate-docs.mjs`. A test fails while they differ.
+// Names of experiments after it: only their figures are measured again.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +22,9 @@ for (const [path, text] of Object.entries(generatedPages({ core, workloads, node
 const discussion = join(root, 'docs/discussion.md');
 const page = readFileSync(discussion, 'utf8');
 const outcomes = {};
+const only = process.argv.slice(2);
 for (const name of discussed(page)) {
+  if (only.length > 0 && !only.includes(name)) continue;
   outcomes[name] = await lab.runProbe(await experimentOf(root, name));
 }
 writeFileSync(discussion, discussionPage(page, outcomes));

@@ -26,7 +26,8 @@ export function discussed(page) {
 }
 
 function figuresOf({ figures, claims }) {
-  const tables = figures.tables.map((table) => {
+  const shown = figures.tables.filter(({ plotOnly }) => !plotOnly);
+  const tables = shown.map((table) => {
     const rows = table.rows.map((row) => row.map((cell) => plain(cell)));
     return `**${table.title}**\n\n${tableOf(table.columns, rows)}`;
   });

@@ -18,6 +18,9 @@ export type {
   FigureRunner,
   Figures,
   FigureTable,
+  LineChart,
+  PlaneChart,
+  PlaneCurve,
   Stats,
 } from './experiment/figures.js';
 export { ResultsView } from './experiment/results-view.js';

@@ -1,6 +1,6 @@
 // Tables that an experiment's `figures` function found, and a chart of each that asks for one.
 
-const { format, options } = globalThis.mmLab;
+const { format, options, plane } = globalThis.mmLab;
 
 function tableOf({ columns, rows }) {
   const table = document.createElement('table');
@@ -24,8 +24,9 @@ function tableOf({ columns, rows }) {
   return table;
 }
 
-function optionOf(theme, figure, variants) {
+function optionOf(theme, figure, variants, size) {
   const { chart, columns, rows } = figure;
+  if (chart.kind === 'plane') return plane.optionOf(theme, figure, size);
   const x = columns.indexOf(chart.x);
   return {
     ...options.base(theme),
@@ -87,14 +88,25 @@ function place(list, figures) {
       element.append(plot);
       drawn.push({ plot, figure });
     }
-    const scroll = document.createElement('div');
-    scroll.className = 'scroll';
-    scroll.tabIndex = 0;
-    scroll.append(tableOf(figure));
-    element.append(scroll);
+    element.append(numbersOf(figure));
     list.append(element);
   }
   return drawn;
+}
+
+/** The table, folded away where the rows are there to be drawn. */
+function numbersOf(figure) {
+  const scroll = document.createElement('div');
+  scroll.className = 'scroll';
+  scroll.tabIndex = 0;
+  scroll.append(tableOf(figure));
+  if (!figure.plotOnly) return scroll;
+  const details = document.createElement('details');
+  details.className = 'data';
+  const summary = document.createElement('summary');
+  summary.textContent = 'Data of this chart';
+  details.append(summary, scroll);
+  return details;
 }
 
 globalThis.mmLab.figures = { place, optionOf, tableOf };

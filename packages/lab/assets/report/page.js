@@ -42,7 +42,14 @@ function drawAll() {
       drawChart(id, optionOf, theme, now);
     }
   }
-  for (const { plot, figure } of placed) draw(plot, figures.optionOf(theme, figure, data.variants));
+  drawFigures(theme);
+}
+
+function drawFigures(theme) {
+  for (const { plot, figure } of placed) {
+    const size = paperSizeOf(plot) ?? { width: plot.clientWidth, height: plot.clientHeight };
+    draw(plot, figures.optionOf(theme, figure, data.variants, size));
+  }
 }
 
 function drawChart(id, optionOf, theme, now) {
@@ -216,6 +223,7 @@ function listen() {
     const changed = document.documentElement.clientWidth;
     if (changed === width) return;
     width = changed;
+    drawFigures(themes.current());
     resizeAll();
   }).observe(document.documentElement);
   themes.prefersDark.addEventListener('change', drawAll);

@@ -26,7 +26,7 @@ export function summaryOf({ results, experiment }: StoredRun, terminal: Terminal
     '',
     ...(rows.length === 0 ? [] : [comparisonTable(rows, terminal)]),
     ...notes,
-    ...(results.figures?.tables ?? []).flatMap(figureLines),
+    ...(results.figures?.tables ?? []).filter(({ plotOnly }) => !plotOnly).flatMap(figureLines),
     ...(figures.length === 0 ? [] : ['', ...figures.map(([name, value]) => `${name} = ${value}`)]),
     ...(results.claims.length === 0
       ? []

@@ -27,16 +27,50 @@ export interface FigureTable {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number)[])[];
   readonly chart?: FigureChart | undefined;
+  /**
+   * The rows are there to be drawn: the report folds them away, the terminal and
+   * docs/discussion.md leave them out. `results.json` has them all.
+   */
+  readonly plotOnly?: boolean | undefined;
 }
 
-/** Lines over a column; columns by name. */
-export interface FigureChart {
-  readonly x: string;
-  readonly y: readonly string[];
+/** What is drawn of a table. */
+export type FigureChart = LineChart | PlaneChart;
+
+interface ChartAxes {
   readonly xLog?: boolean | undefined;
   readonly yLog?: boolean | undefined;
   readonly xTitle?: string | undefined;
   readonly yTitle?: string | undefined;
+}
+
+/** Lines over a column; columns by name. */
+export interface LineChart extends ChartAxes {
+  readonly kind?: 'lines' | undefined;
+  readonly x: string;
+  readonly y: readonly string[];
+}
+
+/**
+ * A plane: each row is a cell at two columns, coloured by a third. Words in that column are kinds,
+ * each in its colour; numbers are shades from the least to the largest.
+ */
+export interface PlaneChart extends ChartAxes {
+  readonly kind: 'plane';
+  readonly x: string;
+  readonly y: string;
+  readonly colour: string;
+  /** Words that mean a failure: red. The others take the colours of variants. */
+  readonly bad?: readonly string[] | undefined;
+  /** Curves drawn over the cells, as a rule what a formula predicts. */
+  readonly curves?: readonly PlaneCurve[] | undefined;
+}
+
+/** A curve over a plane. */
+export interface PlaneCurve {
+  readonly name: string;
+  /** (x, y) in the units of the plane's columns. */
+  readonly points: readonly (readonly number[])[];
 }
 
 /** What a `figures` function finds. */

@@ -5,7 +5,14 @@ import { Html } from './html.js';
 const FOLDER = new URL('../../assets/report/', import.meta.url);
 
 /** Scripts of the page, in the order in which they need each other. */
-const SCRIPTS = ['format.js', 'theme.js', 'options.js', 'figures.js', 'page.js'] as const;
+const SCRIPTS = [
+  'format.js',
+  'theme.js',
+  'options.js',
+  'plane.js',
+  'figures.js',
+  'page.js',
+] as const;
 
 /** What the page carries inside itself. */
 export interface ReportAssets {
@@ -18,7 +25,7 @@ export interface ReportAssets {
 /** Reads the page's style and scripts, and ECharts out of its package. */
 export function reportAssets(): ReportAssets {
   const require = createRequire(import.meta.url);
-  // The `common` build has lines, bars and the SVG painter: what we draw, at two thirds of the
+  // The `common` build has lines, cells and the SVG painter: what we draw, at two thirds of the
   // size.
   const library = readFileSync(require.resolve('echarts/dist/echarts.common.min.js'), 'utf8');
   const own = SCRIPTS.map((name) => readFileSync(new URL(name, FOLDER), 'utf8'));

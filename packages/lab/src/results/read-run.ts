@@ -11,6 +11,27 @@ import {
 } from './run-files.js';
 
 const numbers = z.record(z.string(), z.number());
+const axes = {
+  xLog: z.boolean().optional(),
+  yLog: z.boolean().optional(),
+  xTitle: z.string().optional(),
+  yTitle: z.string().optional(),
+};
+const lines = z.object({
+  kind: z.literal('lines').optional(),
+  x: z.string(),
+  y: z.array(z.string()),
+  ...axes,
+});
+const plane = z.object({
+  kind: z.literal('plane'),
+  x: z.string(),
+  y: z.string(),
+  colour: z.string(),
+  bad: z.array(z.string()).optional(),
+  curves: z.array(z.object({ name: z.string(), points: z.array(z.array(z.number())) })).optional(),
+  ...axes,
+});
 const figures = z.object({
   values: numbers,
   tables: z.array(
@@ -19,16 +40,8 @@ const figures = z.object({
       title: z.string(),
       columns: z.array(z.string()),
       rows: z.array(z.array(z.union([z.string(), z.number()]))),
-      chart: z
-        .object({
-          x: z.string(),
-          y: z.array(z.string()),
-          xLog: z.boolean().optional(),
-          yLog: z.boolean().optional(),
-          xTitle: z.string().optional(),
-          yTitle: z.string().optional(),
-        })
-        .optional(),
+      chart: z.union([plane, lines]).optional(),
+      plotOnly: z.boolean().optional(),
     }),
   ),
 });

@@ -1,3 +1,4 @@
+import type { FigureTable } from '../../src/experiment/figures.js';
 import type { SeriesRecord } from '../../src/record/series.js';
 import type { StoredRun } from '../../src/results/read-run.js';
 import { orderedStats, type Results } from '../../src/results/results.js';
@@ -145,7 +146,33 @@ function fakeResults(): Results {
           ]),
           chart: { x: 'share', y: ['unguarded', 'cram', 'zone-device'], yTitle: 'pages lost' },
         },
+        fakePlane(),
       ],
+    },
+  };
+}
+
+/** Survival over two logarithmic axes, with the curve that parts it. */
+function fakePlane(): FigureTable {
+  const steps = Array.from({ length: 9 }, (_, at) => 2 ** at);
+  const rows = steps.flatMap((load) =>
+    steps.map((delay) => [load, delay, load * delay > 500 ? 'lost' : 'safe']),
+  );
+  return {
+    name: 'plane',
+    title: 'Who survives',
+    columns: ['load', 'delay', 'outcome'],
+    rows,
+    plotOnly: true,
+    chart: {
+      kind: 'plane',
+      x: 'load',
+      y: 'delay',
+      colour: 'outcome',
+      bad: ['lost'],
+      xLog: true,
+      yLog: true,
+      curves: [{ name: 'load × delay = 500', points: steps.map((load) => [load, 500 / load]) }],
     },
   };
 }
