@@ -78,7 +78,8 @@ export class Cram {
     const known = this.byNode.get(nid);
     if (known !== undefined) return known.node.owner === owner ? 0 : -EBUSY;
     if (!this.nodes.exists(nid) || !this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EINVAL;
-    const node: CramNode = { nid, owner, flush, pressure: 0, promotions: 0, refused: 0 };
+    const counts = { promotions: 0, refused: 0, refusedFiles: 0 };
+    const node: CramNode = { nid, owner, flush, pressure: 0, ...counts };
     const ops = this.opsOf(node);
     const rc = this.nodePrivate.node_private_set_ops(nid, ops);
     if (rc < 0) return rc;
@@ -151,6 +152,7 @@ export class Cram {
     return {
       'cram.promotions': nodes.reduce((sum, node) => sum + node.promotions, 0),
       'cram.refused': nodes.reduce((sum, node) => sum + node.refused, 0),
+      'cram.refused_files': nodes.reduce((sum, node) => sum + node.refusedFiles, 0),
     };
   }
 

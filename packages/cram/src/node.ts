@@ -14,4 +14,6 @@ export interface CramNode {
   promotions: number;
   /** Lists refused because of pressure. */
   refused: number;
+  /** Folios of files that were not let in (`fileEntry` mended). */
+  refusedFiles: number;
 }

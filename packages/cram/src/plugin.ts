@@ -2,13 +2,18 @@ import type { Plugin } from '@mm-lab/mm-core';
 import { Cram, CramToken } from './cram.js';
 import { CramEntry, CramEntryToken } from './entry.js';
 import { CramFree, CramFreeToken } from './free.js';
+import { CramConfig, type CramMends, readCramMends } from './mends.js';
 import { CramPromotion, CramPromotionToken } from './promotion.js';
 
+/** Options of the service: where the posted series is to be mended. */
+export interface CramOptions extends CramMends {}
+
 /** Plugin: the CRAM service. Needs `nodePrivate()`; a device's driver then registers its node. */
-export function cram(): Plugin {
+export function cram(options: CramOptions = {}): Plugin {
   return {
     name: 'cram',
     register(services) {
+      services.bindValue(CramConfig, readCramMends(options));
       services.bind(CramEntryToken, CramEntry);
       services.bind(CramPromotionToken, CramPromotion);
       services.bind(CramFreeToken, CramFree);

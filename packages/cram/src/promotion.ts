@@ -20,6 +20,7 @@ import {
   type Work,
   WorkToken,
 } from '@mm-lab/mm-core';
+import { CramConfig } from './mends.js';
 import type { CramNode } from './node.js';
 
 /**
@@ -35,6 +36,7 @@ export class CramPromotion {
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
+    @inject(CramConfig) private readonly config: CramConfig,
   ) {}
 
   /**
@@ -51,7 +53,8 @@ export class CramPromotion {
     }
     vmf.unlock();
     const list = [folio];
-    const gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL;
+    const mayFail = this.config.fullDram === 'v4' ? __GFP_RETRY_MAYFAIL : 0;
+    const gfp = GFP_HIGHUSER_MOVABLE | mayFail;
     this.migrate.migratePages(list, {
       mode: MIGRATE_SYNC,
       reason: MR_NUMA_MISPLACED,

@@ -6,7 +6,7 @@ import {
   zramSwap,
 } from '@mm-lab/mm-core';
 import { nodePrivate, type PrivateHotplug, PrivateHotplugToken } from '@mm-lab/node-private';
-import { type Cram, CramToken, cram } from '../src/index.js';
+import { type Cram, type CramMends, CramToken, cram } from '../src/index.js';
 
 export const DRAM = 0;
 export const DEVICE = 1;
@@ -27,6 +27,7 @@ export interface CramOptions {
   readonly register?: boolean;
   readonly reclaimFrees?: 'v4' | 'mended';
   readonly sharedMaps?: 'v4' | 'mended';
+  readonly mends?: CramMends;
   readonly sysctl?: MachineConfig['sysctl'];
 }
 
@@ -58,7 +59,7 @@ export function machineOf(options: CramOptions = {}): CramMachine {
         reclaimFrees: options.reclaimFrees ?? 'v4',
         sharedMaps: options.sharedMaps ?? 'v4',
       }),
-      cram(),
+      cram(options.mends),
       driver,
       ...(swap > 0 ? [zramSwap({ pages: swap, codec: 'lz4' })] : []),
     ],

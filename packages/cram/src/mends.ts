@@ -1,0 +1,37 @@
+import { createToken } from '@mm-lab/mm-core';
+import type { Mending } from '@mm-lab/node-private';
+
+/** Where the posted CRAM misbehaves, each place as it is (`v4`, the default) or `mended`. */
+export interface CramMends {
+  /**
+   * Does the boost of the watermarks cap what demotion brings in? `v4`: it does not. Demotion runs
+   * in reclaim, which may use the reserves, and the request does not forbid it: a kernel with the
+   * series filled the node at every pressure below 1000. `mended`: the request forbids it, as that
+   * of ordinary demotion does (`__GFP_NOMEMALLOC`).
+   */
+  readonly entryCap?: Mending;
+  /**
+   * What becomes of a store to the node while DRAM has no page for it? `v4`: its fault begins anew
+   * for ever, because the request never kills (`__GFP_RETRY_MAYFAIL`). `mended`: it asks as any
+   * store to a read-only page does, and the OOM killer makes room.
+   */
+  readonly fullDram?: Mending;
+  /**
+   * May folios of files come in? `v4`: they may, shared memory too, and write(2) then changes them
+   * in place, where nothing faults. `mended`: only anonymous folios may.
+   */
+  readonly fileEntry?: Mending;
+}
+
+/** The options of CRAM with every default filled in. */
+export type CramConfig = Required<CramMends>;
+export const CramConfig = createToken<CramConfig>('CramConfig');
+
+/** Fills in what was not chosen. */
+export function readCramMends(chosen: CramMends): CramConfig {
+  return {
+    entryCap: chosen.entryCap ?? 'v4',
+    fullDram: chosen.fullDram ?? 'v4',
+    fileEntry: chosen.fileEntry ?? 'v4',
+  };
+}
