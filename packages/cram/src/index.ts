@@ -4,4 +4,17 @@ export { CramFree, CramFreeToken, type FlushCallback } from './free.js';
 export { CramConfig, type CramMends } from './mends.js';
 export { CRAM_PRESSURE_MAX, type CramNode } from './node.js';
 export { type CramOptions, cram } from './plugin.js';
+export { FOUR_PHASES, fourPhase, type Phase } from './policy/four-phase.js';
+export {
+  bangBang,
+  type DeviceUsage,
+  type PressureCause,
+  type PressureController,
+  type PressurePolicy,
+  PressurePolicyToken,
+  pressurePolicy,
+  type ThresholdMarks,
+} from './policy/pressure-controller.js';
+export { PressureLoop, PressureLoopToken, type StopPressure } from './policy/pressure-loop.js';
+export { type ProportionalOptions, proportional } from './policy/proportional.js';
 export { CramPromotion, CramPromotionToken } from './promotion.js';

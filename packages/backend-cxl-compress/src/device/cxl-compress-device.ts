@@ -152,6 +152,11 @@ export class CxlCompressDevice implements CompressingDevice {
     this.interrupts.onThreshold(handler);
   }
 
+  programThresholds(marks: { readonly lowBytes: number; readonly highBytes: number | null }): void {
+    this.interrupts.program(marks.lowBytes, marks.highBytes);
+    this.interrupts.update(this.ledger.usedBytes);
+  }
+
   /** Counters for the results, by dotted name. */
   stats(): Readonly<Record<string, number>> {
     const { low, high, lost, late } = this.interrupts.counts();

@@ -21,11 +21,14 @@ export interface InterruptCounts {
  *
  * States: plenty --usage above the low mark, vector 12--> scarce
  *         scarce --usage below the high mark, vector 13; or unplugged, silently--> plenty
+ *         either --new marks--> between: whichever mark usage crosses first, as above
  * The device believes that it has told the host the moment it raises: a lost interrupt is not
  * raised again before usage has crossed the other mark too.
  */
 export class ThresholdInterrupts {
-  private scarce = false;
+  /** Does the low mark interrupt, and the high one? */
+  private armed = { low: true, high: false };
+  private marks: { readonly lowBytes: number; readonly highBytes: number };
   /** Times it was reset; an interrupt of before does not arrive. */
   private resets = 0;
   private readonly handlers: ((kind: ThresholdKind) => void)[] = [];
@@ -40,6 +43,7 @@ export class ThresholdInterrupts {
     /** Told when an interrupt reaches the host. */
     private readonly tracepoint: Tracepoint,
   ) {
+    this.marks = settings;
     this.chance = new Prng(settings.interruptFaults.seed);
   }
 
@@ -53,12 +57,19 @@ export class ThresholdInterrupts {
 
   /** Does the device count itself as short of capacity? */
   isScarce(): boolean {
-    return this.scarce;
+    return !this.armed.low;
+  }
+
+  /** Other marks from now on; without a high one only the low mark interrupts. */
+  program(lowBytes: number, highBytes: number | null): void {
+    this.marks = { lowBytes, highBytes: highBytes ?? 0 };
+    this.armed = { low: true, high: highBytes !== null };
   }
 
   /** The device is unplugged: there is plenty, and what was raised is forgotten. */
   reset(): void {
-    this.scarce = false;
+    this.marks = this.settings;
+    this.armed = { low: true, high: false };
     this.resets += 1;
   }
 
@@ -68,11 +79,11 @@ export class ThresholdInterrupts {
 
   /** Usage changed. */
   update(usedBytes: number): void {
-    if (!this.scarce && usedBytes > this.settings.lowBytes) {
-      this.scarce = true;
+    if (this.armed.low && usedBytes > this.marks.lowBytes) {
+      this.armed = { low: false, high: true };
       this.raise('low');
-    } else if (this.scarce && usedBytes < this.settings.highBytes) {
-      this.scarce = false;
+    } else if (this.armed.high && usedBytes < this.marks.highBytes) {
+      this.armed = { low: true, high: false };
       this.raise('high');
     }
   }

@@ -1,4 +1,10 @@
-import { CRAM_PRESSURE_MAX, type Cram, CramToken } from '@mm-lab/cram';
+import {
+  type Cram,
+  CramToken,
+  type PressureLoop,
+  PressureLoopToken,
+  type StopPressure,
+} from '@mm-lab/cram';
 import {
   type CompressingDevice,
   createToken,
@@ -13,15 +19,18 @@ import type { DriverOptions } from './sysram.js';
 
 /**
  * The driver of RFC v4 patch 27 (cxl_compression) in its first form: private memory, CRAM, and the
- * two threshold interrupts. Simplified: freed pages are zeroed by CRAM at once, there are no flush
- * buffers and no mailbox yet; teardown evacuates before it unregisters, where the posted order
- * strands pages.
+ * two threshold interrupts, whose meaning is the pressure policy's. Simplified: freed pages are
+ * zeroed by CRAM at once, there are no flush buffers and no mailbox yet; teardown evacuates before
+ * it unregisters, where the posted order strands pages.
  */
 @injectable()
 class CxlCompression {
+  private readonly stopByNode = new Map<number, StopPressure>();
+
   constructor(
     @inject(PrivateHotplugToken) private readonly hotplug: PrivateHotplug,
     @inject(CramToken) private readonly cram: Cram,
+    @inject(PressureLoopToken) private readonly pressure: PressureLoop,
   ) {}
 
   /** @returns 0 or -errno of the step that failed; then nothing stays claimed */
@@ -34,9 +43,7 @@ class CxlCompression {
       this.hotplug.offline_and_remove_private_memory(nid);
       return registered;
     }
-    device.onThreshold((kind) => {
-      this.cram.cram_set_pressure(nid, kind === 'low' ? CRAM_PRESSURE_MAX : 0);
-    });
+    this.stopByNode.set(nid, this.pressure.start(nid, device));
     return 0;
   }
 
@@ -44,6 +51,7 @@ class CxlCompression {
   remove(nid: number): number {
     const rc = this.hotplug.offline_and_remove_private_memory(nid);
     if (rc < 0) return rc;
+    this.stopByNode.get(nid)?.();
     this.cram.cram_unregister_private_node(nid);
     return 0;
   }

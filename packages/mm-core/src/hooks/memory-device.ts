@@ -58,6 +58,11 @@ export interface CompressingDevice extends MemoryDevice {
    * latency lies between.
    */
   onThreshold(handler: (kind: ThresholdKind) => void): void;
+  /**
+   * Where it interrupts from now on, in bytes in use; usage beyond a mark interrupts at once. A
+   * `highBytes` of null: at the low mark only. Absent: its marks are fixed.
+   */
+  programThresholds?(marks: { readonly lowBytes: number; readonly highBytes: number | null }): void;
   /** Bytes the page takes on the medium; 0 if nothing is stored. */
   storedBytes(pfn: number): number;
 }

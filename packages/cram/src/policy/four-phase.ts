@@ -1,0 +1,46 @@
+import { CRAM_PRESSURE_MAX } from '../node.js';
+import type { PressureController, ThresholdMarks } from './pressure-controller.js';
+
+/** One phase: how hard to press, and where it ends. */
+export interface Phase {
+  readonly pressure: number;
+  /** Share of the capacity in use above which the next phase begins, 0..1. */
+  readonly until: number;
+  /** Share below which the phase before it returns. */
+  readonly back: number;
+}
+
+/**
+ * Four phases, each with marks closer to the capacity than those before. The last closes the node.
+ */
+export const FOUR_PHASES: readonly Phase[] = [
+  { pressure: 0, until: 0.7, back: 0 },
+  { pressure: 250, until: 0.8, back: 0.65 },
+  { pressure: 500, until: 0.88, back: 0.75 },
+  { pressure: CRAM_PRESSURE_MAX, until: 1, back: 0.84 },
+];
+
+/**
+ * The dynamic watermark mode that the message of RFC v4 patch 27 describes and its code has not:
+ * after each interrupt the driver programs the next pair of marks. Simplified: the message gives
+ * no marks and no pressures, those of `FOUR_PHASES` are ours.
+ */
+export function fourPhase(phases: readonly Phase[] = FOUR_PHASES): PressureController {
+  let at = 0;
+  const phase = (): Phase => phases[at] ?? { pressure: 0, until: 1, back: 0 };
+  return {
+    pollNs: 0,
+    pressure(cause) {
+      if (cause === 'low') at = Math.min(phases.length - 1, at + 1);
+      if (cause === 'high') at = Math.max(0, at - 1);
+      return phase().pressure;
+    },
+    marks(capacityBytes): ThresholdMarks {
+      const { until, back } = phase();
+      return {
+        lowBytes: Math.floor(until * capacityBytes),
+        highBytes: at === 0 ? null : Math.floor(back * capacityBytes),
+      };
+    },
+  };
+}

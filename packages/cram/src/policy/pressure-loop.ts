@@ -1,0 +1,63 @@
+import {
+  type Clock,
+  ClockToken,
+  type CompressingDevice,
+  createToken,
+  inject,
+  injectable,
+  type ThresholdKind,
+} from '@mm-lab/mm-core';
+import { type Cram, CramToken } from '../cram.js';
+import {
+  type PressureCause,
+  type PressureController,
+  type PressurePolicy,
+  PressurePolicyToken,
+} from './pressure-controller.js';
+
+/** Ends what `PressureLoop.start` began. */
+export type StopPressure = () => void;
+
+/**
+ * What a driver of a compressing device does all day: it listens to the threshold interrupts, reads
+ * the usage as often as its controller wants it, and tells CRAM the pressure. Simplified: reading
+ * the usage takes no time.
+ */
+@injectable()
+export class PressureLoop {
+  constructor(
+    @inject(CramToken) private readonly cram: Cram,
+    @inject(PressurePolicyToken) private readonly policy: PressurePolicy,
+    @inject(ClockToken) private readonly clock: Clock,
+  ) {}
+
+  /** @returns what ends it: from then on the node's pressure stays as it is */
+  start(nid: number, device: CompressingDevice): StopPressure {
+    const controller = this.policy.controllerFor(nid);
+    let stopped = false;
+    const hear = (cause: PressureCause): void => {
+      if (stopped) return;
+      const { capacityBytes } = device;
+      const usage = { usedBytes: device.usedBytes(), capacityBytes };
+      this.cram.cram_set_pressure(nid, controller.pressure(cause, usage));
+      if (cause !== 'poll') program(device, controller);
+    };
+    const poll = (): void => {
+      if (stopped) return;
+      hear('poll');
+      this.clock.after(controller.pollNs, poll);
+    };
+    device.onThreshold((kind: ThresholdKind) => hear(kind));
+    program(device, controller);
+    if (controller.pollNs > 0) this.clock.after(controller.pollNs, poll);
+    return () => {
+      stopped = true;
+    };
+  }
+}
+export const PressureLoopToken = createToken<PressureLoop>('PressureLoop');
+
+function program(device: CompressingDevice, controller: PressureController): void {
+  const marks = controller.marks?.(device.capacityBytes) ?? null;
+  if (marks !== null) device.programThresholds?.(marks);
+}
