@@ -1,10 +1,20 @@
-export { CxlCompressDevice, type CxlCompressParts } from './device/cxl-compress-device.js';
-export type {
-  CxlCompressOptions,
-  CxlCompressSettings,
-  InterruptFaults,
-} from './device/cxl-compress-options.js';
+export {
+  CxlCompressDevice,
+  type CxlCompressParts,
+  type DeviceHost,
+} from './device/cxl-compress-device.js';
+export type { CxlCompressOptions, CxlCompressSettings } from './device/cxl-compress-options.js';
 export { cxlCompressDevice } from './device/cxl-compress-plugin.js';
+export type {
+  DeviceFaults,
+  FaultOptions,
+  InterruptFaults,
+  MailboxFaults,
+  PoisonFaults,
+} from './device/faults.js';
+export { type Answer, Mailbox, type MailboxCounts, type Polling } from './device/mailbox.js';
+export type { MailboxOptions, MailboxSettings } from './device/mailbox-options.js';
+export { type DpaRange, type MediaOperation, mediaZero } from './device/media-operation.js';
 export {
   HIGH_THRESHOLD_VECTOR,
   type InterruptCounts,

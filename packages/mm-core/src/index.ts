@@ -17,6 +17,7 @@ export {
   EOPNOTSUPP,
   EPERM,
   ESRCH,
+  ETIMEDOUT,
   errnoName,
 } from './abi/errno.js';
 export {

@@ -3,14 +3,18 @@ import {
   type Clock,
   type CompressingDevice,
   type DeviceBinding,
+  EFAULT,
   MmError,
   PAGE_SIZE,
   type PageData,
+  Prng,
   type ThresholdKind,
   type Tracepoints,
 } from '@mm-lab/mm-core';
 import type { CxlCompressSettings } from './cxl-compress-options.js';
 import { DecompressionEngine } from './decompression-engine.js';
+import { Mailbox } from './mailbox.js';
+import type { DpaRange, MediaOperation } from './media-operation.js';
 import { PageLedger } from './page-ledger.js';
 import { ThresholdInterrupts } from './threshold-interrupts.js';
 import { UsageHistory } from './usage-history.js';
@@ -23,6 +27,14 @@ export interface CxlCompressParts {
   readonly clock: Clock;
   readonly data: PageData;
   readonly tracepoints: Tracepoints;
+}
+
+/** What a device does to the host's pages behind its back. */
+export interface DeviceHost {
+  /** The device zeroed the page; the host discards it in turn. */
+  zeroed(pfn: number): void;
+  /** The device lost what the page holds. */
+  lost(pfn: number): void;
 }
 
 /**
@@ -47,11 +59,18 @@ export class CxlCompressDevice implements CompressingDevice {
   private readonly interrupts: ThresholdInterrupts;
   private readonly engine: DecompressionEngine;
   private readonly history: UsageHistory;
+  private readonly poisonChance: Prng;
+  /** Its driver commands it here. */
+  readonly mailbox: Mailbox;
+  /** Who is told of what the device does on its own; set by the machine it is plugged into. */
+  host: DeviceHost | null = null;
   private binding: DeviceBinding | null = null;
   private stores = 0;
   private zeroStores = 0;
   private discards = 0;
   private overflowEvents = 0;
+  private zeroedPages = 0;
+  private poisonInjected = 0;
   private tracedBytes = 0;
   private tracedNs = -Infinity;
 
@@ -76,6 +95,10 @@ export class CxlCompressDevice implements CompressingDevice {
     );
     this.engine = new DecompressionEngine(parts.clock, settings.engineBytesPerNs);
     this.history = new UsageHistory(parts.clock);
+    this.poisonChance = new Prng(settings.poisonFaults.seed);
+    const { mailbox, mailboxFaults } = settings;
+    const execute = (command: MediaOperation): number => this.zero(command.ranges);
+    this.mailbox = new Mailbox(mailbox, mailboxFaults, parts.clock, execute);
   }
 
   /**
@@ -112,10 +135,19 @@ export class CxlCompressDevice implements CompressingDevice {
     const bytes = this.bytesFor(key);
     const roomBytes = this.capacityBytes - this.ledger.usedBytes + this.ledger.bytesOf(page);
     const fits = bytes <= roomBytes;
-    if (fits) this.ledger.set(page, bytes);
+    const isLost = fits && this.poisonChance.chance(this.settings.poisonFaults.storeProbability);
+    if (isLost) this.poison(page);
+    else if (fits) this.ledger.set(page, bytes);
     else this.overflow(page, pfn);
     this.changed();
-    return fits;
+    return fits && !isLost;
+  }
+
+  /** Fault injection: the medium loses what the page holds, and a later read finds poison. */
+  injectPoison(pfn: number): void {
+    this.poison(this.pageOf(pfn));
+    this.changed();
+    this.host?.lost(pfn);
   }
 
   discard(pfn: number): void {
@@ -159,7 +191,6 @@ export class CxlCompressDevice implements CompressingDevice {
 
   /** Counters for the results, by dotted name. */
   stats(): Readonly<Record<string, number>> {
-    const { low, high, lost, late } = this.interrupts.counts();
     const engine = this.engine.stats();
     return {
       'device.logical_pages': this.ledger.storedPages,
@@ -172,10 +203,9 @@ export class CxlCompressDevice implements CompressingDevice {
       'device.stores': this.stores,
       'device.stores.zero': this.zeroStores,
       'device.discards': this.discards,
-      'device.interrupts.low': low,
-      'device.interrupts.high': high,
-      'device.interrupts.lost': lost,
-      'device.interrupts.late': late,
+      'device.zeroed_pages': this.zeroedPages,
+      'device.poison_injected': this.poisonInjected,
+      ...this.controlStats(),
       'device.engine.reads': engine.arrivals,
       'device.engine.utilisation': engine.utilisation,
       'device.engine.wait_ns.mean': engine.meanWaitNs,
@@ -184,11 +214,52 @@ export class CxlCompressDevice implements CompressingDevice {
     };
   }
 
+  private controlStats(): Readonly<Record<string, number>> {
+    const { low, high, lost, late } = this.interrupts.counts();
+    const { commands, failed, timedOut, lateEffects } = this.mailbox.counts();
+    return {
+      'device.interrupts.low': low,
+      'device.interrupts.high': high,
+      'device.interrupts.lost': lost,
+      'device.interrupts.late': late,
+      'device.commands': commands,
+      'device.commands.failed': failed,
+      'device.commands.timed_out': timedOut,
+      'device.commands.late_effects': lateEffects,
+    };
+  }
+
   /** Rechecks the device: a recount of every page, the capacity, the engine's queue. */
   verify(): void {
     this.ledger.verify();
     this.engine.verify();
     assert(this.ledger.usedBytes <= this.capacityBytes, 'a device holds no more than it has');
+  }
+
+  /** Media Operations, zero. The ranges must be whole pages of the range that it backs. */
+  private zero(ranges: readonly DpaRange[]): number {
+    const { binding } = this;
+    if (binding === null) return ranges.length === 0 ? 0 : -EFAULT;
+    const bytesMax = binding.pages * PAGE_SIZE;
+    const isWithin = ({ dpa, bytes }: DpaRange): boolean => dpa >= 0 && dpa + bytes <= bytesMax;
+    if (!ranges.every(isWithin)) return -EFAULT;
+    for (const { dpa, bytes } of ranges) {
+      const first = binding.base + dpa / PAGE_SIZE;
+      for (let pfn = first; pfn < first + bytes / PAGE_SIZE; pfn++) this.zeroPage(pfn);
+    }
+    this.changed();
+    return 0;
+  }
+
+  private zeroPage(pfn: number): void {
+    this.zeroedPages += 1;
+    if (this.host === null) this.discard(pfn);
+    else this.host.zeroed(pfn);
+  }
+
+  private poison(page: number): void {
+    this.ledger.poison(page);
+    this.poisonInjected += 1;
   }
 
   private overflow(page: number, pfn: number): void {

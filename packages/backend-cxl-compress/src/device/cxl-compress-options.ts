@@ -1,19 +1,15 @@
-import { type CostModel, MmError, PAGE_SIZE } from '@mm-lab/mm-core';
-
-/** Threshold interrupts that go wrong: a safe driver survives them or says that it does not. */
-export interface InterruptFaults {
-  /** Share of interrupts that never arrive, 0..1. Default 0. */
-  readonly lossProbability?: number;
-  /** Share of interrupts that arrive `lateNs` later, 0..1. Default 0. */
-  readonly lateProbability?: number;
-  /** Additional delay of a late interrupt, in ns. Default 0. A late one may be overtaken. */
-  readonly lateNs?: number;
-  /** Seed of the choice. Default 1. */
-  readonly seed?: number;
-}
+import { type CostModel, PAGE_SIZE } from '@mm-lab/mm-core';
+import { type DeviceFaults, type FaultOptions, faultsOf } from './faults.js';
+import {
+  type MailboxChoices,
+  type MailboxOptions,
+  type MailboxSettings,
+  mailboxChoicesOf,
+} from './mailbox-options.js';
+import { OptionCheck } from './option-check.js';
 
 /** A CXL memory device with inline compression. */
-export interface CxlCompressOptions {
+export interface CxlCompressOptions extends FaultOptions {
   /** Name of the device and of its plugin; drivers find it by this name. Default 'cxl0'. */
   readonly name?: string;
   /** Pages of 4 KiB that the host may address (L), 1..2^28. */
@@ -55,7 +51,7 @@ export interface CxlCompressOptions {
    * machine's cost table (R: recalled; sweep 5 us to 100 ms).
    */
   readonly interruptNs?: number;
-  readonly interruptFaults?: InterruptFaults;
+  readonly mailbox?: MailboxOptions;
   /**
    * Load of a line that is held compressed, decompression included, in ns. Default `cramLine` of
    * the machine's cost table (S9).
@@ -73,13 +69,18 @@ export interface CxlCompressOptions {
 }
 
 /** Options with every default filled in and every rule checked. */
-export type CxlCompressSettings = Readonly<
-  Required<Omit<CxlCompressOptions, 'interruptFaults' | 'lowFraction' | 'highFraction'>>
-> & { readonly interruptFaults: Readonly<Required<InterruptFaults>> };
+export type CxlCompressSettings = PlainSettings &
+  DeviceFaults & { readonly mailbox: MailboxSettings };
+type PlainSettings = Readonly<
+  Required<
+    Omit<CxlCompressOptions, keyof FaultOptions | 'mailbox' | 'lowFraction' | 'highFraction'>
+  >
+>;
 
 /** Settings before the machine is known: what its cost table gives may be missing. */
-export type CxlCompressChoices = Omit<CxlCompressSettings, CostedSetting> &
-  Readonly<Pick<CxlCompressOptions, CostedSetting>>;
+export type CxlCompressChoices = Omit<PlainSettings, CostedSetting> &
+  Readonly<Pick<CxlCompressOptions, CostedSetting>> &
+  DeviceFaults & { readonly mailbox: MailboxChoices };
 type CostedSetting = 'lineNs' | 'interruptNs' | 'bytesPerNs';
 
 /**
@@ -97,7 +98,12 @@ export function settingsOf(choices: CxlCompressChoices, cost: CostModel): CxlCom
   const lineNs = choices.lineNs ?? ns.cramLine;
   const interruptNs = choices.interruptNs ?? ns.interrupt;
   const bytesPerNs = choices.bytesPerNs ?? cost.bytesPerNs.cxlBandwidth;
-  return Object.freeze({ ...choices, lineNs, interruptNs, bytesPerNs });
+  const mailbox = {
+    ...choices.mailbox,
+    commandNs: choices.mailbox.commandNs ?? ns.mailbox,
+    timeoutNs: choices.mailbox.timeoutNs ?? ns.mailboxTimeout,
+  };
+  return Object.freeze({ ...choices, lineNs, interruptNs, bytesPerNs, mailbox });
 }
 
 /**
@@ -122,7 +128,8 @@ export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
     metadataBytes: options.metadataBytes ?? 0,
     lowBytes: markOf(check, options, 'low', lowFractionOf(capacityBytes)),
     highBytes: markOf(check, options, 'high', (8 / 9) * lowFractionOf(capacityBytes)),
-    interruptFaults: faultsOf(check, options.interruptFaults ?? {}),
+    ...faultsOf(check, options),
+    mailbox: mailboxChoicesOf(check, options.mailbox ?? {}),
     engineBytesPerNs: options.engineBytesPerNs ?? 13.3,
     traceIntervalNs: options.traceIntervalNs ?? 1_000_000,
     ...(options.interruptNs === undefined ? {} : { interruptNs: options.interruptNs }),
@@ -161,20 +168,6 @@ function markOf(
   return Math.floor((fraction ?? fractionDefault) * options.capacityBytes);
 }
 
-function faultsOf(check: OptionCheck, faults: InterruptFaults): Required<InterruptFaults> {
-  const filled = {
-    lossProbability: faults.lossProbability ?? 0,
-    lateProbability: faults.lateProbability ?? 0,
-    lateNs: faults.lateNs ?? 0,
-    seed: faults.seed ?? 1,
-  };
-  check.number('interruptFaults.lossProbability', filled.lossProbability, [0, 1]);
-  check.number('interruptFaults.lateProbability', filled.lateProbability, [0, 1]);
-  check.number('interruptFaults.lateNs', filled.lateNs, [0, Number.MAX_VALUE]);
-  check.integer('interruptFaults.seed', filled.seed, [-(2 ** 31), 2 ** 32 - 1]);
-  return filled;
-}
-
 function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
   check.that(choices.codec !== '', 'codec is empty');
   check.powerOfTwo('blockBytes', choices.blockBytes, [BLOCK_BYTES_MIN, PAGE_SIZE]);
@@ -191,30 +184,4 @@ function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
   check.number('bytesPerNs', choices.bytesPerNs ?? 1, [1e-6, Number.MAX_VALUE]);
   check.number('engineBytesPerNs', choices.engineBytesPerNs, [1e-6, Number.MAX_VALUE]);
   check.number('traceIntervalNs', choices.traceIntervalNs, [1, Number.MAX_VALUE]);
-}
-
-type Range = readonly [min: number, max: number];
-
-/** Says what is wrong with an option, in one way. */
-class OptionCheck {
-  constructor(private readonly plugin: string) {}
-
-  that(condition: boolean, detail: string): void {
-    if (!condition) throw new MmError('DEVICE_BAD_OPTION', { plugin: this.plugin, detail });
-  }
-
-  number(option: string, value: number, [min, max]: Range): void {
-    const isFine = Number.isFinite(value) && value >= min && value <= max;
-    this.that(isFine, `${option} is ${value}, not in ${min}..${max}`);
-  }
-
-  integer(option: string, value: number, range: Range): void {
-    this.that(Number.isInteger(value), `${option} is ${value}, not a whole number`);
-    this.number(option, value, range);
-  }
-
-  powerOfTwo(option: string, value: number, range: Range): void {
-    this.integer(option, value, range);
-    this.that(Number.isInteger(Math.log2(value)), `${option} is ${value}, not a power of two`);
-  }
 }

@@ -1,6 +1,8 @@
 import {
   type Clock,
   ClockToken,
+  type Contents,
+  ContentsToken,
   CostModel,
   deviceToken,
   inject,
@@ -9,7 +11,7 @@ import {
   type Plugin,
   Tracepoints,
 } from '@mm-lab/mm-core';
-import { CxlCompressDevice } from './cxl-compress-device.js';
+import { CxlCompressDevice, type DeviceHost } from './cxl-compress-device.js';
 import { type CxlCompressOptions, choicesOf, settingsOf } from './cxl-compress-options.js';
 
 /**
@@ -37,9 +39,24 @@ export function cxlCompressDevice(options: CxlCompressOptions): Plugin {
   return {
     name: choices.name,
     register: (services) => services.bind(token, BoundDevice),
+    probe(services) {
+      const device = services.get(token);
+      if (device instanceof CxlCompressDevice) device.host = hostOf(services.get(ContentsToken));
+    },
     stats: (services) => {
       const device = services.get(token);
       return device instanceof CxlCompressDevice ? device.stats() : {};
     },
+  };
+}
+
+/** Pages whose contents change without a store: whoever checked them before checks them anew. */
+function hostOf(contents: Contents): DeviceHost {
+  return {
+    zeroed(pfn) {
+      contents.discard(pfn);
+      contents.onChangedBehind(pfn);
+    },
+    lost: (pfn) => contents.lose(pfn),
   };
 }

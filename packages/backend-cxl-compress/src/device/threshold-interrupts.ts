@@ -89,8 +89,9 @@ export class ThresholdInterrupts {
   }
 
   private raise(kind: ThresholdKind): void {
-    const { lossProbability, lateProbability, lateNs } = this.settings.interruptFaults;
-    if (this.chance.chance(lossProbability)) {
+    const { lossProbability, lateProbability, lateNs, deadFromNs } = this.settings.interruptFaults;
+    const isLost = this.chance.chance(lossProbability);
+    if (isLost || this.clock.now >= deadFromNs) {
       this.lost += 1;
       return;
     }

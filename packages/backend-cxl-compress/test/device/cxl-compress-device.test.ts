@@ -206,6 +206,12 @@ describe('what is reported', () => {
     device.discard(BASE + 1);
     clock.advance(100);
     expect(stats()).toEqual({
+      'device.commands': 0,
+      'device.commands.failed': 0,
+      'device.commands.timed_out': 0,
+      'device.commands.late_effects': 0,
+      'device.zeroed_pages': 0,
+      'device.poison_injected': 0,
       'device.logical_pages': 1,
       'device.logical_pages.peak': 3,
       'device.physical_bytes': 1024,

@@ -23,6 +23,7 @@ export const ENOSPC = 28;
 export const ERANGE = 34;
 export const EOVERFLOW = 75;
 export const EOPNOTSUPP = 95;
+export const ETIMEDOUT = 110;
 export const ENOTRECOVERABLE = 131;
 export const EHWPOISON = 133;
 
@@ -48,6 +49,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [ERANGE, 'ERANGE'],
   [EOVERFLOW, 'EOVERFLOW'],
   [EOPNOTSUPP, 'EOPNOTSUPP'],
+  [ETIMEDOUT, 'ETIMEDOUT'],
   [EHWPOISON, 'EHWPOISON'],
 ]);
 
