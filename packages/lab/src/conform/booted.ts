@@ -3,6 +3,7 @@ import { cram } from '@mm-lab/cram';
 import { createMachine, type Plugin, type Services, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import { replayBootHistory } from './boot-history.js';
+import { withBootReserve } from './boot-reserve.js';
 import type { RecordCase } from './conform-case.js';
 import { describedMachine } from './described-machine.js';
 import { Guest } from './guest.js';
@@ -17,11 +18,11 @@ import { WordData } from './word-data.js';
 const ZRAM = { pages: 192 * 256 - 1, codec: 'lzo-rle' };
 
 /** The machine of a case, booted: as a kernel described it, or as the emulator was told to be. */
-export function bootGuest({ kase, topology, description, family }: RecordCase): Guest {
+export function bootGuest({ kase, record, topology, description, family }: RecordCase): Guest {
   if (family === 'private') return bootPrivate(description);
   if (family === 'hmm') return bootHmm(topology, description, kase);
   const words = new WordData();
-  const config = recordMachine(topology);
+  const config = withBootReserve(recordMachine(topology), kase, record);
   const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words);
   guest.machine.swap.stopAllocating();
   writeBaseline(guest.machine, topology);
