@@ -1,0 +1,244 @@
+/**
+ * What the experiments of this folder share: a machine with DRAM and a compressing device, guarded
+ * by CRAM or by nobody, and programs whose pages have sizes that are given or recorded.
+ */
+import {
+  type CxlCompressOptions,
+  cxlCompressDevice,
+  cxlCompression,
+  cxlSysram,
+} from '@mm-lab/backend-cxl-compress';
+import { type Cram, CramToken, cram } from '@mm-lab/cram';
+import {
+  type CompressingDevice,
+  createMachine,
+  DemotionToken,
+  deviceToken,
+  diskSwap,
+  type Machine,
+  type MachineConfig,
+  type NodeConfig,
+  PAGE_SIZE,
+  PageData,
+  type Plugin,
+  replay,
+  type Services,
+  type Task,
+  zramSwap,
+} from '@mm-lab/mm-core';
+import { type NodePrivateOptions, nodePrivate } from '@mm-lab/node-private';
+import {
+  capturedPages,
+  openTrace,
+  type PageTrace,
+  readCapture,
+  type ShippedTraceName,
+  shippedTrace,
+} from '@mm-lab/workloads';
+import { nodeOf } from '../node/kit.ts';
+
+export const DRAM = 0;
+export const DEVICE = 1;
+
+/** RFC v4 with the three holes of its write fence and its frees mended. */
+export const MENDED: NodePrivateOptions = {
+  reclaimFrees: 'mended',
+  swapIn: 'mended',
+  sharedMaps: 'mended',
+};
+
+/** A machine of the lab; whatever is left out is small and harmless. */
+export interface CramLabOptions {
+  /** Default 2048. */
+  readonly dramPages?: number;
+  /** Pages that the device promises. Default 2048. */
+  readonly devicePages?: number;
+  /** Bytes that it has. Default: as many as it promises, so that nothing can overflow. */
+  readonly capacityBytes?: number;
+  readonly device?: Partial<CxlCompressOptions>;
+  /** Who looks after the device's node. Default 'cram'. */
+  readonly guard?: 'cram' | 'nobody';
+  /** Options of `nodePrivate()`; default `MENDED`. */
+  readonly nodePrivate?: NodePrivateOptions;
+  /** Contents of pages; default those of `sizedPages(() => 1024)`. */
+  readonly contents?: PageData;
+  /** Swap; default none. */
+  readonly swap?: { readonly kind: 'disk' | 'zram'; readonly pages: number };
+  readonly cpus?: number;
+  /** Nodes beside DRAM and the device, from 2 on. */
+  readonly nodes?: readonly NodeConfig[];
+  readonly sysctl?: MachineConfig['sysctl'];
+  readonly cost?: MachineConfig['cost'];
+  /** Instead of `cram()`, the device and its driver: what guards the device another way. */
+  readonly guards?: readonly Plugin[];
+  /** Plugins behind all others. */
+  readonly plugins?: readonly Plugin[];
+}
+
+export interface CramLab {
+  readonly machine: Machine;
+  readonly device: CompressingDevice;
+  /** Null where nobody guards the node. */
+  readonly cram: Cram | null;
+  readonly services: Services;
+}
+
+/** A machine with DRAM on node 0 and the device on node 1, plugged and guarded. */
+export function cramLab(options: CramLabOptions = {}): CramLab {
+  const { dramPages = 2048, devicePages = 2048, guard = 'cram', swap } = options;
+  const found: { services?: Services } = {};
+  const peek: Plugin = {
+    name: 'peek',
+    probe: (services) => {
+      found.services = services;
+    },
+  };
+  const machine = createMachine(
+    {
+      seed: 1,
+      nodes: [
+        { id: DRAM, pages: dramPages, cpus: options.cpus ?? 1 },
+        { id: DEVICE, pages: devicePages, online: false, movable: true },
+        ...(options.nodes ?? []),
+      ],
+      sysctl: { demotion_enabled: true, ...options.sysctl },
+      ...(options.cost && { cost: options.cost }),
+    },
+    [
+      contentsOf(options.contents ?? sizedPages(() => 1024)),
+      cxlCompressDevice({
+        logicalPages: devicePages,
+        capacityBytes: options.capacityBytes ?? bytes(devicePages),
+        ...options.device,
+      }),
+      ...(options.guards ?? guardsOf(guard, options.nodePrivate ?? MENDED)),
+      ...(swap === undefined ? [] : [swapOf(swap)]),
+      ...(options.plugins ?? []),
+      peek,
+    ],
+  );
+  const { services } = found;
+  if (services === undefined) throw new Error('the machine did not probe');
+  const device = services.get(deviceToken(options.device?.name ?? 'cxl0'));
+  const isCram = options.guards === undefined && guard === 'cram';
+  return { machine, device, services, cram: isCram ? services.get(CramToken) : null };
+}
+
+function guardsOf(guard: 'cram' | 'nobody', options: NodePrivateOptions): readonly Plugin[] {
+  if (guard === 'nobody') return [cxlSysram({ nid: DEVICE })];
+  return [nodePrivate(options), cram(), cxlCompression({ nid: DEVICE })];
+}
+
+function swapOf({ kind, pages }: { kind: 'disk' | 'zram'; pages: number }): Plugin {
+  return kind === 'disk' ? diskSwap({ pages }) : zramSwap({ pages, codec: 'lz4' });
+}
+
+function contentsOf(data: PageData): Plugin {
+  return { name: 'contents', register: (services) => services.bindValue(PageData, data) };
+}
+
+/**
+ * Pages that take so many bytes after a store: the size is given and no codec runs, so that a bound
+ * can be checked exactly. Give whole sectors of 64 bytes, or they are rounded up.
+ * @param sizeOf 0..4096 (0: a page of zeros), of page `vpn` after the store `version`
+ */
+export function sizedPages(
+  sizeOf: (vpn: number, version: number, progress: number) => number,
+): PageData {
+  return {
+    keyOf: (vpn, version, progress) => sizeOf(vpn, version, progress),
+    render: (key, out) => out.fill(key % 251),
+    compressedSize: (key) => key,
+  };
+}
+
+/** Contents of a program that was really run; pages it did not have take those of others of it. */
+export async function recordedPages(name: ShippedTraceName): Promise<PageData> {
+  const { core, sizes, description } = shippedTrace(name);
+  return capturedPages(await readCapture({ core, sizes, description }), { seed: 1 });
+}
+
+/** The first rows of the page trace of a program that was really run. */
+export function recordedTrace(name: ShippedTraceName, rows: number): Promise<PageTrace> {
+  return openTrace(shippedTrace(name).trace, { limitRows: rows });
+}
+
+/** A task that runs a trace from an empty address space. @returns how it ended */
+export function playTrace(lab: CramLab, trace: PageTrace): { task: Task; end: string } {
+  const task = lab.machine.createTask(trace.name);
+  const { end } = replay(lab.machine, task, trace);
+  return { task, end };
+}
+
+/**
+ * Demotes pages of a task by the path of reclaim (demote_folio_list), these and in this order,
+ * whoever used them last. @returns how many went
+ */
+export function demote(lab: CramLab, task: Task, vpns: readonly number[]): number {
+  const { machine, services } = lab;
+  machine.work.runAs(task.struct);
+  machine.folios.lruAddDrainAll();
+  const list: number[] = [];
+  for (const vpn of vpns) {
+    const slot = machine.ptes.find(task.mm.id, vpn);
+    const folio = slot < 0 ? -1 : machine.table.head(machine.ptes.value[slot] ?? -1);
+    if (nodeOf(machine, task, vpn) !== DRAM || list.includes(folio)) continue;
+    if (machine.folios.isolateLru(folio)) list.push(folio);
+  }
+  machine.work.enterMemalloc();
+  const moved = services.get(DemotionToken).demoteFolioList(list, DRAM);
+  machine.work.leaveMemalloc();
+  for (const folio of list) machine.folios.putbackLru(folio);
+  machine.spend();
+  return moved;
+}
+
+/** How many of these pages of a task are on a node. */
+export function pagesOn(lab: CramLab, task: Task, vpns: Iterable<number>, nid: number): number {
+  let there = 0;
+  for (const vpn of vpns) if (nodeOf(lab.machine, task, vpn) === nid) there++;
+  return there;
+}
+
+/** Counters of the machine that moved while `run` ran. */
+export function during(lab: CramLab, run: () => void): Readonly<Record<string, number>> {
+  const before = lab.machine.stats();
+  run();
+  const after = lab.machine.stats();
+  return Object.fromEntries(
+    Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]),
+  );
+}
+
+/**
+ * Calls `look` every `everyNs` of simulated time until `stop` is called, from an event of the
+ * clock: look and do not touch.
+ */
+export function watch(lab: CramLab, everyNs: number, look: (nowNs: number) => void): () => void {
+  const { clock } = lab.machine;
+  let isOn = true;
+  const tick = (): void => {
+    if (!isOn) return;
+    look(clock.now);
+    clock.after(everyNs, tick);
+  };
+  tick();
+  return () => {
+    isOn = false;
+  };
+}
+
+/** So many page numbers from `from` on. */
+export function pageRange(pages: number, from = 0): readonly number[] {
+  return Array.from({ length: pages }, (_, at) => from + at);
+}
+
+/** Bytes of so many pages. */
+export function bytes(pages: number): number {
+  return pages * PAGE_SIZE;
+}
+
+/** Rounded to so many digits behind the point. */
+export function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
