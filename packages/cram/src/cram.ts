@@ -33,6 +33,7 @@ import {
 import { type CramEntry, CramEntryToken } from './entry.js';
 import { type CramFree, CramFreeToken, type FlushCallback } from './free.js';
 import { CRAM_PRESSURE_MAX, type CramNode } from './node.js';
+import { type WritablePages, WritablePagesToken } from './policy/writable-pages.js';
 import { type CramPromotion, CramPromotionToken } from './promotion.js';
 
 /** The opt-ins of a CRAM node (mm/cram.c): not MEMPOLICY, COMPACTION or LONGTERM_PIN. */
@@ -59,6 +60,7 @@ export class Cram {
     @inject(CramEntryToken) private readonly entry: CramEntry,
     @inject(CramPromotionToken) private readonly promotion: CramPromotion,
     @inject(CramFreeToken) private readonly free: CramFree,
+    @inject(WritablePagesToken) private readonly writable: WritablePages,
     @inject(KswapdToken) private readonly kswapd: Kswapd,
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
     @inject(FoliosToken) private readonly folios: Folios,
@@ -78,7 +80,7 @@ export class Cram {
     const known = this.byNode.get(nid);
     if (known !== undefined) return known.node.owner === owner ? 0 : -EBUSY;
     if (!this.nodes.exists(nid) || !this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EINVAL;
-    const counts = { promotions: 0, refused: 0, refusedFiles: 0 };
+    const counts = { promotions: 0, refused: 0, notAdmitted: 0, refusedFiles: 0 };
     const node: CramNode = { nid, owner, flush, pressure: 0, ...counts };
     const ops = this.opsOf(node);
     const rc = this.nodePrivate.node_private_set_ops(nid, ops);
@@ -135,6 +137,7 @@ export class Cram {
     if (zone.watermarkBoost > 0) this.zoneAlloc.wakeupKswapd(nid, 0);
     const tp = this.tracepoints.node_pressure;
     if (tp.enabled) tp.emit(nid, node.pressure);
+    this.writable.underPressure(nid, node.pressure);
   }
 
   cram_clear_pressure(nid: number): void {
@@ -152,6 +155,7 @@ export class Cram {
     return {
       'cram.promotions': nodes.reduce((sum, node) => sum + node.promotions, 0),
       'cram.refused': nodes.reduce((sum, node) => sum + node.refused, 0),
+      'cram.not_admitted': nodes.reduce((sum, node) => sum + node.notAdmitted, 0),
       'cram.refused_files': nodes.reduce((sum, node) => sum + node.refusedFiles, 0),
     };
   }
@@ -163,8 +167,11 @@ export class Cram {
       migrate_to: (folios, nid, mode, reason) => {
         return this.entry.migrateTo(node, folios, { nid, mode, reason });
       },
-      folio_migrate: () => undefined,
-      free_folio: (folio) => this.free.freeFolio(node, folio),
+      folio_migrate: (src) => this.writable.forget(node.nid, src),
+      free_folio: (folio) => {
+        this.writable.forget(node.nid, folio);
+        return this.free.freeFolio(node, folio);
+      },
       reclaim_policy: (_nid, policy) => {
         policy.may_swap = true;
         policy.may_writepage = true;

@@ -25,6 +25,12 @@ import {
 import { GFP_PRIVATE, type NodePrivate, NodePrivateToken } from '@mm-lab/node-private';
 import { CramConfig } from './mends.js';
 import { CRAM_PRESSURE_MAX, type CramNode } from './node.js';
+import {
+  type AdmissionFilter,
+  AdmissionFilterToken,
+  type CameIn,
+} from './policy/admission-filter.js';
+import { type WritablePages, WritablePagesToken } from './policy/writable-pages.js';
 
 /** Where and why folios come in. */
 export interface EntryRequest {
@@ -50,6 +56,8 @@ export class CramEntry {
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(NodePrivateToken) private readonly nodePrivate: NodePrivate,
     @inject(CramConfig) private readonly config: CramConfig,
+    @inject(AdmissionFilterToken) private readonly admission: AdmissionFilter,
+    @inject(WritablePagesToken) private readonly writable: WritablePages,
   ) {}
 
   /**
@@ -62,28 +70,57 @@ export class CramEntry {
       node.refused++;
       return -ENOSPC;
     }
-    const refused = this.takeRefused(list);
+    const refused = this.takeRefused(node, list);
+    const arriving = new Set<number>();
     const result = this.migrate.migratePages(list, {
       mode,
       reason,
-      newFolio: (src) => this.newFolio(nid, this.table.order[src] ?? 0),
-      putFolio: (dst) => this.putUnused(dst),
+      newFolio: (src) => {
+        const dst = this.newFolio(nid, this.table.order[src] ?? 0);
+        if (dst >= 0) arriving.add(dst);
+        return dst;
+      },
+      putFolio: (dst) => {
+        arriving.delete(dst);
+        this.putUnused(dst);
+      },
     });
     list.push(...refused);
-    node.refusedFiles += refused.length;
-    if (result.succeeded > 0) {
-      this.migrate.afterCompletion(() => this.folios.lruAddDrainAll());
-    }
+    if (result.succeeded > 0) this.migrate.afterCompletion(() => this.arrived(nid, arriving));
     return result.rc < 0 ? result.rc : result.rc + refused.length;
   }
 
   /** Takes out of the list what may not come in. */
-  private takeRefused(list: number[]): number[] {
-    if (this.config.fileEntry === 'v4') return [];
-    const isAnon = (folio: number): boolean => ((this.table.flags[folio] ?? 0) & PG_anon) !== 0;
-    const refused = list.filter((folio) => !isAnon(folio));
-    if (refused.length > 0) list.splice(0, list.length, ...list.filter(isAnon));
+  private takeRefused(node: CramNode, list: number[]): number[] {
+    const refused: number[] = [];
+    const taken = list.filter((folio) => {
+      const mayEnter = this.mayEnter(node, folio);
+      if (!mayEnter) refused.push(folio);
+      return mayEnter;
+    });
+    if (refused.length > 0) list.splice(0, list.length, ...taken);
     return refused;
+  }
+
+  private mayEnter(node: CramNode, folio: number): boolean {
+    if (this.config.fileEntry === 'mended' && !this.table.has(folio, PG_anon)) {
+      node.refusedFiles++;
+      return false;
+    }
+    const admitted = this.admission.admits(folio);
+    if (!admitted) node.notAdmitted++;
+    return admitted;
+  }
+
+  private arrived(nid: number, arriving: ReadonlySet<number>): void {
+    this.folios.lruAddDrainAll();
+    const { cameIn } = this.admission;
+    if (cameIn === undefined) return;
+    const here: CameIn[] = [];
+    for (const folio of arriving) {
+      if ((this.table.refcount[folio] ?? 0) > 0) here.push({ folio, nid });
+    }
+    cameIn.call(this.admission, here);
   }
 
   /** Nothing more once migration was blocked in the middle of a batch. */
@@ -91,7 +128,9 @@ export class CramEntry {
     if (this.nodePrivate.ownerOfNode(nid)?.migrationBlocked ?? true) return -1;
     const capped = this.config.entryCap === 'v4' ? CRAM_GFP : CRAM_GFP | __GFP_NOMEMALLOC;
     const gfp = order > 0 ? capped | __GFP_COMP : capped;
-    return this.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
+    const dst = this.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
+    if (dst >= 0) this.writable.forget(nid, dst);
+    return dst;
   }
 
   private putUnused(dst: number): void {

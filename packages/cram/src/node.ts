@@ -14,6 +14,8 @@ export interface CramNode {
   promotions: number;
   /** Lists refused because of pressure. */
   refused: number;
+  /** Folios that the admission filter did not let in. */
+  notAdmitted: number;
   /** Folios of files that were not let in (`fileEntry` mended). */
   refusedFiles: number;
 }

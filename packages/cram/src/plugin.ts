@@ -1,10 +1,14 @@
-import type { Plugin } from '@mm-lab/mm-core';
+import type { Plugin, Services } from '@mm-lab/mm-core';
 import { Cram, CramToken } from './cram.js';
 import { CramEntry, CramEntryToken } from './entry.js';
 import { CramFree, CramFreeToken } from './free.js';
 import { CramConfig, type CramMends, readCramMends } from './mends.js';
+import { AdmissionFilterToken, admitAll } from './policy/admission-filter.js';
+import { PageContents, PageContentsToken } from './policy/page-contents.js';
 import { bangBang, PressurePolicyToken } from './policy/pressure-controller.js';
 import { PressureLoop, PressureLoopToken } from './policy/pressure-loop.js';
+import { WritablePages, WritablePagesToken } from './policy/writable-pages.js';
+import { neverWritable, WritePolicyToken } from './policy/write-policy.js';
 import { CramPromotion, CramPromotionToken } from './promotion.js';
 
 /** Options of the service: where the posted series is to be mended. */
@@ -24,12 +28,21 @@ export function cram(options: CramOptions = {}): Plugin {
       services.bind(CramFreeToken, CramFree);
       services.bind(CramToken, Cram);
       services.bind(PressureLoopToken, PressureLoop);
-      if (!services.has(PressurePolicyToken)) {
-        services.bindValue(PressurePolicyToken, { controllerFor: bangBang });
-      }
+      services.bind(PageContentsToken, PageContents);
+      services.bind(WritablePagesToken, WritablePages);
+      bindPolicies(services);
     },
     stats(services) {
-      return services.get(CramToken).stats();
+      return { ...services.get(CramToken).stats(), ...services.get(WritablePagesToken).stats() };
     },
   };
+}
+
+/** What RFC v4 does, where no plugin chose otherwise. */
+function bindPolicies(services: Services): void {
+  if (!services.has(PressurePolicyToken)) {
+    services.bindValue(PressurePolicyToken, { controllerFor: bangBang });
+  }
+  if (!services.has(WritePolicyToken)) services.bindValue(WritePolicyToken, neverWritable);
+  if (!services.has(AdmissionFilterToken)) services.bindValue(AdmissionFilterToken, admitAll);
 }

@@ -22,10 +22,11 @@ import {
 } from '@mm-lab/mm-core';
 import { CramConfig } from './mends.js';
 import type { CramNode } from './node.js';
+import { type WritablePages, WritablePagesToken } from './policy/writable-pages.js';
 
 /**
  * The way out by a store (mm/cram.c:cram_fault): the whole folio goes back to DRAM before the store
- * is tried again.
+ * is tried again, unless the write policy lets it go on in place.
  */
 @injectable()
 export class CramPromotion {
@@ -37,6 +38,7 @@ export class CramPromotion {
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
     @inject(CramConfig) private readonly config: CramConfig,
+    @inject(WritablePagesToken) private readonly writable: WritablePages,
   ) {}
 
   /**
@@ -47,6 +49,10 @@ export class CramPromotion {
    */
   handleFault(node: CramNode, folio: number, vmf: VmFault): number {
     this.work.charge(this.cost.ns.trap);
+    if (this.writable.tryWrite(node.nid, folio, vmf)) {
+      vmf.unlock();
+      return 0;
+    }
     if (!this.folios.isolateLru(folio)) {
       vmf.unlock();
       return 0;

@@ -48,10 +48,13 @@ class CxlCompression {
   }
 
   /** @returns 0 or -EBUSY if pages stay */
-  remove(nid: number): number {
-    const rc = this.hotplug.offline_and_remove_private_memory(nid);
-    if (rc < 0) return rc;
+  remove(nid: number, device: CompressingDevice): number {
     this.stopByNode.get(nid)?.();
+    const rc = this.hotplug.offline_and_remove_private_memory(nid);
+    if (rc < 0) {
+      this.stopByNode.set(nid, this.pressure.start(nid, device));
+      return rc;
+    }
     this.cram.cram_unregister_private_node(nid);
     return 0;
   }
@@ -73,7 +76,8 @@ export function cxlCompression(options: DriverOptions): Plugin {
       if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
     },
     remove(services) {
-      const rc = services.get(CxlCompressionToken).remove(options.nid);
+      const device = services.get(deviceToken(options.device ?? 'cxl0'));
+      const rc = services.get(CxlCompressionToken).remove(options.nid, device);
       if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
     },
   };
