@@ -1,5 +1,5 @@
-// Writes the pages of docs/ that are generated from the code, and the figures of
-// docs/discussion.md, which the experiments measure. Run it after a build:
+// Writes the pages of docs/ that are generated from the code or from what it does, and the figures
+// of docs/discussion.md, which the experiments measure. Run it after a build:
 // `pnpm build && node_modules/.bin/node scripts/generate-docs.mjs`. A test fails while they differ.
 // Names of experiments after it: only their figures are measured again.
 
@@ -9,6 +9,7 @@ import * as lab from '@mm-lab/lab';
 import * as core from '@mm-lab/mm-core';
 import * as nodePrivate from '@mm-lab/node-private';
 import * as workloads from '@mm-lab/workloads';
+import { runServices, servicesPage } from '../experiments/coherent/services/page.ts';
 import { discussed, discussionPage } from './docs/discussion-page.mjs';
 import { experimentOf } from './docs/experiments.mjs';
 import { generatedPages } from './docs/pages.mjs';
@@ -18,6 +19,9 @@ for (const [path, text] of Object.entries(generatedPages({ core, workloads, node
   writeFileSync(join(root, path), text);
   process.stdout.write(`${path}\n`);
 }
+
+writeFileSync(join(root, 'docs/services.md'), servicesPage(runServices()));
+process.stdout.write('docs/services.md\n');
 
 const discussion = join(root, 'docs/discussion.md');
 const page = readFileSync(discussion, 'utf8');
