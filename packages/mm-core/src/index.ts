@@ -597,6 +597,9 @@ export {
   ZoneAllocToken,
 } from './mm/zone-alloc.js';
 export { Zram, type ZramOptions, zramSwap } from './mm/zram.js';
+export { Zsmalloc, ZsmallocToken, ZsPool } from './mm/zsmalloc.js';
+export { Zswap, ZswapToken } from './mm/zswap.js';
+export { ZSWAP_DEFAULTS, ZswapParams } from './mm/zswap-params.js';
 export { CGROUP_FOLDER, cgroupFiles } from './sys/cgroup-files.js';
 export { IoRing, SysIoUring, SysIoUringToken } from './sys/io-uring.js';
 export { type MmapRequest, SysMmap, SysMmapToken } from './sys/mmap.js';

@@ -26,13 +26,15 @@ export interface MachineOptions {
   readonly distances?: MachineConfig['distances'];
   readonly sysctl?: MachineConfig['sysctl'];
   readonly plugins?: readonly Plugin[];
+  readonly zswap?: MachineConfig['zswap'];
 }
 
 /** A machine for a test. */
 export function machineOf(options: MachineOptions = {}): Machine {
   const { nodes = [{ id: 0, pages: 1024, cpus: 1 }], plugins = [], distances } = options;
-  const sysctl = options.sysctl ?? {};
-  const config = { seed: 1, nodes, sysctl, ...(distances === undefined ? {} : { distances }) };
+  const { sysctl = {}, zswap = {} } = options;
+  const given = distances === undefined ? {} : { distances };
+  const config = { seed: 1, nodes, sysctl, zswap, ...given };
   return createMachine(config, plugins);
 }
 

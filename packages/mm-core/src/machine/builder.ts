@@ -33,11 +33,13 @@ import { NumaScanToken } from '../mm/numa-scan.js';
 import { SYSCTL_DEFAULTS, Sysctl } from '../mm/sysctl.js';
 import { WatermarksToken } from '../mm/watermarks.js';
 import { WorkToken } from '../mm/work.js';
+import { ZSWAP_DEFAULTS, ZswapParams } from '../mm/zswap-params.js';
 import { checkConfig, distancesById, type MachineConfig, type NodeConfig } from './config.js';
 import { IncompressibleData } from './default-data.js';
 import { Machine } from './machine.js';
 import { bindServices } from './wiring.js';
 import { registerHugeShrinkers } from './wiring-huge.js';
+import { registerSwapShrinkers } from './wiring-swap.js';
 import { endPfn, type PlacedZone, placeZones } from './zone-config.js';
 
 /**
@@ -57,6 +59,7 @@ export function createMachine(config: MachineConfig, plugins: readonly Plugin[])
   const work = services.get(WorkToken);
   services.get(ClockToken).dispatch = (handler) => work.isolate(handler);
   registerHugeShrinkers(services);
+  registerSwapShrinkers(services);
   boot(services, config);
   services.get(NumaScanToken).start();
   const machine = new Machine(services, config, plugins);
@@ -90,6 +93,7 @@ function bindMemory(services: Services, config: MachineConfig): Nodes {
   );
   services.bindValue(CostModel, cost);
   services.bindValue(Sysctl, { ...SYSCTL_DEFAULTS, ...config.sysctl });
+  services.bindValue(ZswapParams, { ...ZSWAP_DEFAULTS, ...config.zswap });
   services.bindValue(FolioTableToken, table);
   services.bindValue(NodesToken, nodes);
   const lru = new LruLists(table, nodes, buddyLists);

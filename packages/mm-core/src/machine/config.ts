@@ -3,6 +3,7 @@ import { MmError } from '../hooks/errors.js';
 import type { AccessCoordinate } from '../mem/pgdat.js';
 import type { CostOptions } from '../mm/cost-model.js';
 import type { Sysctl } from '../mm/sysctl.js';
+import { checkZswap, type ZswapParams } from '../mm/zswap-params.js';
 import { checkLayout, nodeSpan, type ZoneConfig } from './zone-config.js';
 
 /** One node of the machine. */
@@ -47,6 +48,8 @@ export interface MachineConfig {
    */
   readonly bootMinFreeKbytes?: number;
   readonly cost?: CostOptions;
+  /** Parameters of zswap by kernel name; it is off unless they say otherwise. */
+  readonly zswap?: Partial<ZswapParams>;
 }
 
 /** Refuses machines that cannot exist. @throws MmError */
@@ -68,6 +71,7 @@ export function checkConfig(config: MachineConfig): void {
     throw new MmError('MACHINE_BAD_OPTION', { detail: `seed ${config.seed} is not an integer` });
   }
   checkSysctl(config.sysctl ?? {});
+  checkZswap(config.zswap ?? {});
 }
 
 /** Distances by node id, from rows in the order of the nodes. */

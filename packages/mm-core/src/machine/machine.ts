@@ -60,6 +60,7 @@ import { type Watermarks, WatermarksToken } from '../mm/watermarks.js';
 import { type Work, WorkToken } from '../mm/work.js';
 import { type Zap, ZapToken } from '../mm/zap.js';
 import { type ZoneAlloc, ZoneAllocToken } from '../mm/zone-alloc.js';
+import { type Zswap, ZswapToken } from '../mm/zswap.js';
 import type { PseudoFiles } from '../sys/pseudo-files.js';
 import { AccessEngine } from './access-engine.js';
 import type { MachineConfig } from './config.js';
@@ -93,6 +94,7 @@ export class Machine {
   readonly migrate: Migrate;
   readonly swap: Swap;
   readonly swapBackend: SwapBackend;
+  readonly zswap: Zswap;
   readonly swapoff: Swapoff;
   readonly files: Files;
   readonly pageCache: PageCache;
@@ -158,6 +160,7 @@ export class Machine {
     this.migrate = services.get(MigrateToken);
     this.swap = services.get(SwapToken);
     this.swapBackend = services.get(SwapBackend);
+    this.zswap = services.get(ZswapToken);
     this.swapoff = services.get(SwapoffToken);
     this.files = services.get(FilesToken);
     this.pageCache = services.get(PageCacheToken);

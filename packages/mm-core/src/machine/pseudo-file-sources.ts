@@ -19,6 +19,7 @@ import { ReclaimFiles } from '../sys/reclaim-files.js';
 import { TaintedFile } from '../sys/tainted-file.js';
 import { ThpFiles } from '../sys/thp-files.js';
 import { VmSysctlFiles } from '../sys/vm-sysctl-files.js';
+import { ZswapFiles } from '../sys/zswap-files.js';
 
 /** Everybody who has files; a class with `addTo` and what it needs in its constructor. */
 const SOURCES: readonly Constructor<PseudoFileSource>[] = [
@@ -40,6 +41,7 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   HugetlbFiles,
   KsmFiles,
   TaintedFile,
+  ZswapFiles,
 ];
 
 /** Makes the files of a machine whose services are bound. */

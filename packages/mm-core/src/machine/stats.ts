@@ -42,6 +42,7 @@ export function collectStats(machine: Machine, services: Services): Record<strin
   };
   addNodes(machine, stats);
   merge(stats, machine.swapBackend.stats());
+  merge(stats, machine.zswap.stats());
   for (const plugin of machine.plugins) merge(stats, plugin.stats?.(services) ?? {});
   for (const name of VMSTAT_NAMES) stats[`vmstat.${name}`] = counters.read(name);
   return stats;

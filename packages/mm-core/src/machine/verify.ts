@@ -4,6 +4,7 @@ import {
   PG_anon_exclusive,
   PG_batched,
   PG_buddy,
+  PG_dirty,
   PG_hugetlb,
   PG_isolated,
   PG_pinned,
@@ -219,15 +220,23 @@ function verifySwap(machine: Machine, recount: Recount): void {
   for (const file of machine.files.all()) {
     for (const entry of file.swapped.values()) bump(recount.swap, entry);
   }
-  for (const { slot, entries, folio } of machine.swap.inUse()) {
+  const zswapped = machine.zswap.verify();
+  for (const { slot, entries, folio, isHeld } of machine.swap.inUse()) {
     used++;
     const named = recount.swap.get(slot) ?? 0;
     assert(entries === named, `swap slot ${slot}: ${entries} entries, ${named} recounted`);
+    const isOnlyCached = folio >= 0 && machine.table.has(folio, PG_dirty);
+    assert(isHeld || isOnlyCached, `the page of swap slot ${slot} is somewhere`);
+    assert(folio < 0 || !machine.zswap.has(slot), `slot ${slot} in zswap is not in memory too`);
     if (folio < 0) continue;
     assert(machine.table.has(folio, PG_swapcache), `folio ${folio} knows its swap slot`);
     assert(machine.swap.slotOf(folio) === slot, `folio ${folio} and slot ${slot} know each other`);
   }
   assert(used === machine.swap.used(), 'used swap slots equal a recount');
+  for (const slot of zswapped) {
+    const isNamed = machine.swap.entryCount(slot) > 0;
+    assert(isNamed, `swap slot ${slot} with a page in zswap is in use`);
+  }
   for (const slot of recount.swap.keys()) {
     assert(machine.swap.entryCount(slot) > 0, `swap slot ${slot} named by an entry is in use`);
   }

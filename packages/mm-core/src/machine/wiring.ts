@@ -66,10 +66,6 @@ import { QueuePages, QueuePagesToken } from '../mm/queue-pages.js';
 import { RmapWalk, RmapWalkToken } from '../mm/rmap-walk.js';
 import { Shmem, ShmemToken } from '../mm/shmem.js';
 import { SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
-import { Swap, SwapToken } from '../mm/swap.js';
-import { NoSwap, SwapBackend } from '../mm/swap-backend.js';
-import { SwapFault, SwapFaultToken } from '../mm/swap-fault.js';
-import { Swapoff, SwapoffToken } from '../mm/swapoff.js';
 import { Tasks, TasksToken } from '../mm/tasks.js';
 import { Truncate, TruncateToken } from '../mm/truncate.js';
 import { Userfaultfd, UserfaultfdToken } from '../mm/userfaultfd.js';
@@ -85,6 +81,7 @@ import { bindProc } from './proc.js';
 import { bindSyscalls } from './syscalls.js';
 import { bindHugePages } from './wiring-huge.js';
 import { bindReclaim } from './wiring-reclaim.js';
+import { bindSwap } from './wiring-swap.js';
 
 /**
  * Binds the core's implementation of every service of mm/; a plugin's `register` may bind another.
@@ -98,8 +95,7 @@ export function bindServices(services: Services): void {
   services.bind(ZoneAllocToken, ZoneAlloc);
   services.bind(FoliosToken, Folios);
   services.bind(MappingToken, Mapping);
-  services.bind(SwapBackend, NoSwap);
-  services.bind(SwapToken, Swap);
+  bindSwap(services);
   services.bind(PageCacheToken, PageCache);
   services.bind(FilesToken, Files);
   services.bind(ShmemToken, Shmem);
@@ -120,8 +116,6 @@ export function bindServices(services: Services): void {
   services.bind(Mempolicy, PolicyNodes);
   services.bind(AllocMpolToken, AllocMpol);
   services.bind(WriteFaultToken, WriteFault);
-  services.bind(SwapFaultToken, SwapFault);
-  services.bind(SwapoffToken, Swapoff);
   services.bind(MemoryToken, Memory);
   services.bind(MovePagesToken, MovePages);
   services.bind(QueuePagesToken, QueuePages);

@@ -28,6 +28,20 @@ export interface MemcgSwapEvents {
   fail: number;
 }
 
+/** Zswap of a group, without those below it. */
+export interface MemcgZswap {
+  /** memory.zswap.max in pages; for the hierarchy. */
+  max: number;
+  /** memory.zswap.writeback: may its pages go on to the device? */
+  writeback: boolean;
+  /** Compressed bytes, the pages they stand for, and those of them that did not shrink. */
+  bytes: number;
+  pages: number;
+  incompressible: number;
+  /** Pages charged for the bytes, part of `kernelPages`. */
+  charged: number;
+}
+
 /** What the memory controller knows of a group (struct mem_cgroup). */
 export class MemCgroup {
   /** Sum of this group and those below it. */
@@ -39,8 +53,8 @@ export class MemCgroup {
   overHigh = 0;
   /** Kernel memory: page tables and the like, part of `memory`. */
   kernelPages = 0;
-  /** memory.zswap.max in pages: a setting without effect. */
-  zswapMax = Infinity;
+  /** Pages in zswap: what this group allows, and what its own take. */
+  readonly zswap: MemcgZswap = noZswap();
   /** memory.oom.group: all tasks die together. */
   oomGroup = false;
   /** False from rmdir on: what is left is reclaimed without mercy. */
@@ -90,6 +104,19 @@ export class MemCgroup {
   /** Pages that may still be charged (mem_cgroup_margin). */
   margin(): number {
     return Math.max(0, this.memory.max - this.memory.usage);
+  }
+
+  /** Zswap of the hierarchy, added up. */
+  zswapTotal(): Pick<MemcgZswap, 'bytes' | 'pages' | 'incompressible'> {
+    const total = { bytes: 0, pages: 0, incompressible: 0 };
+    const groups: MemCgroup[] = [this];
+    for (const { zswap, children } of groups) {
+      total.bytes += zswap.bytes;
+      total.pages += zswap.pages;
+      total.incompressible += zswap.incompressible;
+      groups.push(...children);
+    }
+    return total;
   }
 
   /** Gives the stock back (drain_stock). */
@@ -214,6 +241,10 @@ export class MemCgroups {
   }
 }
 export const MemCgroupsToken = createToken<MemCgroups>('MemCgroups');
+
+function noZswap(): MemcgZswap {
+  return { max: Infinity, writeback: true, bytes: 0, pages: 0, incompressible: 0, charged: 0 };
+}
 
 function noEvents(): MemcgEvents {
   return { low: 0, high: 0, max: 0, oom: 0, oom_kill: 0, oom_group_kill: 0 };

@@ -71,6 +71,8 @@ export interface CostModel {
   swapOutNs(codec: SwapCodec): number;
   /** Fault that loads one page from zram, the whole path. */
   swapInNs(codec: SwapCodec): number;
+  /** Decompression of one page; a copy for one that is kept whole (null). */
+  decompressNs(codec: SwapCodec | null): number;
   /** lru_add_drain_all on a machine of `cpus` CPUs. */
   lruDrainAllNs(cpus: number): number;
   /** Every number with its source, for the report. */
@@ -132,9 +134,13 @@ export class TableCostModel implements CostModel {
   }
 
   swapInNs(codec: SwapCodec): number {
-    if (codec === 'lz4') return this.ns.swapInKernel + this.ns.decompressLz4;
-    const decompressNs = codec === 'zstd' ? this.ns.decompressZstd : this.ns.decompressLzoRle;
-    return this.ns.swapInKernel + decompressNs;
+    return this.ns.swapInKernel + this.decompressNs(codec);
+  }
+
+  decompressNs(codec: SwapCodec | null): number {
+    if (codec === null) return this.ns.copyPage;
+    if (codec === 'lz4') return this.ns.decompressLz4;
+    return codec === 'zstd' ? this.ns.decompressZstd : this.ns.decompressLzoRle;
   }
 
   lruDrainAllNs(cpus: number): number {

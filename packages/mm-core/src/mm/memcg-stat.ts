@@ -64,6 +64,9 @@ const EVENTS: readonly VmstatName[] = [
   'pswpout',
   'swpin_zero',
   'swpout_zero',
+  'zswpin',
+  'zswpout',
+  'zswpwb',
   'thp_fault_alloc',
   'thp_collapse_alloc',
   'thp_swpout',
@@ -80,9 +83,6 @@ const NOT_THERE = [
   'percpu',
   'sock',
   'vmalloc',
-  'zswap',
-  'zswapped',
-  'zswap_incomp',
   'slab_reclaimable',
   'slab_unreclaimable',
   'slab',
@@ -111,7 +111,10 @@ export class MemcgStat {
       lines.push(`${name} ${pages * PAGE_SIZE}`);
     }
     lines.push(`kernel ${this.kernelPages(memcg) * PAGE_SIZE}`);
-    lines.push(`pagetables ${this.kernelPages(memcg) * PAGE_SIZE}`);
+    lines.push(`pagetables ${this.tablePages(memcg) * PAGE_SIZE}`);
+    const zswap = memcg.zswapTotal();
+    lines.push(`zswap ${zswap.bytes}`, `zswapped ${zswap.pages * PAGE_SIZE}`);
+    lines.push(`zswap_incomp ${zswap.incompressible * PAGE_SIZE}`);
     const scan = sumOf(memcg, 'pgscan');
     const steal = sumOf(memcg, 'pgsteal');
     lines.push(`pgscan ${scan}`, `pgsteal ${steal}`);
@@ -137,6 +140,12 @@ export class MemcgStat {
       row(name, (nid) => this.lru.lruvec(memcg.id, nid).workingset[at]!),
     );
     return [...gauges, ...events, row('workingset_nodereclaim', () => 0)].join('\n');
+  }
+
+  /** Kernel memory less what zswap is charged for. */
+  private tablePages(memcg: MemCgroup): number {
+    const zswap = this.memcgs.below(memcg).reduce((sum, below) => sum + below.zswap.charged, 0);
+    return this.kernelPages(memcg) - zswap;
   }
 
   private kernelPages(memcg: MemCgroup): number {

@@ -138,7 +138,7 @@ export class Shmem {
 
   /** Order in which a block went to swap and can come back (shmem_swap_alloc_folio). */
   private swappedOrder(file: AddressSpace, index: number, vmf: FaultContext | null): number {
-    if (!this.swap.synchronous || (vmf !== null && vmf.vma.uffd !== null)) return 0;
+    if (!this.swap.bringsLargeIn || (vmf !== null && vmf.vma.uffd !== null)) return 0;
     for (let order = PMD_ORDER; order > 0; order--) {
       const first = index - (index % (1 << order));
       if (file.swappedLarge.get(first) === order && this.isWhole(file, first, 1 << order)) {

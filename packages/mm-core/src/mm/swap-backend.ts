@@ -11,8 +11,12 @@ export interface SwapBackend {
   readonly slots: number;
   /** SWP_SYNCHRONOUS_IO: done when the call returns, no swap cache needed afterwards. */
   readonly synchronous: boolean;
-  /** Writes the page named `key`; charges its time. @returns 0 or -errno */
-  store(slot: number, key: number): number;
+  /**
+   * Writes the page named `key`; charges its time.
+   * @param nid node that the page lies on
+   * @returns 0 or -errno
+   */
+  store(slot: number, key: number, nid: number): number;
   /** Reads it back; charges its time. */
   load(slot: number): void;
   /** The slot is free again. */

@@ -69,7 +69,7 @@ export class SwapLarge {
   /** Orders from the largest on whose block can come back whole, as a mask. */
   private orders(vmf: FaultContext): number {
     const { mm, vma, vpn } = vmf;
-    if (!this.swap.synchronous || vma.uffd !== null) return 0;
+    if (!this.swap.bringsLargeIn || vma.uffd !== null) return 0;
     const allowed = this.thp.allowableOrders(mm, vma, 'pagefault', (1 << PMD_ORDER) - 2);
     for (let order = PMD_ORDER - 1; order > 0; order--) {
       if ((allowed & (1 << order)) === 0 || !isSuitable(vma, vpn, order)) continue;

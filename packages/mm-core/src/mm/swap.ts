@@ -1,23 +1,28 @@
 import { EBUSY, ENODEV, ENOMEM } from '../abi/errno.js';
 import { PG_dirty, PG_swapcache } from '../abi/page-flags.js';
-import type { VmstatName } from '../abi/vmstat.js';
-import { PAGE_SIZE } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { Tracepoints } from '../hooks/tracepoints.js';
-import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
-import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
-import { SwapBackend } from './swap-backend.js';
-import { type Work, WorkToken } from './work.js';
+import { type PageIo, PageIoToken } from './page-io.js';
+import { type SwapCache, SwapCacheToken } from './swap-cache.js';
+import { type SwapDevice, SwapDeviceToken } from './swap-device.js';
+import { type Zswap, ZswapToken } from './zswap.js';
 
-/** A zero page of a zero folio: only noted. A zero page of another: a write that costs nothing. */
-const UNWRITTEN = 1;
-const WRITTEN_ZERO = 2;
 /** The device's first page is its header, so slot 0 is its page 1. */
 const HEADER_PAGES = 1;
+
+/** A slot that is in use. */
+export interface SlotUse {
+  readonly slot: number;
+  /** Page-table entries and files that name it. */
+  readonly entries: number;
+  /** Folio in the swap cache, or -1. */
+  readonly folio: number;
+  /** Is its page noted as zeroes, in zswap, or on the device? */
+  readonly isHeld: boolean;
+}
 
 /**
  * Swap slots and the swap cache (mm/swapfile.c, mm/swap_state.c). A slot is free, or used: by
@@ -27,13 +32,6 @@ const HEADER_PAGES = 1;
 @injectable()
 export class Swap {
   private readonly entries: Uint16Array;
-  private readonly version: Int32Array;
-  private readonly key: Int32Array;
-  /** Folio in the swap cache, plus one. */
-  private readonly cached: Int32Array;
-  private readonly slotByFolio = new Map<number, number>();
-  /** Slots whose page is all zeroes: UNWRITTEN in the zeromap, or WRITTEN_ZERO with a folio. */
-  private readonly zeroes: Uint8Array;
   /** Group that each slot in use is charged to. */
   private readonly owners: Uint8Array;
   /** What eviction left of the page of each slot that has no folio in the cache. */
@@ -45,22 +43,17 @@ export class Swap {
   private isOn = true;
 
   constructor(
-    @inject(SwapBackend) private readonly backend: SwapBackend,
+    @inject(SwapDeviceToken) private readonly device: SwapDevice,
+    @inject(SwapCacheToken) private readonly cache: SwapCache,
+    @inject(PageIoToken) private readonly io: PageIo,
+    @inject(ZswapToken) private readonly zswap: Zswap,
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
-    @inject(ContentsToken) private readonly contents: Contents,
-    @inject(VmstatToken) private readonly vmstat: Vmstat,
-    @inject(Tracepoints) private readonly tracepoints: Tracepoints,
-    @inject(WorkToken) private readonly work: Work,
   ) {
-    this.entries = new Uint16Array(backend.slots);
-    this.version = new Int32Array(backend.slots);
-    this.key = new Int32Array(backend.slots);
-    this.cached = new Int32Array(backend.slots);
-    this.zeroes = new Uint8Array(backend.slots);
-    this.owners = new Uint8Array(backend.slots);
-    this.shadows = new Float64Array(backend.slots);
+    this.entries = new Uint16Array(device.slots);
+    this.owners = new Uint8Array(device.slots);
+    this.shadows = new Float64Array(device.slots);
   }
 
   /** Slots in use. */
@@ -70,12 +63,12 @@ export class Swap {
 
   /** Slots of the device that is swapped on; 0 without one (total_swap_pages). */
   total(): number {
-    return this.isOn ? this.backend.slots : 0;
+    return this.isOn ? this.device.slots : 0;
   }
 
   /** swapon(2). @returns 0; -EBUSY if it is on; -ENODEV without a device */
   swapon(): number {
-    if (this.backend.slots === 0) return -ENODEV;
+    if (this.device.slots === 0) return -ENODEV;
     if (this.isOn) return -EBUSY;
     this.isOn = true;
     return 0;
@@ -88,12 +81,12 @@ export class Swap {
 
   /** Is a slot to be had (get_nr_swap_pages > 0)? */
   hasSpace(): boolean {
-    return this.isOn && this.usedCount < this.backend.slots;
+    return this.isOn && this.usedCount < this.device.slots;
   }
 
   /** Slots that are not in use (get_nr_swap_pages). */
   free(): number {
-    return this.isOn ? this.backend.slots - this.usedCount : 0;
+    return this.isOn ? this.device.slots - this.usedCount : 0;
   }
 
   /** Slots that a group may still take; null = no limit (mem_cgroup_get_nr_swap_pages). */
@@ -107,11 +100,16 @@ export class Swap {
 
   /** More than half full (include/linux/swap.h:vm_swap_full). */
   isFull(): boolean {
-    return (this.backend.slots - this.usedCount) * 2 < this.backend.slots;
+    return (this.device.slots - this.usedCount) * 2 < this.device.slots;
   }
 
   get synchronous(): boolean {
-    return this.backend.synchronous;
+    return this.device.synchronous;
+  }
+
+  /** May a large folio come back whole? Not where zswap may have some of its pages. */
+  get bringsLargeIn(): boolean {
+    return this.device.synchronous && !this.zswap.everEnabled;
   }
 
   /**
@@ -125,8 +123,7 @@ export class Swap {
     }
     if (!this.chargeSwap(memcg, 1)) return -ENOMEM;
     const slot = this.takeSlot(memcg);
-    this.cached[slot] = folio + 1;
-    this.slotByFolio.set(folio, slot);
+    this.cache.add(slot, folio);
     this.table.set(folio, PG_swapcache | PG_dirty);
     this.folios.get(folio);
     return slot;
@@ -134,9 +131,7 @@ export class Swap {
 
   /** Slot of a folio in the swap cache. */
   slotOf(folio: number): number {
-    const slot = this.slotByFolio.get(folio);
-    assert(slot !== undefined, 'the folio is in the swap cache');
-    return slot;
+    return this.cache.slotOf(folio);
   }
 
   /** Group that a slot is charged to; null = the root (lookup_swap_cgroup_id). */
@@ -147,7 +142,7 @@ export class Swap {
 
   /** Folio that the swap cache has for a slot, or -1 (swap_cache_get_folio). */
   folioOf(slot: number): number {
-    return this.cached[slot]! - 1;
+    return this.cache.folioOf(slot);
   }
 
   /**
@@ -155,10 +150,7 @@ export class Swap {
    * too.
    */
   replaceFolio(src: number, dst: number): void {
-    const slot = this.slotOf(src);
-    this.slotByFolio.delete(src);
-    this.slotByFolio.set(dst, slot);
-    this.cached[slot] = dst + 1;
+    this.cache.add(this.cache.remove(src), dst);
     this.table.clear(src, PG_swapcache);
     this.table.set(dst, PG_swapcache);
     this.folios.get(dst);
@@ -184,7 +176,7 @@ export class Swap {
 
   /** Writes the folio to its slot (swap_writeout). @returns 0 or -errno */
   writeout(folio: number): number {
-    const rc = this.write(this.slotOf(folio), folio, this.table.key[folio] === 0);
+    const rc = this.io.write(folio, [this.slotOf(folio)]);
     if (rc === 0) this.table.clear(folio, PG_dirty);
     return rc;
   }
@@ -196,7 +188,7 @@ export class Swap {
 
   /** Does a slot stand for zeroes that were not written (swap_zeromap_batch)? */
   isZero(slot: number): boolean {
-    return this.zeroes[slot] === UNWRITTEN;
+    return this.io.isZero(slot);
   }
 
   /**
@@ -211,47 +203,14 @@ export class Swap {
     const inRow = this.alignUntouched(pages);
     for (let at = 0; at < pages; at++)
       slots.push(inRow ? this.nextSlot(memcg) : this.takeSlot(memcg));
-    const isZero = slots.every((_, at) => this.table.key[folio + at] === 0);
-    if (slots.every((slot, at) => this.write(slot, folio + at, isZero) === 0)) return slots;
+    if (this.io.write(folio, slots) === 0) return slots;
     for (const slot of slots) this.releaseIfUnused(slot);
     return null;
   }
 
-  /** @param isZero is the folio all zeroes, so that nothing need be written? */
-  private write(slot: number, pfn: number, isZero: boolean): number {
-    this.version[slot] = this.table.version[pfn]!;
-    this.key[slot] = this.table.key[pfn]!;
-    if (isZero) {
-      this.zeroes[slot] = UNWRITTEN;
-      this.event(pfn, 'swpout_zero');
-    } else if (this.key[slot] === 0) {
-      this.zeroes[slot] = WRITTEN_ZERO;
-      this.event(pfn, 'pswpout');
-    } else {
-      const device = this.contents.deviceOf(pfn);
-      if (device !== null) this.work.charge(device.readPageNs(pfn));
-      const rc = this.backend.store(slot, this.key[slot]!);
-      if (rc < 0) return rc;
-      this.zeroes[slot] = 0;
-      this.event(pfn, 'pswpout');
-    }
-    const tp = this.tracepoints.mm_swap_out;
-    if (tp.enabled) tp.emit(slot, PAGE_SIZE);
-    return 0;
-  }
-
   /** Reads a slot into a fresh page (swap_read_folio). */
   read(slot: number, pfn: number): void {
-    const before = this.work.soFar();
-    if (this.zeroes[slot] === UNWRITTEN) {
-      this.event(pfn, 'swpin_zero');
-    } else {
-      if (this.zeroes[slot] === 0) this.backend.load(slot);
-      this.event(pfn, 'pswpin');
-    }
-    this.contents.put(pfn, this.version[slot]!, this.key[slot]!);
-    const tp = this.tracepoints.mm_swap_in;
-    if (tp.enabled) tp.emit(slot, this.work.soFar() - before);
+    this.io.read(slot, pfn);
   }
 
   /** The slot's page was evicted without the swap cache. */
@@ -271,10 +230,8 @@ export class Swap {
    * (swap_cache_add_folio).
    */
   cacheFolio(slot: number, folio: number): void {
-    assert(this.cached[slot] === 0, 'the slot has no folio in the cache');
     assert(this.shadows[slot] === 0, 'a folio in the cache takes the place of its shadow');
-    this.cached[slot] = folio + 1;
-    this.slotByFolio.set(folio, slot);
+    this.cache.add(slot, folio);
     this.table.set(folio, PG_swapcache);
     this.folios.get(folio);
   }
@@ -296,27 +253,20 @@ export class Swap {
    * @param shadow what stays in its place (`Workingset`)
    */
   deleteFromCache(folio: number, shadow = 0): void {
-    const slot = this.slotOf(folio);
+    const slot = this.cache.remove(folio);
     this.shadows[slot] = shadow;
-    this.slotByFolio.delete(folio);
-    this.cached[slot] = 0;
     this.table.clear(folio, PG_swapcache);
     this.releaseIfUnused(slot);
     this.folios.put(folio);
   }
 
-  /** Slots in use, each with what uses it, for `verify`. */
-  *inUse(): IterableIterator<{ slot: number; entries: number; folio: number }> {
+  /** Slots in use, each with what uses it and whether it holds a page, for `verify`. */
+  *inUse(): IterableIterator<SlotUse> {
     for (let slot = 0; slot < this.untouched; slot++) {
-      const use = { slot, entries: this.entries[slot]!, folio: this.folioOf(slot) };
+      const isHeld = this.io.holds(slot);
+      const use = { slot, entries: this.entries[slot]!, folio: this.folioOf(slot), isHeld };
       if (use.entries > 0 || use.folio >= 0) yield use;
     }
-  }
-
-  /** Counted for the machine and for the page's group. */
-  private event(pfn: number, name: VmstatName): void {
-    this.vmstat.count(name);
-    this.memcgs.countFolio(this.table.head(pfn), Vmstat.index(name), 1);
   }
 
   /**
@@ -325,7 +275,7 @@ export class Swap {
    */
   private alignUntouched(pages: number): boolean {
     const first = Math.ceil((this.untouched + HEADER_PAGES) / pages) * pages - HEADER_PAGES;
-    if (first + pages > this.backend.slots) return false;
+    if (first + pages > this.device.slots) return false;
     while (this.untouched < first) this.spare.push(this.untouched++);
     return true;
   }
@@ -354,9 +304,8 @@ export class Swap {
   }
 
   private releaseIfUnused(slot: number): void {
-    if (this.entries[slot] !== 0 || this.cached[slot] !== 0) return;
-    if (this.zeroes[slot] === 0) this.backend.free(slot);
-    this.zeroes[slot] = 0;
+    if (this.entries[slot] !== 0 || this.folioOf(slot) >= 0) return;
+    this.io.release(slot);
     this.shadows[slot] = 0;
     const memcg = this.memcgs.get(this.owners[slot]!);
     if (memcg.parent !== null) memcg.swap.uncharge(1);

@@ -1,6 +1,3 @@
-import { ENOMEM } from '../abi/errno.js';
-import { __GFP_HIGHMEM, __GFP_KSWAPD_RECLAIM, __GFP_NOWARN } from '../abi/gfp.js';
-import { N_CPU } from '../abi/node-states.js';
 import { PAGE_SIZE } from '../abi/zone.js';
 import type { Clock } from '../base/clock.js';
 import { ClockToken } from '../base/clock-token.js';
@@ -8,12 +5,11 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { MmError } from '../hooks/errors.js';
 import { PageData } from '../hooks/page-data.js';
 import type { Plugin } from '../hooks/plugin.js';
-import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { CostModel, type SwapCodec, swapCodecOf } from './cost-model.js';
-import { type Folios, FoliosToken } from './folio.js';
+import { SavedMemory } from './saved-memory.js';
 import { SwapBackend } from './swap-backend.js';
 import { type Work, WorkToken } from './work.js';
-import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
+import { type Zsmalloc, ZsmallocToken, type ZsPool } from './zsmalloc.js';
 
 /** Options of a zram swap device. */
 export interface ZramOptions {
@@ -24,113 +20,119 @@ export interface ZramOptions {
 }
 const ZramOptions = createToken<ZramOptions>('ZramOptions');
 
-/** Objects above this many bytes are kept whole (zsmalloc's huge class). */
-const HUGE_CLASS_BYTES = 3264;
-/**
- * Share of a pool page that zsmalloc fills: 1-2 % placement loss (cost model specification, 1.2).
- */
-const PACKING = 0.985;
+/** A page whose words are all alike compresses to fewer bytes than this with any codec. */
+const SAME_FILLED_BYTES_MAX = 64;
+/** What a slot without an object holds. */
+const EMPTY = 0;
+/** One word repeated: only the word is kept (ZRAM_SAME). */
+const SAME = -1;
 
 /**
- * Compressed swap in memory (drivers/block/zram, mm/zsmalloc.c). The pool takes real pages of the
- * CPU's node, so that swapping out pays only for what it saves. Simplified: size classes are one
- * fill factor.
+ * Compressed swap in memory (drivers/block/zram). The pool takes real pages, so that swapping out
+ * pays only for what it saves. A page that would fill a size class of its own is kept whole
+ * (ZRAM_HUGE). Simplified: a same-filled page costs what any store costs.
  */
 @injectable()
 export class Zram implements SwapBackend {
   readonly name = 'zram';
   readonly synchronous = true;
   readonly slots: number;
+  /** Handle of the object of each slot, EMPTY or SAME. */
+  private readonly handles: Int32Array;
   private readonly sizes: Uint16Array;
-  private readonly pool: number[] = [];
+  private readonly pool: ZsPool;
   private readonly codec: SwapCodec;
+  private readonly saved: SavedMemory;
+  private readonly page = new Uint8Array(PAGE_SIZE);
+  private readonly sameByKey = new Map<number, boolean>();
   private bytes = 0;
   private stored = 0;
-  private savedIntegral = 0;
-  private savedSince = 0;
-  private readonly since: number;
+  private same = 0;
+  private huge = 0;
 
   constructor(
     @inject(ZramOptions) private readonly options: ZramOptions,
     @inject(PageData) private readonly data: PageData,
-    @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
-    @inject(FoliosToken) private readonly folios: Folios,
-    @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(ZsmallocToken) zsmalloc: Zsmalloc,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
-    @inject(ClockToken) private readonly clock: Clock,
+    @inject(ClockToken) clock: Clock,
   ) {
     this.slots = options.pages;
+    this.handles = new Int32Array(options.pages);
     this.sizes = new Uint16Array(options.pages);
     this.codec = swapCodecOf(options.codec);
-    this.since = clock.now;
-    folios.addHolder(() => this.pool);
+    this.pool = zsmalloc.createPool('zram0');
+    this.saved = new SavedMemory(clock);
   }
 
-  store(slot: number, key: number): number {
+  /** zram_write_page. */
+  store(slot: number, key: number, nid: number): number {
     this.free(slot);
-    this.work.charge(this.cost.swapOutNs(this.codec));
     const compressed = this.data.compressedSize(key, this.options.codec, PAGE_SIZE);
-    const size = compressed > HUGE_CLASS_BYTES ? PAGE_SIZE : compressed;
-    if (!this.growPool(this.bytes + size)) return -ENOMEM;
-    this.account(size, 1);
-    this.sizes[slot] = size;
+    this.work.charge(this.cost.swapOutNs(this.codec));
+    if (compressed < SAME_FILLED_BYTES_MAX && this.isSameFilled(key)) {
+      this.put(slot, SAME, 0);
+      return 0;
+    }
+    const size = compressed >= this.pool.hugeClassSize ? PAGE_SIZE : Math.max(1, compressed);
+    const handle = this.pool.malloc(size, nid);
+    if (handle < 0) return handle;
+    this.put(slot, handle, size);
     return 0;
   }
 
-  load(): void {
-    this.work.charge(this.cost.swapInNs(this.codec) - this.cost.ns.swapInKernel);
+  /** zram_read_page. */
+  load(slot: number): void {
+    const isCoded = this.handles[slot]! > 0 && this.sizes[slot]! < PAGE_SIZE;
+    this.work.charge(this.cost.decompressNs(isCoded ? this.codec : null));
   }
 
+  /** zram_free_page. */
   free(slot: number): void {
-    const size = this.sizes[slot]!;
-    if (size === 0) return;
-    this.account(-size, -1);
+    const handle = this.handles[slot]!;
+    if (handle === EMPTY) return;
+    if (handle !== SAME) this.pool.free(handle);
+    this.account(slot, -1);
+    this.handles[slot] = EMPTY;
     this.sizes[slot] = 0;
-    const needed = poolPages(this.bytes);
-    while (this.pool.length > needed + 1) {
-      const page = this.pool.pop();
-      if (page !== undefined) this.folios.put(page);
-    }
+    this.saved.note((this.stored - this.pool.pages) * PAGE_SIZE);
   }
 
   stats(): Readonly<Record<string, number>> {
-    this.account(0, 0);
-    const elapsed = Math.max(1, this.clock.now - this.since);
     return {
       'zram.stored_pages': this.stored,
+      'zram.same_pages': this.same,
+      'zram.huge_pages': this.huge,
       'zram.compressed_bytes': this.bytes,
-      'zram.pool_pages': this.pool.length,
-      'memory.saved_bytes.mean': this.savedIntegral / elapsed,
+      'zram.pool_pages': this.pool.pages,
+      'memory.saved_bytes.mean': this.saved.mean(),
     };
   }
 
-  private growPool(bytes: number): boolean {
-    const needed = poolPages(bytes);
-    while (this.pool.length < needed) {
-      const gfp = __GFP_KSWAPD_RECLAIM | __GFP_HIGHMEM | __GFP_NOWARN;
-      const nid = this.nodes.inState(N_CPU)[0] ?? 0;
-      this.work.enterMemalloc();
-      const page = this.zoneAlloc.alloc({ gfp, order: 0, nid, nodemask: null });
-      this.work.leaveMemalloc();
-      if (page < 0) return false;
-      this.pool.push(page);
-    }
-    return true;
+  private put(slot: number, handle: number, size: number): void {
+    this.handles[slot] = handle;
+    this.sizes[slot] = size;
+    this.account(slot, 1);
+    this.saved.note((this.stored - this.pool.pages) * PAGE_SIZE);
   }
 
-  private account(bytes: number, pages: number): void {
-    const saved = this.stored * PAGE_SIZE - this.pool.length * PAGE_SIZE;
-    this.savedIntegral += saved * (this.clock.now - Math.max(this.since, this.savedSince));
-    this.savedSince = this.clock.now;
-    this.bytes += bytes;
-    this.stored += pages;
+  private account(slot: number, sign: number): void {
+    this.stored += sign;
+    this.bytes += sign * this.sizes[slot]!;
+    if (this.handles[slot] === SAME) this.same += sign;
+    if (this.sizes[slot] === PAGE_SIZE) this.huge += sign;
   }
-}
 
-/** Pages that a pool of so many compressed bytes takes. */
-function poolPages(bytes: number): number {
-  return Math.ceil(bytes / (PAGE_SIZE * PACKING));
+  /** page_same_filled, asked once for each name of contents. */
+  private isSameFilled(key: number): boolean {
+    const known = this.sameByKey.get(key);
+    if (known !== undefined) return known;
+    this.data.render(key, this.page);
+    const isSame = this.page.every((byte, at) => byte === this.page[at & 7]);
+    this.sameByKey.set(key, isSame);
+    return isSame;
+  }
 }
 
 /** Plugin: swap on zram. */

@@ -125,19 +125,22 @@ export class MemcgFiles implements PseudoFileSource {
     };
   }
 
-  /** Without effect: this model has no zswap. */
+  /** zswap_files. */
   private zswap(): Record<string, CgroupFileMaker> {
     return {
-      'memory.zswap.current': this.file(() => textFile(() => '0')),
+      'memory.zswap.current': this.file((memcg) =>
+        textFile(() => String(memcg.zswapTotal().bytes)),
+      ),
       'memory.zswap.max': this.file((memcg) =>
         this.limitFile(
           memcg,
-          ({ zswapMax }) => zswapMax,
+          ({ zswap }) => zswap.max,
           (of, pages) => {
-            of.zswapMax = pages;
+            of.zswap.max = pages;
           },
         ),
       ),
+      'memory.zswap.writeback': this.file((memcg) => writebackFile(memcg)),
     };
   }
 
@@ -164,6 +167,18 @@ export class MemcgFiles implements PseudoFileSource {
       write: (text, task) => this.writer.run(task, () => this.userReclaim.ofGroup(memcg, text)),
     };
   }
+}
+
+function writebackFile({ zswap }: MemCgroup): PseudoFile {
+  return {
+    read: () => (zswap.writeback ? '1' : '0'),
+    write: (text) => {
+      const value = parseNumber(text);
+      if (value !== 0 && value !== 1) return -EINVAL;
+      zswap.writeback = value === 1;
+      return 0;
+    },
+  };
 }
 
 function oomGroupFile(memcg: MemCgroup): PseudoFile {

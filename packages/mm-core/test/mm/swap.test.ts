@@ -42,7 +42,7 @@ test('through zram: out as an exclusive entry, in as a writable page without its
         1,
       ],
       "pgmajfault": 1,
-      "pool": 2,
+      "pool": 1,
       "pswpin": 1,
       "pswpout": 1,
       "wrong": 0,
