@@ -32,7 +32,7 @@ import {
 } from '@mm-lab/node-private';
 import { type CramEntry, CramEntryToken } from './entry.js';
 import { type CramFree, CramFreeToken, type FlushCallback } from './free.js';
-import { CRAM_PRESSURE_MAX, type CramNode } from './node.js';
+import { CRAM_PRESSURE_MAX, type CramNode, isClosed } from './node.js';
 import { type WritablePages, WritablePagesToken } from './policy/writable-pages.js';
 import { type CramPromotion, CramPromotionToken } from './promotion.js';
 
@@ -81,7 +81,8 @@ export class Cram {
     if (known !== undefined) return known.node.owner === owner ? 0 : -EBUSY;
     if (!this.nodes.exists(nid) || !this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EINVAL;
     const counts = { promotions: 0, refused: 0, notAdmitted: 0, refusedFiles: 0 };
-    const node: CramNode = { nid, owner, flush, pressure: 0, ...counts };
+    const gates = { pressure: 0, withdrawn: false, converging: false };
+    const node: CramNode = { nid, owner, flush, ...gates, ...counts };
     const ops = this.opsOf(node);
     const rc = this.nodePrivate.node_private_set_ops(nid, ops);
     if (rc < 0) return rc;
@@ -101,6 +102,8 @@ export class Cram {
     if (!this.nodes.exists(nid)) return -EINVAL;
     const known = this.byNode.get(nid);
     if (known === undefined) return -ENODEV;
+    this.cram_set_no_alloc(nid, 'open');
+    this.setConverging(nid, false);
     this.cram_clear_pressure(nid);
     this.kswapd.stop(nid);
     const rc = this.nodePrivate.node_private_clear_ops(nid, known.ops);
@@ -129,8 +132,7 @@ export class Cram {
     const node = this.byNode.get(nid)?.node;
     if (node === undefined) return;
     node.pressure = Math.min(CRAM_PRESSURE_MAX, Math.max(0, Math.trunc(pressure)));
-    const owner = this.nodePrivate.ownerOfNode(nid);
-    if (owner !== null) owner.migrationBlocked = node.pressure >= CRAM_PRESSURE_MAX;
+    this.updateGate(node);
     const zone = this.nodes.pgdat(nid).zones.find((candidate) => candidate.managedPages > 0);
     if (zone === undefined) return;
     zone.watermarkBoost = Math.floor((zone.managedPages * node.pressure) / CRAM_PRESSURE_MAX);
@@ -142,6 +144,36 @@ export class Cram {
 
   cram_clear_pressure(nid: number): void {
     this.cram_set_pressure(nid, 0);
+  }
+
+  /**
+   * Withdraws the node's zone from whoever wants to put folios there, or gives it back; what is
+   * there stays (the later trees' `cram_set_no_alloc`). Sticky: nothing but this changes it.
+   * Unknown nodes are ignored.
+   */
+  cram_set_no_alloc(nid: number, gate: 'withdrawn' | 'open'): void {
+    const node = this.byNode.get(nid)?.node;
+    if (node === undefined) return;
+    node.withdrawn = gate === 'withdrawn';
+    this.updateGate(node);
+  }
+
+  /** Lets nothing in while a balloon converges (`converge_block`), whatever the driver says. */
+  setConverging(nid: number, converging: boolean): void {
+    const node = this.byNode.get(nid)?.node;
+    if (node === undefined) return;
+    node.converging = converging;
+    this.updateGate(node);
+  }
+
+  /** Is the node's zone withdrawn? */
+  isWithdrawn(nid: number): boolean {
+    return this.byNode.get(nid)?.node.withdrawn ?? false;
+  }
+
+  private updateGate(node: CramNode): void {
+    const owner = this.nodePrivate.ownerOfNode(node.nid);
+    if (owner !== null) owner.migrationBlocked = isClosed(node);
   }
 
   /** Pressure of a node; 0 if it is not CRAM's. */

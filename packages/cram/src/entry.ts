@@ -24,7 +24,7 @@ import {
 } from '@mm-lab/mm-core';
 import { GFP_PRIVATE, type NodePrivate, NodePrivateToken } from '@mm-lab/node-private';
 import { CramConfig } from './mends.js';
-import { CRAM_PRESSURE_MAX, type CramNode } from './node.js';
+import { type CramNode, isClosed } from './node.js';
 import {
   type AdmissionFilter,
   AdmissionFilterToken,
@@ -63,10 +63,10 @@ export class CramEntry {
   /**
    * Moves isolated folios to the node. Afterwards every CPU's LRU batch is drained, so that a store
    * can isolate a folio at once.
-   * @returns 0, folios not moved, or -ENOSPC under full pressure
+   * @returns 0, folios not moved, or -ENOSPC while the node is closed
    */
   migrateTo(node: CramNode, list: number[], { nid, mode, reason }: EntryRequest): number {
-    if (node.pressure >= CRAM_PRESSURE_MAX) {
+    if (isClosed(node)) {
       node.refused++;
       return -ENOSPC;
     }

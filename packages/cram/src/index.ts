@@ -10,6 +10,8 @@ export {
   admitAll,
   type CameIn,
 } from './policy/admission-filter.js';
+export { Balloon, BalloonToken, type TrimCallback } from './policy/balloon.js';
+export { type BalloonOptions, balloon, noPressure } from './policy/balloon-plugin.js';
 export { FOUR_PHASES, fourPhase, type Phase } from './policy/four-phase.js';
 export {
   bangBang,

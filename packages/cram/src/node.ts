@@ -10,6 +10,10 @@ export interface CramNode {
   readonly flush: FlushCallback | null;
   /** 0..CRAM_PRESSURE_MAX, as the driver last said. */
   pressure: number;
+  /** Is the zone withdrawn (ZONE_NO_ALLOC)? Nothing may come in until it is given back. */
+  withdrawn: boolean;
+  /** Does a balloon converge on what it was told to let nothing in for? */
+  converging: boolean;
   /** Folios moved back to DRAM by a store. */
   promotions: number;
   /** Lists refused because of pressure. */
@@ -18,4 +22,9 @@ export interface CramNode {
   notAdmitted: number;
   /** Folios of files that were not let in (`fileEntry` mended). */
   refusedFiles: number;
+}
+
+/** May nothing come in? */
+export function isClosed({ pressure, withdrawn, converging }: CramNode): boolean {
+  return pressure >= CRAM_PRESSURE_MAX || withdrawn || converging;
 }

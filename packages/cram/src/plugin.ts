@@ -4,6 +4,8 @@ import { CramEntry, CramEntryToken } from './entry.js';
 import { CramFree, CramFreeToken } from './free.js';
 import { CramConfig, type CramMends, readCramMends } from './mends.js';
 import { AdmissionFilterToken, admitAll } from './policy/admission-filter.js';
+import { Balloon, BalloonToken } from './policy/balloon.js';
+import { NodeUsers, NodeUsersToken } from './policy/node-users.js';
 import { PageContents, PageContentsToken } from './policy/page-contents.js';
 import { bangBang, PressurePolicyToken } from './policy/pressure-controller.js';
 import { PressureLoop, PressureLoopToken } from './policy/pressure-loop.js';
@@ -29,6 +31,8 @@ export function cram(options: CramOptions = {}): Plugin {
       services.bind(CramToken, Cram);
       services.bind(PressureLoopToken, PressureLoop);
       services.bind(PageContentsToken, PageContents);
+      services.bind(NodeUsersToken, NodeUsers);
+      services.bind(BalloonToken, Balloon);
       services.bind(WritablePagesToken, WritablePages);
       bindPolicies(services);
     },

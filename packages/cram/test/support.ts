@@ -1,12 +1,20 @@
 import {
   createMachine,
+  diskSwap,
   type Machine,
   type MachineConfig,
   type Plugin,
   zramSwap,
 } from '@mm-lab/mm-core';
 import { nodePrivate, type PrivateHotplug, PrivateHotplugToken } from '@mm-lab/node-private';
-import { type Cram, type CramMends, CramToken, cram } from '../src/index.js';
+import {
+  type Balloon,
+  BalloonToken,
+  type Cram,
+  type CramMends,
+  CramToken,
+  cram,
+} from '../src/index.js';
 
 export const DRAM = 0;
 export const DEVICE = 1;
@@ -15,6 +23,7 @@ export const DEVICE = 1;
 export interface CramMachine {
   readonly machine: Machine;
   readonly cram: Cram;
+  readonly balloon: Balloon;
   readonly hotplug: PrivateHotplug;
   readonly owner: object;
 }
@@ -24,6 +33,8 @@ export interface CramOptions {
   readonly dramPages?: number;
   readonly devicePages?: number;
   readonly swapPages?: number;
+  /** Default zram, which takes DRAM. */
+  readonly swap?: 'zram' | 'disk';
   readonly register?: boolean;
   readonly reclaimFrees?: 'v4' | 'mended';
   readonly sharedMaps?: 'v4' | 'mended';
@@ -33,12 +44,13 @@ export interface CramOptions {
 
 /** The level's helper: a private node with CRAM registered on it. */
 export function machineOf(options: CramOptions = {}): CramMachine {
-  const found: { cram?: Cram; hotplug?: PrivateHotplug } = {};
+  const found: { cram?: Cram; balloon?: Balloon; hotplug?: PrivateHotplug } = {};
   const owner = { name: 'test' };
   const driver: Plugin = {
     name: 'driver',
     probe(services) {
       found.cram = services.get(CramToken);
+      found.balloon = services.get(BalloonToken);
       found.hotplug = services.get(PrivateHotplugToken);
       found.hotplug.add_private_memory_driver_managed(DEVICE, { name: 'test' }, null);
       if (options.register !== false) found.cram.cram_register_private_node(DEVICE, owner, null);
@@ -61,10 +73,16 @@ export function machineOf(options: CramOptions = {}): CramMachine {
       }),
       cram(options.mends),
       driver,
-      ...(swap > 0 ? [zramSwap({ pages: swap, codec: 'lz4' })] : []),
+      ...(swap > 0 ? [swapOf(options.swap ?? 'zram', swap)] : []),
     ],
   );
-  const { cram: service, hotplug } = found;
-  if (service === undefined || hotplug === undefined) throw new Error('the driver did not probe');
-  return { machine, cram: service, hotplug, owner };
+  const { cram: service, balloon, hotplug } = found;
+  if (service === undefined || balloon === undefined || hotplug === undefined) {
+    throw new Error('the driver did not probe');
+  }
+  return { machine, cram: service, balloon, hotplug, owner };
+}
+
+function swapOf(kind: 'zram' | 'disk', pages: number): Plugin {
+  return kind === 'disk' ? diskSwap({ pages }) : zramSwap({ pages, codec: 'lz4' });
 }

@@ -451,6 +451,7 @@ export { ORDERS, Zone } from './mem/zone.js';
 export { buildAllZonelists, nextBestNode } from './mem/zonelist.js';
 export { gfpZone } from './mm/alloc-flags.js';
 export { AllocMpol, AllocMpolToken, type VmaPage } from './mm/alloc-mpol.js';
+export { type ContigEffort, ContigRange, ContigRangeToken } from './mm/contig-range.js';
 export {
   type CopyEnd,
   type CopyRoute,

@@ -71,7 +71,9 @@ function verifyCounts(zone: Zone, free: readonly number[]): void {
   const counted = zone.freePages + zone.pcpPages;
   assert(all === counted, `zone ${zone.index}: free pages equal a recount (${all})`);
   assert(isolated === zone.isolatedFree, `zone ${zone.index}: isolated pages equal a recount`);
-  assert(zone.isolatedPageblocks === 0, `zone ${zone.index}: no page block stays isolated`);
+  const blocks = (zone.contigRange?.pages ?? 0) / PAGEBLOCK_PAGES;
+  const stays = `zone ${zone.index}: no page block stays isolated`;
+  assert(zone.isolatedPageblocks === blocks, stays);
   const highatomic = free[MIGRATE_HIGHATOMIC]!;
   assert(zone.freeHighatomic === highatomic, `zone ${zone.index} counts its reserved free pages`);
   assert(zone.freePages >= 0 && zone.pcpPages >= 0, `zone ${zone.index}: no count is negative`);
@@ -79,13 +81,22 @@ function verifyCounts(zone: Zone, free: readonly number[]): void {
   assert(zone.watermarkBoost >= 0, `zone ${zone.index}: the boost is not negative`);
 }
 
-/** Every page block has a type that exists; those reserved are as many as the zone says. */
+/**
+ * Every page block has a type that exists, unless somebody is just taking it; those reserved are as
+ * many as the zone says.
+ */
 function verifyPageblocks(table: FolioTable, zone: Zone): void {
   let reserved = 0;
   for (let pfn = zone.base; pfn < zone.base + zone.spannedPages; pfn += PAGEBLOCK_PAGES) {
     const type = typeAt(table, pfn);
-    assert(type < MIGRATE_ISOLATE, `page block ${pfn} has a type and is not isolated`);
+    const isTaken = isWithin(zone.contigRange, pfn);
+    const fits = isTaken ? type === MIGRATE_ISOLATE : type < MIGRATE_ISOLATE;
+    assert(fits, `page block ${pfn} has a type and is isolated only while it is taken`);
     if (type === MIGRATE_HIGHATOMIC) reserved += PAGEBLOCK_PAGES;
   }
   assert(reserved === zone.reservedHighatomic, `zone ${zone.index}: reserved page blocks`);
+}
+
+function isWithin(range: Zone['contigRange'], pfn: number): boolean {
+  return range !== null && pfn >= range.base && pfn < range.base + range.pages;
 }

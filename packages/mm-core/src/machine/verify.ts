@@ -143,7 +143,9 @@ function verifyAllocations(machine: Machine): void {
   let out = machine.compactZone.takenPages - counters.read('pgfree');
   for (const name of PGALLOC) out += counters.read(name);
   let used = blocks.pagesGone;
-  for (const zone of nodes.zones) used += zone.managedPages - zone.kernelPages - zone.unusedPages;
+  for (const zone of nodes.zones) {
+    used += zone.managedPages - zone.kernelPages - zone.unusedPages - zone.isolatedFree;
+  }
   const balanced = out <= used && used - out <= memoryFailure.poisoned.size;
   assert(balanced, `pgalloc - pgfree is ${out}, pages in use are ${used}`);
 }

@@ -2,6 +2,7 @@ import type { Services } from '../base/di.js';
 import { AnonReclaim, AnonReclaimToken } from '../mm/anon-reclaim.js';
 import { ClassicLru, ClassicLruToken } from '../mm/classic-lru.js';
 import { ClassicPrepare, ClassicPrepareToken } from '../mm/classic-pass.js';
+import { ContigRange, ContigRangeToken } from '../mm/contig-range.js';
 import { Demotion, DemotionToken } from '../mm/demotion.js';
 import { DirectReclaim, DirectReclaimToken } from '../mm/direct-reclaim.js';
 import { FolioPrealloc, FolioPreallocToken } from '../mm/folio-prealloc.js';
@@ -20,7 +21,10 @@ import { UserReclaim, UserReclaimToken } from '../mm/user-reclaim.js';
 import { ReclaimPolicy, Vmscan } from '../mm/vmscan.js';
 import { Workingset, WorkingsetToken } from '../mm/workingset.js';
 
-/** Binds everything that takes memory back: reclaim, control groups, the OOM killer. */
+/**
+ * Binds everything that takes memory back: reclaim, control groups, the OOM killer, contiguous
+ * ranges.
+ */
 export function bindReclaim(services: Services): void {
   services.bind(AnonReclaimToken, AnonReclaim);
   services.bind(ScanCountersToken, ScanCounters);
@@ -38,6 +42,7 @@ export function bindReclaim(services: Services): void {
   services.bind(ShrinkFolioListToken, ShrinkFolioList);
   services.bind(ShrinkersToken, Shrinkers);
   services.bind(DemotionToken, Demotion);
+  services.bind(ContigRangeToken, ContigRange);
   services.bind(ReclaimPolicy, Vmscan);
   services.bind(OomKillToken, OomKill);
   services.bind(KswapdToken, Kswapd);

@@ -63,6 +63,8 @@ export class Zone {
   untouchedEnd = 0;
   /** Blocks whose free pages nobody gets (nr_isolate_pageblock). */
   isolatedPageblocks = 0;
+  /** The range that a contiguous allocation has isolated for now, or null (alloc_contig_range). */
+  contigRange: { readonly base: number; readonly pages: number } | null = null;
   /** Free pages in them: on MIGRATE_ISOLATE lists, not in `freePages`. */
   isolatedFree = 0;
 

@@ -74,6 +74,25 @@ export class OomKill {
     return this.killWorst(this.tasks.all(), control);
   }
 
+  /**
+   * Kills the task that has most of something, by the caller's count; nobody who has none of it.
+   * @returns was there somebody to kill?
+   */
+  killMost(pagesOf: (task: TaskStruct) => number): boolean {
+    let chosen: TaskStruct | null = null;
+    let most = 0;
+    for (const task of this.tasks.all()) {
+      const spared = this.isVictim(task.mm.id) || task.oomScoreAdj === OOM_SCORE_ADJ_MIN;
+      const pages = task.alive && !spared ? pagesOf(task) : 0;
+      if (pages === 0 || pages < most) continue;
+      chosen = task;
+      most = pages;
+    }
+    if (chosen === null) return false;
+    this.killProcess(chosen, { memcg: null, nodemask: null, totalPages: 0 });
+    return true;
+  }
+
   /** Kills somebody of a group that is at its limit (mem_cgroup_out_of_memory). */
   memCgroupOutOfMemory(memcg: MemCgroup): boolean {
     const { current } = this.work;

@@ -1,0 +1,132 @@
+import {
+  type Clock,
+  ClockToken,
+  type CompressingDevice,
+  type Contents,
+  ContentsToken,
+  createToken,
+  inject,
+  injectable,
+  MmError,
+  PAGE_SIZE,
+  type Plugin,
+} from '@mm-lab/mm-core';
+import { type Cram, CramToken } from '../cram.js';
+import { type Balloon, BalloonToken } from './balloon.js';
+import { RATIO_ONE } from './balloon-node.js';
+import type { PressureController } from './pressure-controller.js';
+import { PressureLoopToken } from './pressure-loop.js';
+
+/** How a driver reports to the balloon. */
+export interface BalloonOptions {
+  /** Ratio that the driver claims, per mille: the node has `zratio / 1000` times the capacity. */
+  readonly zratio: number;
+  /** The achieved ratio is read and reported this often, in ns. Default 10,000,000. */
+  readonly pollNs?: number;
+  /** Stored pages below which a ratio says nothing yet. Default 64. */
+  readonly pagesMin?: number;
+  /** Does entry wait while the balloon converges (block_alloc)? Default 'open'. */
+  readonly entry?: 'open' | 'closed';
+}
+const BalloonOptions = createToken<Required<BalloonOptions>>('BalloonOptions');
+
+const POLL_NS = 10_000_000;
+const PAGES_MIN = 64;
+
+/** A driver of the later trees: ratio to the balloon, thresholds to the gate. */
+@injectable()
+class BalloonReports {
+  constructor(
+    @inject(BalloonOptions) private readonly options: Required<BalloonOptions>,
+    @inject(BalloonToken) private readonly balloon: Balloon,
+    @inject(CramToken) private readonly cram: Cram,
+    @inject(ContentsToken) private readonly contents: Contents,
+    @inject(ClockToken) private readonly clock: Clock,
+  ) {}
+
+  /** @throws MmError NODE_REFUSED if the node gets no balloon */
+  start(nid: number, device: CompressingDevice): () => void {
+    const { zratio, pollNs } = this.options;
+    const rc = this.balloon.register(nid, zratio, (base, pages) => this.trim(base, pages));
+    if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: 'balloon', errno: -rc });
+    let stopped = false;
+    device.onThreshold((kind) => {
+      if (!stopped) this.gate(nid, device, kind === 'low' ? 'withdrawn' : 'open');
+    });
+    const poll = (): void => {
+      if (stopped) return;
+      this.report(nid, device);
+      this.clock.after(pollNs, poll);
+    };
+    this.clock.after(pollNs, poll);
+    return () => {
+      stopped = true;
+      this.balloon.unregister(nid);
+    };
+  }
+
+  private gate(nid: number, device: CompressingDevice, gate: 'withdrawn' | 'open'): void {
+    this.cram.cram_set_no_alloc(nid, gate);
+    this.report(nid, device);
+  }
+
+  /**
+   * The ratio of what is stored now. A device that is short of capacity all the same (its pages are
+   * below the ratio that the node was sized for) reports what makes the node as large as what is
+   * there.
+   */
+  private report(nid: number, device: CompressingDevice): void {
+    const { zratio, entry, pagesMin } = this.options;
+    const stored = device.storedPages();
+    const used = device.usedBytes();
+    if (stored < pagesMin || used === 0) return;
+    const ratio = Math.round((RATIO_ONE * stored * PAGE_SIZE) / used);
+    this.balloon.cram_set_compression_ratio(
+      nid,
+      Math.min(zratio, Math.max(RATIO_ONE, ratio)),
+      entry,
+    );
+  }
+
+  private trim(base: number, pages: number): number {
+    for (let pfn = base; pfn < base + pages; pfn++) this.contents.discard(pfn);
+    return 0;
+  }
+}
+const BalloonReportsToken = createToken<BalloonReports>('BalloonReports');
+
+/**
+ * Plugin: drivers report ratios to a balloon, as those of the author's later trees do; thresholds
+ * withdraw the zone. Put it behind `cram()`, with `pressurePolicy(noPressure)` for the later trees,
+ * which have no pressure.
+ */
+export function balloon(options: BalloonOptions): Plugin {
+  const { zratio, pollNs = POLL_NS, pagesMin = PAGES_MIN, entry = 'open' } = options;
+  return {
+    name: 'balloon',
+    register(services) {
+      services.bindValue(BalloonOptions, { zratio, pollNs, pagesMin, entry });
+      services.bind(BalloonReportsToken, BalloonReports);
+    },
+    probe(services) {
+      const reports = services.get(BalloonReportsToken);
+      services.get(PressureLoopToken).join((nid, device) => reports.start(nid, device));
+    },
+    stats(services) {
+      const { counts } = services.get(BalloonToken);
+      return {
+        'cram.balloon_inflated': counts.inflated,
+        'cram.balloon_deflated': counts.deflated,
+        'cram.balloon_attempts': counts.attempts,
+        'cram.balloon_failed': counts.failed,
+        'cram.balloon_stalled_rounds': counts.stalledRounds,
+        'cram.balloon_kills': counts.kills,
+      };
+    },
+  };
+}
+
+/** A controller that never presses: capacity is somebody else's business. */
+export function noPressure(): PressureController {
+  return { pollNs: 0, pressure: () => 0 };
+}
