@@ -206,7 +206,7 @@ export class Guest {
       made.task.struct.rssElsewhere = 0;
       useProgram(this.machine, made.task, program);
     }
-    warmUp(made.task);
+    warmUp(this.machine, made.task);
     this.tasks.push(made);
     return made;
   }

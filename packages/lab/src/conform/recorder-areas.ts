@@ -97,9 +97,13 @@ export function useProgram({ mmap }: Machine, task: Task, program: Scratch): voi
   for (let vpn = OWN.at; vpn < OWN.at + OWN.ofTask; vpn++) task.write(vpn);
 }
 
-/** Stores to what a program has for itself alone, as the recorder does when a task begins. */
-export function warmUp(task: Task): void {
+/**
+ * Stores to what a program has for itself alone, as the recorder does when a task begins. It
+ * populates its areas, which leaves its CPU's LRU batch empty (faultin_page_range).
+ */
+export function warmUp({ folios }: Machine, task: Task): void {
   for (const { at, pages } of [DATA, STACK]) {
     for (let vpn = at; vpn < at + pages; vpn++) task.write(vpn);
   }
+  folios.lruAddDrain();
 }

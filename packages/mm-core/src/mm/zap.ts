@@ -63,7 +63,6 @@ export class Zap {
   range(mm: MmStruct, start: number, end: number, markersKept = 0): void {
     let unmapped = 0;
     this.notifiers.invalidate(mm.id, start, end, MMU_NOTIFY_UNMAP);
-    this.folios.lruAddDrain();
     this.mapping.range(mm.id, start, end, (slot) => {
       const bits = this.ptes.bits[slot]!;
       if (isMarker(bits, this.ptes.value[slot]!, markersKept)) return;

@@ -28,8 +28,8 @@ export const forkOp: TaskOp = {
     made.inheritDescriptors(guest.machine, parent);
     guest.add(made);
     guest.sleep(FORK_MS);
-    warmUp(child);
-    warmUp(parent.task);
+    warmUp(guest.machine, child);
+    warmUp(guest.machine, parent.task);
     return { ret: 0 };
   },
 };
