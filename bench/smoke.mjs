@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 const RUNS = [
   ['hot-path.mjs', '--pages', '600', '--rows', '20000', '--runs', '1'],
+  ['idle-plugin.mjs', '--turns', '1', '--pages', '300', '--rows', '5000', '--rounds', '1'],
   ['build-1tib.mjs', '--gib', '8', '--touch', '1000'],
 ];
 
