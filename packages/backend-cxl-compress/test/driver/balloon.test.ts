@@ -15,7 +15,7 @@ test.for([1, 2, 3])('a balloon and a gate lose nothing, seed %i', (seed) => {
 });
 
 test('removing the driver empties the balloon and takes the node away', () => {
-  const machine = runUnder({ policy: LATER_TREES, seed: 4 });
+  const machine = runUnder({ policy: LATER_TREES, seed: 4, exits: true });
   machine.remove();
   machine.verify();
   expect(machine.nodes.pgdat(DEVICE).managedPages()).toBe(0);

@@ -33,16 +33,13 @@ export interface PolicyRun {
   readonly device?: Partial<CxlCompressOptions>;
   readonly cram?: CramOptions;
   readonly swapPages?: number;
+  /** Does the program end? */
+  readonly exits?: boolean;
 }
 
 /** A program twice as large as DRAM that stores and reads at random; checked as it goes. */
-export function runUnder({
-  seed,
-  policy,
-  device,
-  cram: mends,
-  swapPages = 8192,
-}: PolicyRun): Machine {
+export function runUnder(run: PolicyRun): Machine {
+  const { seed, policy, device, cram: mends, swapPages = 8192 } = run;
   const machine = createMachine(
     {
       seed,
@@ -77,6 +74,7 @@ export function runUnder({
     if (task.access(vpn, step < 3000 || prng.chance(0.3)) === 'killed') break;
     if (step % 2000 === 0) machine.verify();
   }
+  if (run.exits === true) task.exit();
   machine.verify();
   return machine;
 }

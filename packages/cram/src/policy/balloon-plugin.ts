@@ -25,6 +25,11 @@ export interface BalloonOptions {
   readonly pollNs?: number;
   /** Stored pages below which a ratio says nothing yet. Default 64. */
   readonly pagesMin?: number;
+  /**
+   * Share of the capacity that the node shall not count on, 0..1: the ratio is reported that much
+   * smaller. With none the ladder begins to evict when the device is full. Default 0.
+   */
+  readonly reserve?: number;
   /** Does entry wait while the balloon converges (block_alloc)? Default 'open'. */
   readonly entry?: 'open' | 'closed';
 }
@@ -70,22 +75,15 @@ class BalloonReports {
     this.report(nid, device);
   }
 
-  /**
-   * The ratio of what is stored now. A device that is short of capacity all the same (its pages are
-   * below the ratio that the node was sized for) reports what makes the node as large as what is
-   * there.
-   */
+  /** The ratio of what is stored now, less the reserve. */
   private report(nid: number, device: CompressingDevice): void {
-    const { zratio, entry, pagesMin } = this.options;
+    const { zratio, entry, pagesMin, reserve } = this.options;
     const stored = device.storedPages();
     const used = device.usedBytes();
     if (stored < pagesMin || used === 0) return;
-    const ratio = Math.round((RATIO_ONE * stored * PAGE_SIZE) / used);
-    this.balloon.cram_set_compression_ratio(
-      nid,
-      Math.min(zratio, Math.max(RATIO_ONE, ratio)),
-      entry,
-    );
+    const achieved = Math.min(zratio, (RATIO_ONE * stored * PAGE_SIZE) / used);
+    const ratio = Math.max(RATIO_ONE, Math.round((1 - reserve) * achieved));
+    this.balloon.cram_set_compression_ratio(nid, ratio, entry);
   }
 
   private trim(base: number, pages: number): number {
@@ -101,11 +99,11 @@ const BalloonReportsToken = createToken<BalloonReports>('BalloonReports');
  * which have no pressure.
  */
 export function balloon(options: BalloonOptions): Plugin {
-  const { zratio, pollNs = POLL_NS, pagesMin = PAGES_MIN, entry = 'open' } = options;
+  const { zratio, pollNs = POLL_NS, pagesMin = PAGES_MIN, reserve = 0, entry = 'open' } = options;
   return {
     name: 'balloon',
     register(services) {
-      services.bindValue(BalloonOptions, { zratio, pollNs, pagesMin, entry });
+      services.bindValue(BalloonOptions, { zratio, pollNs, pagesMin, reserve, entry });
       services.bind(BalloonReportsToken, BalloonReports);
     },
     probe(services) {

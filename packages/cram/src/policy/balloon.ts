@@ -177,7 +177,7 @@ export class Balloon {
     this.cram.setConverging(node.nid, false);
   }
 
-  /** A walk over the node's page blocks. */
+  /** A walk over the node's page blocks; one whose first page is held counts as held. */
   private round(node: BalloonNode, round: BalloonRound): void {
     const { base, spannedPages } = this.nodes.pgdat(node.nid);
     const first = Math.ceil(base / PAGEBLOCK_PAGES) * PAGEBLOCK_PAGES;
@@ -240,9 +240,12 @@ export class Balloon {
     this.clock.after(STALLED_NS, () => this.step(node));
   }
 
-  /** Taken pages: the device may forget them. */
+  /**
+   * Taken pages: the device may forget them. The first of a page block is given back first, so that
+   * a block that is held in part is looked at again.
+   */
   private hold(node: BalloonNode, pages: readonly number[]): void {
-    node.held.push(...pages);
+    node.held.push(...[...pages].reverse());
     this.counts.inflated += pages.length;
     for (let at = 0; at < pages.length; at += CRAM_BALLOON_BATCH) {
       this.trim(node, pages.slice(at, at + CRAM_BALLOON_BATCH));
@@ -257,7 +260,7 @@ export class Balloon {
     this.work.charge(pages.length * this.cost.ns.zeroPage);
   }
 
-  /** Gives pages back, the last that were taken first. */
+  /** Gives pages back, the last page block that was taken first. */
   private deflate(node: BalloonNode, pages: number): void {
     const back = node.held.splice(Math.max(0, node.held.length - pages));
     for (const pfn of back) this.contig.giveBack(pfn);
