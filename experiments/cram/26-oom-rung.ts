@@ -1,6 +1,6 @@
 /**
- * Row 26: the OOM kill as the last rung of the balloon's ladder. Residents cannot leave, there is no
- * swap, and a program turns its pages incompressible: who dies, and what is lost if nobody does?
+ * Row 26: the OOM kill as the last rung of the balloon's ladder. Residents cannot leave, there is
+ * no swap, and a program turns its pages incompressible: who dies, and what is lost if nobody does?
  * (the wide variant of the later trees)
  */
 import { balloon, noPressure, pressurePolicy, writableFraction } from '@mm-lab/cram';
@@ -119,7 +119,7 @@ function probe(): Figures {
     tables: [
       {
         name: 'ladder',
-        title: `${GROWER_PAGES} pages on the node turn incompressible, ${BYSTANDER_PAGES} are somebody else’s`,
+        title: `${GROWER_PAGES} pages turn incompressible, ${BYSTANDER_PAGES} are somebody else’s`,
         columns: [
           'who reacts',
           'kills',

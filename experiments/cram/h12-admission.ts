@@ -15,6 +15,8 @@ const LOW_SHARE = 0.31;
 const HIGH = 3;
 /** Times that cold pages are offered. */
 const ROUNDS = 3;
+/** The device gives its medium out in pieces of this many bytes. */
+const SECTOR = 64;
 /** A page counts as incompressible from this share of its size on. */
 const INCOMPRESSIBLE = 0.73;
 
@@ -52,7 +54,8 @@ function run(contents: PageData, plugins: readonly Plugin[]): Outcome {
   const compressible = pageRange(PAGES).filter((vpn) => {
     const version = machine.ptes.shadow[machine.ptes.find(task.mm.id, vpn)] ?? 0;
     const key = contents.keyOf(vpn, version, 0);
-    return key === 0 || contents.compressedSize(key, 'lz4', PAGE_SIZE) <= limit();
+    const size = key === 0 ? 0 : contents.compressedSize(key, 'lz4', PAGE_SIZE);
+    return Math.ceil(size / SECTOR) * SECTOR <= limit();
   }).length;
   for (let round = 0; round < ROUNDS; round++) {
     for (let from = 0; from < PAGES; from += 32) demote(lab, task, pageRange(32, from));
@@ -166,7 +169,7 @@ export default defineProbe({
       },
     },
     {
-      text: 'A sample of bytes sees no repeats: of made pages, noise that repeats, it keeps all out.',
+      text: 'A sample of bytes sees no repeats: made pages, noise that repeats, it keeps all out.',
       holds: (results) => results.figure('made.sampled.missed') === results.figure('made.good'),
     },
     {

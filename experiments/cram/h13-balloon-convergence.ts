@@ -105,7 +105,7 @@ function probe(): Figures {
     tables: [
       {
         name: 'held',
-        title: `A full node of ${NODE_PAGES / BLOCK} page blocks sheds a third; ${SEEDS.length} seeds`,
+        title: `${NODE_PAGES / BLOCK} full page blocks shed a third; ${SEEDS.length} seeds`,
         columns: [
           'pages held %',
           '(1 - p)^512',
