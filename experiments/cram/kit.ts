@@ -8,7 +8,7 @@ import {
   cxlCompression,
   cxlSysram,
 } from '@mm-lab/backend-cxl-compress';
-import { type Cram, CramToken, cram } from '@mm-lab/cram';
+import { type Cram, type CramOptions, CramToken, cram } from '@mm-lab/cram';
 import {
   type CompressingDevice,
   createMachine,
@@ -60,6 +60,8 @@ export interface CramLabOptions {
   readonly guard?: 'cram' | 'nobody';
   /** Options of `nodePrivate()`; default `MENDED`. */
   readonly nodePrivate?: NodePrivateOptions;
+  /** Options of `cram()`; default as posted. */
+  readonly cram?: CramOptions;
   /** Contents of pages; default those of `sizedPages(() => 1024)`. */
   readonly contents?: PageData;
   /** Swap; default none. */
@@ -111,7 +113,7 @@ export function cramLab(options: CramLabOptions = {}): CramLab {
         capacityBytes: options.capacityBytes ?? bytes(devicePages),
         ...options.device,
       }),
-      ...(options.guards ?? guardsOf(guard, options.nodePrivate ?? MENDED)),
+      ...(options.guards ?? guardsOf(guard, options)),
       ...(swap === undefined ? [] : [swapOf(swap)]),
       ...(options.plugins ?? []),
       peek,
@@ -124,9 +126,13 @@ export function cramLab(options: CramLabOptions = {}): CramLab {
   return { machine, device, services, cram: isCram ? services.get(CramToken) : null };
 }
 
-function guardsOf(guard: 'cram' | 'nobody', options: NodePrivateOptions): readonly Plugin[] {
+function guardsOf(guard: 'cram' | 'nobody', options: CramLabOptions): readonly Plugin[] {
   if (guard === 'nobody') return [cxlSysram({ nid: DEVICE })];
-  return [nodePrivate(options), cram(), cxlCompression({ nid: DEVICE })];
+  return [
+    nodePrivate(options.nodePrivate ?? MENDED),
+    cram(options.cram),
+    cxlCompression({ nid: DEVICE }),
+  ];
 }
 
 function swapOf({ kind, pages }: { kind: 'disk' | 'zram'; pages: number }): Plugin {
@@ -174,8 +180,11 @@ export function playTrace(lab: CramLab, trace: PageTrace): { task: Task; end: st
  * Demotes pages of a task by the path of reclaim (demote_folio_list), these and in this order,
  * whoever used them last. @returns how many went
  */
-export function demote(lab: CramLab, task: Task, vpns: readonly number[]): number {
-  const { machine, services } = lab;
+export function demote(
+  { machine, services }: Pick<CramLab, 'machine' | 'services'>,
+  task: Task,
+  vpns: readonly number[],
+): number {
   machine.work.runAs(task.struct);
   machine.folios.lruAddDrainAll();
   const list: number[] = [];
