@@ -185,8 +185,10 @@ export function demote(
   task: Task,
   vpns: readonly number[],
 ): number {
-  machine.work.runAs(task.struct);
+  // The drain is ours, so that any page can be taken, and costs nothing.
   machine.folios.lruAddDrainAll();
+  machine.work.take();
+  machine.work.runAs(task.struct);
   const list: number[] = [];
   for (const vpn of vpns) {
     const slot = machine.ptes.find(task.mm.id, vpn);

@@ -1,0 +1,92 @@
+/**
+ * The race of H2: pages are demoted as fast as one thread can, usage crosses the low mark, and a
+ * while later the gate closes. What came in meanwhile must fit into the headroom.
+ */
+import type { InterruptFaults } from '@mm-lab/backend-cxl-compress';
+import { bytes, type CramLab, cramLab, demote, pageRange, sizedPages } from './kit.ts';
+
+export interface Race {
+  /** From crossing the mark to the gate being shut, in ns. */
+  readonly tauNs: number;
+  /** Bytes that each incoming page takes, whole sectors of 64. */
+  readonly sizeBytes: number;
+  /** Capacity above the low mark, in bytes. */
+  readonly headroomBytes: number;
+  /** Pages of one demotion call: what is under way and cannot be called back. */
+  readonly batch: number;
+  readonly interruptFaults?: InterruptFaults;
+  /** Pages to demote if nobody stops it; default enough to overflow the headroom twice. */
+  readonly pagesMax?: number;
+}
+
+export interface RaceResult {
+  readonly overflows: number;
+  /** Pages that came in after the mark was crossed. */
+  readonly landed: number;
+  /** Demoted pages a nanosecond, as measured between the first and the last batch. */
+  readonly pagesPerNs: number;
+  /** Was the gate shut in the end? */
+  readonly isShut: boolean;
+}
+
+/** Pages of the node before the race, exactly up to the low mark. */
+const BEFORE = 32;
+
+/** Runs one race, until the gate is shut, the device overflows, or there are no pages left. */
+export function demotionRace(race: Race): RaceResult {
+  const lowBytes = BEFORE * race.sizeBytes;
+  const capacityBytes = lowBytes + race.headroomBytes;
+  const most = Math.ceil((2 * race.headroomBytes) / race.sizeBytes) + 4 * race.batch;
+  const pages = BEFORE + (race.pagesMax ?? most);
+  const lab = raceLab(race, { pages, lowBytes, capacityBytes });
+  const task = lab.machine.createTask('demoted');
+  task.mmap(0, pages);
+  for (const vpn of pageRange(pages)) task.write(vpn);
+  demote(lab, task, pageRange(BEFORE));
+  const begin = lab.machine.clock.now;
+  let landed = 0;
+  let last = begin;
+  let isShut = false;
+  for (let next = BEFORE; next < pages; next += race.batch) {
+    const vpns = pageRange(Math.min(race.batch, pages - next), next);
+    last = lab.machine.clock.now;
+    const moved = demote(lab, task, vpns);
+    isShut = moved === 0;
+    landed += moved;
+    if (isShut || overflowsOf(lab) > 0) break;
+  }
+  const ns = (isShut ? last : lab.machine.clock.now) - begin;
+  return { overflows: overflowsOf(lab), landed, pagesPerNs: ns > 0 ? landed / ns : 0, isShut };
+}
+
+function raceLab(
+  race: Race,
+  sizes: { readonly pages: number; readonly lowBytes: number; readonly capacityBytes: number },
+): CramLab {
+  const { tauNs, sizeBytes, interruptFaults } = race;
+  return cramLab({
+    // Room to spare: DRAM's own kswapd must not join the race.
+    dramPages: Math.ceil(1.15 * sizes.pages) + 1024,
+    devicePages: sizes.pages + 64,
+    capacityBytes: Math.max(sizes.capacityBytes, bytes(1)),
+    contents: sizedPages(() => sizeBytes),
+    device: {
+      lowBytes: sizes.lowBytes,
+      highBytes: Math.floor(sizes.lowBytes / 2),
+      interruptNs: tauNs,
+      ...(interruptFaults && { interruptFaults }),
+    },
+  });
+}
+
+function overflowsOf(lab: CramLab): number {
+  return lab.machine.stats()['device.overflow_events'] ?? 0;
+}
+
+/**
+ * Headroom that the closed form asks for (cost model, H2): what comes in during the delay, and what
+ * is under way.
+ */
+export function headroomNeeded(race: Omit<Race, 'headroomBytes'>, pagesPerNs: number): number {
+  return (pagesPerNs * race.tauNs + race.batch) * race.sizeBytes;
+}
