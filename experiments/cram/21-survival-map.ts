@@ -1,5 +1,5 @@
 /**
- * Row 21 and H2: between the moment usage crosses the mark and the moment the gate is shut, demotion
+ * Row 21 and H2: between the moment usage crosses the mark and the moment the gate shuts, demotion
  * goes on. How much headroom does which delay need?
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
