@@ -166,6 +166,23 @@ export class Cram {
     this.updateGate(node);
   }
 
+  /** The nearest node that takes folios now, or -1 (the later trees' cram_pick_node). */
+  pickNode(nid: number): number {
+    let best = -1;
+    for (const [candidate, { node }] of this.byNode) {
+      if (isClosed(node)) continue;
+      const nearer =
+        best < 0 || this.nodes.distance(nid, candidate) < this.nodes.distance(nid, best);
+      if (nearer) best = candidate;
+    }
+    return best;
+  }
+
+  /** Is the node CRAM's? */
+  has(nid: number): boolean {
+    return this.byNode.has(nid);
+  }
+
   /** Is the node's zone withdrawn? */
   isWithdrawn(nid: number): boolean {
     return this.byNode.get(nid)?.node.withdrawn ?? false;

@@ -123,8 +123,11 @@ export class CramEntry {
     cameIn.call(this.admission, here);
   }
 
-  /** Nothing more once migration was blocked in the middle of a batch. */
-  private newFolio(nid: number, order: number): number {
+  /**
+   * A folio of the node with one reference, or -1; none once migration was blocked, be it in the
+   * middle of a batch.
+   */
+  newFolio(nid: number, order: number): number {
     if (this.nodePrivate.ownerOfNode(nid)?.migrationBlocked ?? true) return -1;
     const capped = this.config.entryCap === 'v4' ? CRAM_GFP : CRAM_GFP | __GFP_NOMEMALLOC;
     const gfp = order > 0 ? capped | __GFP_COMP : capped;

@@ -12,6 +12,7 @@ export {
 } from './policy/admission-filter.js';
 export { Balloon, BalloonToken, type TrimCallback } from './policy/balloon.js';
 export { type BalloonOptions, balloon, noPressure } from './policy/balloon-plugin.js';
+export { type CramSwapOptions, cramSwap } from './policy/cram-swap.js';
 export { FOUR_PHASES, fourPhase, type Phase } from './policy/four-phase.js';
 export {
   bangBang,

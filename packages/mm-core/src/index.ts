@@ -584,6 +584,7 @@ export { SoftOffline, SoftOfflineToken } from './mm/soft-offline.js';
 export { Swap, SwapToken } from './mm/swap.js';
 export { NoSwap, SwapBackend } from './mm/swap-backend.js';
 export { SwapFault, SwapFaultToken } from './mm/swap-fault.js';
+export type { SwapFront } from './mm/swap-front.js';
 export { SYSCTL_DEFAULTS, Sysctl } from './mm/sysctl.js';
 export { Tasks, TasksToken } from './mm/tasks.js';
 export { Truncate, TruncateToken, type UnmapRule } from './mm/truncate.js';

@@ -33,6 +33,8 @@ export interface PolicyRun {
   readonly device?: Partial<CxlCompressOptions>;
   readonly cram?: CramOptions;
   readonly swapPages?: number;
+  /** Default true. */
+  readonly demotion?: boolean;
   /** Does the program end? */
   readonly exits?: boolean;
 }
@@ -47,7 +49,7 @@ export function runUnder(run: PolicyRun): Machine {
         { id: 0, pages: 700, cpus: 1 },
         { id: DEVICE, pages: LOGICAL_PAGES, online: false },
       ],
-      sysctl: { demotion_enabled: true },
+      sysctl: { demotion_enabled: run.demotion ?? true },
     },
     [
       data,

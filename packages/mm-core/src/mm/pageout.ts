@@ -149,6 +149,7 @@ export class Pageout {
     if (!this.rmapWalk.tryToUnmap(folio)) return 'activate';
     assert(this.table.refcount[folio] === 2, `folio ${folio} of the swap cache is only isolated`);
     const isDirty = this.table.has(folio, PG_dirty);
+    if (isDirty && this.swap.giveToFront(folio) >= 0) return 'written';
     if (isDirty && this.swap.writeout(folio) < 0) return 'activate';
     this.swap.deleteFromCache(folio, this.workingset.eviction(folio, sc.targetMemcg ?? null));
     return isDirty ? 'written' : 'free';

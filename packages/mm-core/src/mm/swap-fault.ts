@@ -154,6 +154,7 @@ export class SwapFault {
    * else holds the folio (should_try_to_free_swap).
    */
   private shouldTryToFree(folio: number, write: boolean): boolean {
+    if (!write && this.swap.front?.keeps(folio) === true) return false;
     if (this.swap.synchronous || this.swap.isFull()) return true;
     return write && this.table.refcount[folio] === 2;
   }

@@ -8,6 +8,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type PageIo, PageIoToken } from './page-io.js';
 import { type SwapCache, SwapCacheToken } from './swap-cache.js';
 import { type SwapDevice, SwapDeviceToken } from './swap-device.js';
+import type { SwapFront } from './swap-front.js';
 import { type Zswap, ZswapToken } from './zswap.js';
 
 /** The device's first page is its header, so slot 0 is its page 1. */
@@ -41,6 +42,8 @@ export class Swap {
   private usedCount = 0;
   /** Is the device swapped on? Only then slots are given out. */
   private isOn = true;
+  /** Who takes pages before the device does; set by a plugin. */
+  front: SwapFront | null = null;
 
   constructor(
     @inject(SwapDeviceToken) private readonly device: SwapDevice,
@@ -155,6 +158,19 @@ export class Swap {
     this.table.set(dst, PG_swapcache);
     this.folios.get(dst);
     this.folios.put(src);
+  }
+
+  /**
+   * Hands a page that nobody maps to the front, which may take its place in the swap cache with
+   * another. @returns the other page, or -1
+   */
+  giveToFront(folio: number): number {
+    const fresh = this.front?.take(folio) ?? -1;
+    if (fresh < 0) return fresh;
+    this.replaceFolio(folio, fresh);
+    this.table.set(fresh, PG_dirty);
+    this.folios.put(fresh);
+    return fresh;
   }
 
   /** One more entry names the slot (swap_duplicate). */

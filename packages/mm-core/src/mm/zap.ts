@@ -1,5 +1,5 @@
 import { VM_LOCKED } from '../abi/mman.js';
-import { PG_anon } from '../abi/page-flags.js';
+import { PG_anon, PG_swapcache } from '../abi/page-flags.js';
 import {
   isMarker,
   isMigrationType,
@@ -133,7 +133,16 @@ export class Zap {
     const folio = this.table.head(this.mapping.unmap(slot));
     const vma = this.mms.get(this.ptes.mmOf(slot)).find(this.ptes.vpnOf(slot));
     if (vma !== null && (vma.flags & VM_LOCKED) !== 0) this.mlockFolio.unlock(folio);
+    this.freeSwapCache(folio);
     this.folios.putBatched(folio);
+  }
+
+  /** The last mapping takes a folio out of the swap cache, if it may go (free_swap_cache). */
+  private freeSwapCache(folio: number): void {
+    if (!this.table.has(folio, PG_swapcache) || this.table.folioMapcount(folio) > 0) return;
+    if (this.swap.front?.keeps(folio) === true || !this.folios.trylock(folio)) return;
+    this.folios.unlock(folio);
+    this.swap.freeSwap(folio);
   }
 
   /** The last entry takes an unmapped folio out of the swap cache too (free_swap_and_cache). */
@@ -141,6 +150,7 @@ export class Zap {
     const folio = this.swap.folioOf(entry);
     this.swap.freeEntry(entry);
     if (folio < 0 || this.swap.entryCount(entry) > 0) return;
+    if (this.swap.front?.keeps(folio) === true) return;
     if (this.table.folioMapcount(folio) === 0 && this.folios.trylock(folio)) {
       this.folios.unlock(folio);
       this.swap.deleteFromCache(folio);

@@ -194,3 +194,22 @@ test('swapoff brings the page of an area without rights back as one', () => {
   expect([task.read(0), wrongContents(machine)]).toEqual(['ok', 0]);
   machine.verify();
 });
+
+test('the last mapping of a page of the swap cache takes it out and frees page and slot', () => {
+  const machine = machineOf({ plugins: [diskSwap({ pages: 64 })] });
+  const task = machine.createTask('t');
+  task.mmap(0, 4);
+  for (let vpn = 0; vpn < 4; vpn++) task.write(vpn);
+  task.madvise(0, 4, MADV_PAGEOUT);
+  for (let vpn = 0; vpn < 4; vpn++) task.read(vpn);
+  const cached = machine.swap.used();
+  const used = machine.usedPages(0);
+  task.munmap(0, 4);
+  machine.folios.lruAddDrainAll();
+  machine.verify();
+  expect({ cached, left: machine.swap.used(), freed: used - machine.usedPages(0) }).toEqual({
+    cached: 4,
+    left: 0,
+    freed: 4,
+  });
+});
