@@ -2,10 +2,11 @@
 
 import { cxlCompressDevice, cxlCompression, cxlSysram } from '@mm-lab/backend-cxl-compress';
 import { cram } from '@mm-lab/cram';
-import { PageData } from '@mm-lab/mm-core';
+import { diskSwap, PageData, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 
 const LOGICAL_PAGES = 1024;
+const SWAP = { pages: 4096, codec: 'lz4' };
 const CAPACITY_BYTES = 500 * 4096;
 
 /** Pages of every size, from one sector to incompressible, changing with each store. */
@@ -41,6 +42,13 @@ function nodes(seed) {
 
 export const DRIVERS = {
   none: () => ({}),
+  // One small node and a swap device that holds what memory does not: zswap is never idle.
+  zswap: (seed) => ({
+    nodes: [{ id: 0, pages: 200 + ((seed * 37) % 200), cpus: 1 + (seed % 2) }],
+    plugins: [data, seed % 3 === 0 ? zramSwap(SWAP) : diskSwap(SWAP)],
+    sysctl: { swappiness: 200 },
+    zswap: { enabled: true, max_pool_percent: [5, 40, 90][seed % 3] },
+  }),
   cram: (seed) => ({
     nodes: nodes(seed),
     plugins: [

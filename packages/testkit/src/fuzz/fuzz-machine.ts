@@ -20,6 +20,7 @@ import { Swarm } from './swarm.js';
 import { TUNING_OPERATIONS, tuneAtStart } from './tuning-operations.js';
 import { USERFAULTFD_OPERATIONS } from './userfaultfd-operations.js';
 import { FuzzWorld } from './world.js';
+import { randomZswap, ZSWAP_OPERATIONS } from './zswap-operations.js';
 
 const CLASSIC: readonly FuzzOperation[] = [...ADDRESS_SPACE_OPERATIONS, ...MEMORY_OPERATIONS];
 const MIXED: readonly FuzzOperation[] = [
@@ -47,6 +48,8 @@ export interface FuzzOptions {
   readonly nodes?: readonly NodeConfig[];
   /** Tunables that are not left to chance. */
   readonly sysctl?: MachineConfig['sysctl'];
+  /** Parameters of zswap; default: random ones, and half of the machines without. */
+  readonly zswap?: MachineConfig['zswap'];
   /** Further operations, such as what the driver's users can ask of it. */
   readonly operations?: readonly FuzzOperation[];
   /** Only the operations of the first fuzzer, so that what it found can be replayed? */
@@ -102,7 +105,8 @@ export function fuzzMachine(options: FuzzOptions): FuzzReport {
   // Only `fuzzData` tells which stores wrote the same bytes.
   world.mayMerge = options.plugins === undefined;
   if (!world.mayMerge) without.add('mergeable');
-  const builtIn = options.classic === true ? CLASSIC : [...CLASSIC, ...MIXED];
+  const zswap = world.machine.zswap.everEnabled ? ZSWAP_OPERATIONS : [];
+  const builtIn = options.classic === true ? CLASSIC : [...CLASSIC, ...MIXED, ...zswap];
   const known = [...builtIn, ...(options.operations ?? [])];
   const swarm = new Swarm(
     random,
@@ -136,7 +140,8 @@ function buildWorld(options: FuzzOptions, random: Prng): FuzzWorld {
   const names = new Set(given.map(({ name }) => name));
   const swap = randomSwap(random).filter(({ name }) => !names.has(name));
   const drawn = randomConfig(random, nodes);
-  const config = { ...drawn, sysctl: { ...drawn.sysctl, ...options.sysctl } };
+  const zswap = options.zswap ?? (isClassic ? {} : randomZswap(options.seed));
+  const config = { ...drawn, zswap, sysctl: { ...drawn.sysctl, ...options.sysctl } };
   const machine = createMachine(config, [...swap, ...given]);
   const allow = { loses: options.mayLose ?? false, hangs: options.mayHang ?? false };
   const world = new FuzzWorld(machine, random, random.pick(BASES), allow);

@@ -1,5 +1,6 @@
-import { Prng } from '@mm-lab/mm-core';
+import { diskSwap, Prng } from '@mm-lab/mm-core';
 import { describe, expect, test } from 'vitest';
+import { fuzzData } from '../../src/fuzz/fuzz-data.js';
 import { FuzzFailure, type FuzzOperation, fuzzMachine } from '../../src/index.js';
 
 const SEEDS = Array.from({ length: 24 }, (_, at) => at + 1);
@@ -25,6 +26,19 @@ function firstFailure(operation: FuzzOperation): FuzzFailure {
 test.each(SEEDS)('seed %i: random operations on a random machine disagree nowhere', (seed) => {
   const report = fuzzMachine({ seed, steps: 300 });
   expect(report.steps).toBe(300);
+});
+
+test('compressed memory in front of swap: pages go out, come back and are written back', () => {
+  const nodes = [{ id: 0, pages: 250, cpus: 1 }];
+  const zswap = { enabled: true, max_pool_percent: 40 };
+  const plugins = [fuzzData, diskSwap({ pages: 4096 })];
+  const reports = SEEDS.slice(0, 6).map((seed) => {
+    return fuzzMachine({ seed, steps: 300, nodes, zswap, plugins, sysctl: { swappiness: 200 } });
+  });
+  for (const name of ['vmstat.zswpout', 'vmstat.zswpin', 'vmstat.zswpwb']) {
+    const sum = reports.reduce((total, { stats }) => total + (stats[name] ?? 0), 0);
+    expect(sum, name).toBeGreaterThan(0);
+  }
 });
 
 test('equal seeds give equal runs, different ones different runs', () => {
