@@ -22,6 +22,7 @@ import {
   MemoryFailureToken,
   type Nodes,
   NodesToken,
+  type Owner,
   PG_locked,
 } from '@mm-lab/mm-core';
 import { DevPagemap, type DevPagemapRequest } from './dev-pagemap.js';
@@ -31,6 +32,7 @@ import {
   MEMORY_DEVICE_FS_DAX,
   MEMORY_DEVICE_GENERIC,
   MEMORY_DEVICE_PRIVATE,
+  type MemoryType,
 } from './memory-type.js';
 
 /**
@@ -43,9 +45,12 @@ import {
  */
 @injectable()
 export class Memremap {
-  private readonly pagemaps = new Set<DevPagemap>();
+  /** In the order of their pages. */
+  private readonly pagemaps: DevPagemap[] = [];
   /** The page map that was found last. */
   private last: DevPagemap | null = null;
+  /** The core's word for a driver's memory of one type, however many page maps it has. */
+  private readonly owners = new Map<object, Map<MemoryType, Owner>>();
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -81,7 +86,7 @@ export class Memremap {
     pgdat.device = request.device;
     pgdat.pagesOutside = () => this.allocatedOn(request.nid);
     if (request.device !== null) pgdat.setSpeed(request.device);
-    this.pagemaps.add(pgmap);
+    this.pagemaps.splice(this.indexOf(start), 0, pgmap);
     return pgmap;
   }
 
@@ -93,12 +98,14 @@ export class Memremap {
    */
   memunmapPages(pgmap: DevPagemap): number {
     if (pgmap.allocated > 0) return -EBUSY;
-    if (!this.pagemaps.delete(pgmap)) return 0;
+    const at = this.pagemaps.indexOf(pgmap);
+    if (at < 0) return 0;
+    this.pagemaps.splice(at, 1);
     this.last = null;
     this.table.refcount.fill(0, pgmap.base, pgmap.base + pgmap.pages);
     this.managed.claim(null, pgmap.base, pgmap.pages);
     const { nid } = pgmap.request;
-    if ([...this.pagemaps].some(({ request }) => request.nid === nid)) return 0;
+    if (this.pagemaps.some(({ request }) => request.nid === nid)) return 0;
     const pgdat = this.nodes.pgdat(nid);
     pgdat.device?.detach();
     pgdat.device = null;
@@ -124,12 +131,10 @@ export class Memremap {
     if (!this.nodes.isValid(pfn)) return null;
     // Only pages of nodes without memory of their own have a page map.
     if (this.nodes.zoneOf(pfn).managedPages > 0) return null;
-    for (const pgmap of this.pagemaps) {
-      if (!pgmap.has(pfn)) continue;
-      this.last = pgmap;
-      return pgmap;
-    }
-    return null;
+    const pgmap = this.pagemaps[this.indexOf(pfn + 1) - 1];
+    if (pgmap?.has(pfn) !== true) return null;
+    this.last = pgmap;
+    return pgmap;
   }
 
   /** Can the CPU not address the page (is_device_private_page)? */
@@ -162,24 +167,47 @@ export class Memremap {
     if (this.allocatedOn(request.nid) === 0 && this.nodes.pgdat(request.nid).device === null) {
       request.device?.attach({ nid: request.nid, base, pages });
     }
-    const owner = this.managed.createOwner(request.name, 'page-map');
-    this.managed.claim(owner, base, pages);
-    const { folio_split } = request.ops;
-    owner.seal(
-      {
-        free_folio: (folio) => this.freeZoneDeviceFolio(pgmap, folio),
-        ...(pgmap.isPrivate() && folio_split !== undefined
-          ? { folio_split: (head, tail) => request.ops.folio_split?.(head, tail) }
-          : {}),
-      },
-      GRANT_WRITE | (isDriverAllocated(request.type) ? GRANT_MIGRATION : 0),
-    );
+    this.managed.claim(this.ownerOf(pgmap), base, pages);
     const references = freeReferences(request.type);
     if (references > 0) this.table.refcount.fill(references, base, base + pages);
   }
 
+  /** Page maps of one driver and type share an owner: there are 255, and a driver adds chunks. */
+  private ownerOf({ request }: DevPagemap): Owner {
+    const key = request.owner ?? request;
+    const known = this.owners.get(key)?.get(request.type);
+    if (known !== undefined) return known;
+    const owner = this.managed.createOwner(request.name, 'page-map');
+    const hasSplit = request.type === MEMORY_DEVICE_PRIVATE && request.ops.folio_split;
+    owner.seal(
+      {
+        free_folio: (folio) => this.freeZoneDeviceFolio(folio),
+        ...(hasSplit
+          ? { folio_split: (head, tail) => this.pgmapOf(head)?.ops.folio_split?.(head, tail) }
+          : {}),
+      },
+      GRANT_WRITE | (isDriverAllocated(request.type) ? GRANT_MIGRATION : 0),
+    );
+    const byType = this.owners.get(key) ?? new Map<MemoryType, Owner>();
+    this.owners.set(key, byType.set(request.type, owner));
+    return owner;
+  }
+
+  /** Page maps that begin before a page. */
+  private indexOf(pfn: number): number {
+    let [low, high] = [0, this.pagemaps.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.pagemaps[middle]!.base < pfn) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
   /** The last reference went (free_zone_device_folio). @returns true: the core is done with it */
-  private freeZoneDeviceFolio(pgmap: DevPagemap, folio: number): boolean {
+  private freeZoneDeviceFolio(folio: number): boolean {
+    const pgmap = this.pgmapOf(folio);
+    assert(pgmap !== null, 'a device page has a page map');
     const pages = this.table.nrPages(folio);
     assert(this.table.folioMapcount(folio) === 0, 'a freed device page is mapped nowhere');
     assert(!this.table.has(folio, PG_locked), 'a freed device page is not locked');

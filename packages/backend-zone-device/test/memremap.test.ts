@@ -91,3 +91,19 @@ test('a page map goes when its last page was freed, and not before', () => {
   expect(machine.managed.ownerOf(pgmap.base)).toBeNull();
   machine.verify();
 });
+
+test('a driver may have hundreds of page maps, and come and go as often', () => {
+  const memremap = memremapOf();
+  for (let round = 0; round < 5; round++) {
+    const pagemaps = Array.from({ length: 128 }, (_, at) => {
+      const start = memremap.requestFreeRegion(1, 1);
+      return memremap.memremapPages({ ...request, name: `${at}`, range: { start, pages: 1 } });
+    });
+    expect(memremap.requestFreeRegion(1, 1)).toBe(-1);
+    for (const pagemap of pagemaps) {
+      if (typeof pagemap === 'number') throw new Error('refused');
+      expect(memremap.pgmapOf(pagemap.base)).toBe(pagemap);
+      expect(memremap.memunmapPages(pagemap)).toBe(0);
+    }
+  }
+});

@@ -1,0 +1,324 @@
+/**
+ * What the experiments of this folder share: the ways of having device memory as backends that a
+ * program's runtime drives with the same calls, and the traces that come with the workloads.
+ */
+import { deviceCoherent } from '@mm-lab/backend-device-coherent';
+import {
+  MEMORY_DEVICE_COHERENT,
+  MEMORY_DEVICE_PRIVATE,
+  type MemoryType,
+  testHmm,
+} from '@mm-lab/backend-zone-device';
+import {
+  __GFP_COMP,
+  __GFP_HIGHMEM,
+  __GFP_MOVABLE,
+  __GFP_NOWARN,
+  __GFP_THISNODE,
+  createMachine,
+  diskSwap,
+  GFP_HIGHUSER_MOVABLE,
+  type Machine,
+  type MachineConfig,
+  MmError,
+  PageData,
+  type Plugin,
+  PMD_ORDER,
+  type Task,
+} from '@mm-lab/mm-core';
+import { GFP_PRIVATE, NP_OPS_MIGRATION, nodePrivate } from '@mm-lab/node-private';
+import {
+  capturedPages,
+  openTrace,
+  type PageCapture,
+  type PageTrace,
+  readCapture,
+  shippedTrace,
+} from '@mm-lab/workloads';
+import { outcome, type PrivateLab, privateLab } from '../node/kit.ts';
+
+export const [DRAM, DEVICE] = [0, 1];
+/** Pages of a huge page. */
+export const HUGE = 1 << PMD_ORDER;
+
+const HUGE_GFP = __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_COMP | __GFP_NOWARN | __GFP_THISNODE;
+
+/** How large the machine is. */
+export interface LabSize {
+  readonly dramPages: number;
+  /** A multiple of `HUGE`. */
+  readonly devicePages: number;
+  readonly sysctl?: MachineConfig['sysctl'];
+  /** What pages hold; default incompressible. */
+  readonly contents?: PageData;
+}
+
+/** A machine with device memory, and what a program's runtime can do with it. */
+export interface DeviceLab {
+  readonly machine: Machine;
+  /** Moves pages of a task to the device. */
+  toDevice(task: Task, start: number, pages: number): void;
+  /** And back. */
+  toRam(task: Task, start: number, pages: number): void;
+  /** Huge pages that the device's allocator can hand out now. */
+  hugePages(): number;
+  /**
+   * Somebody wants that many pages of the device, more than are free: whoever makes room there does
+   * so. @returns pages gained
+   */
+  makeRoom(pages: number): number;
+  /** Callbacks that the driver has. */
+  readonly callbacks: number;
+  /** Evacuates and removes the memory. @returns 0 or the name of an error */
+  unplug(): string | number;
+}
+
+/** One way of having device memory. */
+export interface DeviceBackend {
+  readonly name: string;
+  /** Name of its driver in docs/driver-burden.md; none: nobody wrote one. */
+  readonly driver?: string;
+  readonly build: (size: LabSize) => DeviceLab;
+}
+
+/** Node 1 as ordinary memory: the bound that special memory is compared with. */
+const ORDINARY: DeviceBackend = {
+  name: 'N_MEMORY',
+  build: (size) => {
+    const nodes = nodesOf(size).map((node) => ({ ...node, online: true }));
+    const machine = createMachine(configOf(size, nodes), [contents(size), swap()]);
+    return {
+      machine,
+      ...byMovePages(machine),
+      hugePages: () => hugePagesOf(machine, 0),
+      makeRoom: (pages) => takePages(machine, GFP_HIGHUSER_MOVABLE, pages),
+      callbacks: 0,
+      unplug: () => outcome(machine.hotplug.offlinePages(DEVICE)),
+    };
+  },
+};
+
+/** A private node whose program moves pages itself. @param flags NP_OPS_*, with MIGRATION */
+export function privateNodeBackend(name: string, flags: number): DeviceBackend {
+  return {
+    name,
+    build: (size) => {
+      const lab: PrivateLab = privateLab({
+        nodes: nodesOf(size),
+        services: [{ nid: DEVICE, flags }],
+        sysctl: { ...size.sysctl },
+        plugins: [contents(size), swap()],
+      });
+      const { machine, hotplug, moving } = lab;
+      return {
+        machine,
+        ...byMovePages(machine),
+        hugePages: () => hugePagesOf(machine, GFP_PRIVATE),
+        makeRoom: (pages) => takePages(machine, GFP_HIGHUSER_MOVABLE | GFP_PRIVATE, pages),
+        callbacks: Object.keys(moving).length,
+        unplug: () => outcome(hotplug.offline_and_remove_private_memory(DEVICE)),
+      };
+    },
+  };
+}
+
+const COHERENT: DeviceBackend = {
+  name: 'device-coherent',
+  driver: 'coherent, private node',
+  build: (size) => {
+    const driver = deviceCoherent({ nid: DEVICE });
+    const plugins = [contents(size), nodePrivate(), driver, swap()];
+    const machine = createMachine(configOf(size, nodesOf(size)), plugins);
+    return {
+      machine,
+      toDevice: (task, start, pages) => {
+        driver.migrateToDevice(task.mm, start, pages);
+        machine.spend();
+      },
+      toRam: (task, start, pages) => {
+        driver.migrateToSystem(task.mm, start, pages);
+        machine.spend();
+      },
+      hugePages: () => hugePagesOf(machine, GFP_PRIVATE),
+      // The driver has no ranking of its own: it moves out what it has.
+      makeRoom: (pages) => {
+        driver.open(machine.createTask('driver').mm).driver.evict();
+        machine.spend();
+        return takePages(machine, GFP_HIGHUSER_MOVABLE | GFP_PRIVATE, pages);
+      },
+      callbacks: 3,
+      unplug: () => removed(machine),
+    };
+  },
+};
+
+function zoneDevice(name: string, type: MemoryType): DeviceBackend {
+  return {
+    name,
+    driver: 'test device, ZONE_DEVICE',
+    build: (size) => {
+      const chunkPages = type === MEMORY_DEVICE_PRIVATE ? HUGE : size.devicePages;
+      const driver = testHmm({ units: [{ type, nid: DEVICE }], chunkPages });
+      const plugins = [contents(size), driver, swap()];
+      const machine = createMachine(configOf(size, nodesOf(size)), plugins);
+      const by = (task: Task, move: (handle: ReturnType<typeof driver.open>) => void): void => {
+        machine.work.runAs(task.struct);
+        const handle = driver.open(0, task.mm);
+        move(handle);
+        handle.mirror.close();
+        machine.spend();
+      };
+      return {
+        machine,
+        toDevice: (task, start, pages) =>
+          by(task, (handle) => handle.migrateToDevice(start, start + pages)),
+        toRam: (task, start, pages) =>
+          by(task, (handle) => handle.migrateToSystem(start, start + pages)),
+        hugePages: () => {
+          const task = machine.createTask('asks');
+          const handle = driver.open(0, task.mm);
+          const taken: number[] = [];
+          for (let at = 0; at < size.devicePages / HUGE; at++) {
+            const folio = driver.device(0).alloc(handle, PMD_ORDER);
+            if (folio >= 0) taken.push(folio);
+          }
+          for (const folio of taken) {
+            machine.folios.unlock(folio);
+            machine.folios.put(folio);
+          }
+          handle.mirror.close();
+          task.exit();
+          return taken.length;
+        },
+        makeRoom: (pages) => {
+          machine.work.runAs(machine.createTask('driver').struct);
+          driver.device(0).evict();
+          machine.spend();
+          return Math.min(pages, driver.device(0).freeCount());
+        },
+        callbacks: 3,
+        unplug: () => removed(machine),
+      };
+    },
+  };
+}
+
+/** Ordinary memory, three ways on or like a private node, and ZONE_DEVICE. */
+export const BACKENDS: readonly DeviceBackend[] = [
+  ORDINARY,
+  privateNodeBackend('private node', NP_OPS_MIGRATION),
+  COHERENT,
+  zoneDevice('DEVICE_COHERENT', MEMORY_DEVICE_COHERENT),
+  zoneDevice('DEVICE_PRIVATE', MEMORY_DEVICE_PRIVATE),
+];
+
+/** A recorded run that comes with the workloads. */
+export interface Recorded {
+  readonly trace: PageTrace;
+  readonly capture: PageCapture;
+}
+
+export async function recorded(name: string): Promise<Recorded> {
+  const files = shippedTrace(name);
+  return { trace: await openTrace(files.trace), capture: await readCapture(files) };
+}
+
+/** What the pages of a recorded run hold. */
+export function pagesOf({ capture }: Recorded): PageData {
+  return capturedPages(capture, { seed: 1 });
+}
+
+/** The areas of a task, in pages. */
+export function areasOf(task: Task): readonly { readonly start: number; readonly pages: number }[] {
+  return task.mm.vmas.map(({ start, end }) => ({ start, pages: end - start }));
+}
+
+/** Pages of the task that are on the device now. */
+export function onDevice(machine: Machine, task: Task): number {
+  let found = 0;
+  const { base, spannedPages } = machine.nodes.pgdat(DEVICE);
+  machine.ptes.walk(task.mm.id, 0, Infinity, (slot) => {
+    const value = machine.ptes.value[slot] ?? 0;
+    if (machine.ptes.bits[slot] !== 0 && value >= base && value < base + spannedPages) found++;
+  });
+  return found;
+}
+
+function nodesOf({ dramPages, devicePages }: LabSize): MachineConfig['nodes'] {
+  return [
+    { id: DRAM, pages: dramPages, cpus: 1 },
+    { id: DEVICE, pages: devicePages, online: false, movable: true, lineNs: 300 },
+  ];
+}
+
+function configOf({ sysctl }: LabSize, nodes: MachineConfig['nodes']): MachineConfig {
+  return { seed: 1, nodes, sysctl: { ...sysctl } };
+}
+
+function contents({ contents: data }: LabSize): Plugin {
+  return {
+    name: 'contents',
+    register: (services) => {
+      if (data !== undefined) services.bindValue(PageData, data);
+    },
+  };
+}
+
+function swap(): Plugin {
+  return diskSwap({ pages: 16_384 });
+}
+
+function byMovePages(machine: Machine): Pick<DeviceLab, 'toDevice' | 'toRam'> {
+  const mapped = (task: Task, start: number, pages: number): number[] => {
+    const found: number[] = [];
+    machine.ptes.walk(task.mm.id, start, start + pages, (slot, vpn) => {
+      if (machine.ptes.bits[slot] !== 0) found.push(vpn);
+    });
+    return found;
+  };
+  return {
+    toDevice: (task, start, pages) => {
+      task.movePages(mapped(task, start, pages), DEVICE);
+    },
+    toRam: (task, start, pages) => {
+      task.movePages(mapped(task, start, pages), DRAM);
+    },
+  };
+}
+
+/** Takes every huge page that the buddy allocator has on the device, and gives them back. */
+function hugePagesOf(machine: Machine, gfp: number): number {
+  const taken: number[] = [];
+  const request = { gfp: gfp | HUGE_GFP, order: PMD_ORDER, nid: DEVICE, nodemask: null };
+  for (;;) {
+    const folio = machine.zoneAlloc.alloc(request);
+    if (folio < 0) break;
+    taken.push(folio);
+  }
+  for (const folio of taken) machine.folios.put(folio);
+  return taken.length;
+}
+
+/** Takes pages of the device until there are no more, with all the reclaim that this brings. */
+function takePages(machine: Machine, gfp: number, pages: number): number {
+  const held: number[] = [];
+  machine.folios.addHolder(() => held);
+  const request = { gfp: gfp | __GFP_THISNODE, order: 0, nid: DEVICE, nodemask: null };
+  while (held.length < pages) {
+    const pfn = machine.pageAlloc.alloc(request);
+    if (pfn < 0) break;
+    held.push(pfn);
+  }
+  machine.spend();
+  return held.length;
+}
+
+function removed(machine: Machine): string | number {
+  try {
+    machine.remove();
+    return 0;
+  } catch (error) {
+    if (!(error instanceof MmError)) throw error;
+    return error.message.includes('EBUSY') ? 'EBUSY' : error.code;
+  }
+}
