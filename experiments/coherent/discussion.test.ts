@@ -1,0 +1,3 @@
+import { testDiscussed } from '../discussion.ts';
+
+testDiscussed('coherent');
