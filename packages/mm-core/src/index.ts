@@ -334,6 +334,7 @@ export { POLICY_RULES, type PolicyRules } from './hooks/policy-rules.js';
 export type { SiteFact, SiteService } from './hooks/site-fact.js';
 export { SITE_FACTS, type SiteName } from './hooks/site-facts.js';
 export { type SiteCount, Sites, SitesToken } from './hooks/sites.js';
+export { SPECIAL_RULES, type SpecialRules } from './hooks/special-rules.js';
 export { ABSENT_OPS, HOOKS, type HookFact, type HookKind } from './hooks/table.js';
 export {
   createTracepoints,

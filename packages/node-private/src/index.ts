@@ -26,7 +26,7 @@ export { GfpPrivate } from './isolation/gfp-private.js';
 export { PrivateZonelist } from './isolation/private-zonelist.js';
 export { Scope } from './isolation/scope.js';
 export { ThisNode } from './isolation/thisnode.js';
-export { type Mends, policyRules } from './mends.js';
+export { type Mends, policyRules, specialRules } from './mends.js';
 export { type NamedCalls, namedCalls } from './named-calls.js';
 export {
   type FaultOnFolio,

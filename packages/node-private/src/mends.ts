@@ -1,4 +1,4 @@
-import { POLICY_RULES, type PolicyRules } from '@mm-lab/mm-core';
+import { POLICY_RULES, type PolicyRules, type SpecialRules } from '@mm-lab/mm-core';
 import type { Mending, ProfileName } from './config.js';
 
 /** Where the posted series misbehaves, each place as it is (`v4`, the default) or `mended`. */
@@ -49,6 +49,49 @@ export interface Mends {
    * hears nothing. `mended`: through `migrate_to`, as move_pages does.
    */
   readonly mbindMove?: Mending;
+  /**
+   * Do MADV_COLD and MADV_PAGEOUT spare a huge page of the node? `v4`: they do not. Patch 07 spares
+   * base pages only, so a huge page is swapped out of a node that lets nobody touch it. `mended`:
+   * they do.
+   */
+  readonly hugeAdvice?: Mending;
+  /**
+   * Does attaching a task to a cpuset that names the node move the task's memory there? `v4`: it
+   * does, through `migrate_to`, though nobody asked for the node's memory. `mended`: cpusets move
+   * memory to ordinary nodes only; if the cpuset has none, nothing moves.
+   */
+  readonly cpusetMoves?: Mending;
+  /**
+   * May ordinary memory be plugged into a registered node? `v4`: it may, and silently becomes
+   * private. `mended`: -EBUSY, only the driver that registered the node may. Simplified: memory
+   * that was plugged in before the node was registered, and is still offline, is not found.
+   */
+  readonly hotAdd?: Mending;
+  /**
+   * What if the nearest demotion target is blocked? `v4`: nothing is demoted, to no node.
+   * `mended`: the next target is tried.
+   */
+  readonly blockedTarget?: Mending;
+  /**
+   * Does reclaim for a control group see the node? `v4`: it walks the list of the CPU's node, where
+   * no private node is, so a limit below what lies there kills. `mended`: it visits private nodes
+   * with NP_OPS_RECLAIM too, after the ordinary ones.
+   */
+  readonly groupReclaim?: Mending;
+}
+
+/** What mm does beside policies. */
+export function specialRules(mends: Mends): SpecialRules {
+  return {
+    reclaimFreesHooked: mends.reclaimFrees === 'mended',
+    swapInFenced: mends.swapIn === 'mended',
+    sharedFenced: mends.sharedMaps === 'mended',
+    hugeAdviceAsks: mends.hugeAdvice === 'mended',
+    cpusetMovesOrdinary: mends.cpusetMoves === 'mended',
+    hotAddGuarded: mends.hotAdd === 'mended',
+    blockedPassedOver: mends.blockedTarget === 'mended',
+    groupReclaimVisits: mends.groupReclaim === 'mended',
+  };
 }
 
 /** The rules of policies that follow. */

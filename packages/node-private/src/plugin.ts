@@ -4,7 +4,7 @@ import { type GateName, NodePrivateConfig, type ProfileName } from './config.js'
 import { type DivergenceChoice, readDivergences } from './divergences.js';
 import { Interrupts, InterruptsToken } from './interrupts.js';
 import { GATES } from './isolation/gates.js';
-import { type Mends, policyRules } from './mends.js';
+import { type Mends, policyRules, specialRules } from './mends.js';
 import { NodePrivate, NodePrivateToken } from './node-private.js';
 import { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';
 import { ProfileToken } from './profiles/profile.js';
@@ -54,9 +54,7 @@ export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
     },
     probe(services) {
       const managed = services.get(ManagedToken);
-      managed.reclaimFreesHooked = options.reclaimFrees === 'mended';
-      managed.swapInFenced = options.swapIn === 'mended';
-      managed.sharedFenced = options.sharedMaps === 'mended';
+      managed.rules = specialRules(options);
     },
   };
 }

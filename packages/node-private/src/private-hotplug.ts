@@ -1,6 +1,6 @@
 import {
   createToken,
-  EBUSY,
+  EEXIST,
   EINVAL,
   GRANT_RECLAIM,
   inject,
@@ -45,7 +45,8 @@ export class PrivateHotplug {
    * Registers, then brings all that the node can have online as N_MEMORY_PRIVATE; unregisters again
    * if that fails.
    * @param device what backs the node, or null
-   * @returns 0 or -errno of the step that failed
+   * @returns 0; -EINVAL no np or no such node; -EBUSY ordinary memory or another driver's node;
+   *   -EEXIST memory is there already
    */
   add_private_memory_driver_managed(
     nid: number,
@@ -54,8 +55,8 @@ export class PrivateHotplug {
   ): number {
     const registered = this.register(nid, np);
     if (registered < 0) return registered;
-    if (this.nodes.pgdat(nid).managedPages() > 0) return -EBUSY;
-    const rc = this.hotplug.onlinePages(nid, device);
+    if (this.nodes.pgdat(nid).managedPages() > 0) return -EEXIST;
+    const rc = this.hotplug.onlinePages(nid, device, this.nodePrivate.ownerOfNode(nid));
     if (rc < 0) this.nodePrivate.node_private_unregister(nid);
     else this.startDaemons(nid);
     return rc;
@@ -76,17 +77,25 @@ export class PrivateHotplug {
   add_private_range(nid: number, np: NodePrivateInfo | null, range: PrivateRange): number {
     const registered = this.register(nid, np);
     if (registered < 0) return registered;
-    const rc = this.blocks.add(nid, range);
+    const rc = this.blocks.add(nid, range, this.nodePrivate.ownerOfNode(nid));
     if (rc < 0) {
       this.nodePrivate.node_private_unregister(nid);
       return rc;
     }
     if (range.onlineType === 'offline') return 0;
-    for (const block of this.blocks.within(nid, range)) {
-      this.blocks.setState(block, range.onlineType);
-    }
+    this.online(nid, range);
     this.startDaemons(nid);
     return 0;
+  }
+
+  /**
+   * Block by block until one will not (walk_memory_blocks in add_memory_resource, which does not
+   * look at the answer): the memory is plugged in then, and the rest of it offline.
+   */
+  private online(nid: number, range: PrivateRange): void {
+    for (const block of this.blocks.within(nid, range)) {
+      if (this.blocks.setState(block, range.onlineType) < 0) return;
+    }
   }
 
   /**

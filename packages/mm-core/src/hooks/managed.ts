@@ -7,6 +7,7 @@ import { MmError } from './errors.js';
 import {
   GRANT_LONGTERM_PIN,
   GRANT_LRU,
+  GRANT_MADVISE,
   GRANT_MEMPOLICY,
   GRANT_MIGRATION,
   GRANT_NUMA_BALANCING,
@@ -19,6 +20,7 @@ import {
 import { type Isolation, IsolationToken } from './isolation.js';
 import { Owner, type OwnerKind } from './owner.js';
 import { type Sites, SitesToken } from './sites.js';
+import { SPECIAL_RULES, type SpecialRules } from './special-rules.js';
 import type { VmFault } from './vm-fault.js';
 
 /** The owner column of the folio table: one byte per page, 0 for ordinary memory. */
@@ -35,12 +37,8 @@ export const OwnerColumn = createToken<OwnerColumn>('OwnerColumn');
  */
 @injectable()
 export class Managed {
-  /** Mends RFC v4: frees made by reclaim reach `free_folio` too. */
-  reclaimFreesHooked = false;
-  /** Mends RFC v4: a swap-in from the swap cache heeds NP_OPS_PROTECT_WRITE too. */
-  swapInFenced = false;
-  /** Mends RFC v4: whoever maps shared memory heeds NP_OPS_PROTECT_WRITE too. */
-  sharedFenced = false;
+  /** Set once, before the machine runs: where RFC v4 is mended. */
+  rules: SpecialRules = SPECIAL_RULES;
   private readonly owners: Owner[] = [];
   private readonly ownerOfNode: (Owner | null)[] = new Array<Owner | null>(MAX_NUMNODES).fill(null);
 
@@ -132,7 +130,7 @@ export class Managed {
    * `swapInFenced` says otherwise.
    */
   folio_managed_swap_in_wrprotect(site: number, pfn: number): boolean {
-    return this.swapInFenced && this.folio_managed_wrprotect(site, pfn);
+    return this.rules.swapInFenced && this.folio_managed_wrprotect(site, pfn);
   }
 
   /**
@@ -141,7 +139,7 @@ export class Managed {
    * there and maps it writable, unless `sharedFenced` says otherwise.
    */
   folio_managed_shared_wrprotect(site: number, pfn: number): boolean {
-    return this.sharedFenced && this.folio_managed_wrprotect(site, pfn);
+    return this.rules.sharedFenced && this.folio_managed_wrprotect(site, pfn);
   }
 
   /** May the folio be on an LRU list? Not if its page map says so (folio_is_zone_device). */
@@ -161,6 +159,14 @@ export class Managed {
   /** Does NUMA balancing look at the folio (patch 18)? */
   folio_managed_allows_numa(site: number, pfn: number): boolean {
     return this.folio_managed_allows(site, pfn, GRANT_NUMA_BALANCING);
+  }
+
+  /**
+   * Do MADV_COLD and MADV_PAGEOUT leave a huge page as it is? The posted series asks about base
+   * pages only (patch 07), unless `hugeAdviceAsks` says otherwise.
+   */
+  folio_managed_refuses_huge_advice(site: number, folio: number): boolean {
+    return this.rules.hugeAdviceAsks && !this.folio_managed_allows(site, folio, GRANT_MADVISE);
   }
 
   // Questions about nodes
@@ -242,6 +248,29 @@ export class Managed {
     return this.askNode(site, nid)?.migrationBlocked ?? false;
   }
 
+  /** Nodes that a cpuset's change moves memory to: all of them, or the ordinary ones. */
+  cpuset_targets(site: number, nodes: ReadonlySet<number>): ReadonlySet<number> {
+    if (!this.rules.cpusetMovesOrdinary) return nodes;
+    return new Set([...nodes].filter((nid) => !this.node_is_private(site, nid)));
+  }
+
+  /** May memory of this owner (null: ordinary) be plugged into the node? */
+  node_takes_memory_of(site: number, nid: number, adder: Owner | null): boolean {
+    return !this.rules.hotAddGuarded || this.askNode(site, nid) === adder;
+  }
+
+  /** Demotion targets without those that are blocked, if they are passed over. */
+  demotion_targets(site: number, nodes: ReadonlySet<number>): ReadonlySet<number> {
+    if (!this.rules.blockedPassedOver) return nodes;
+    return new Set([...nodes].filter((nid) => !this.node_private_migration_blocked(site, nid)));
+  }
+
+  /** Nodes that reclaim for a group visits beside those of the zonelist. */
+  nodes_for_group_reclaim(site: number, apart: readonly number[]): readonly number[] {
+    if (!this.rules.groupReclaimVisits) return [];
+    return apart.filter((nid) => this.zone_reclaim_allowed(site, nid));
+  }
+
   /** Private zones by flag, others yes (patch 16; the cpuset part is the caller's). */
   zone_reclaim_allowed(site: number, nid: number): boolean {
     return this.node_allows(site, nid, GRANT_RECLAIM);
@@ -264,7 +293,7 @@ export class Managed {
    * there, so owners do not see these frees unless `reclaimFreesHooked` says otherwise.
    */
   folio_managed_on_reclaim_free(site: number, folio: number): boolean {
-    return this.reclaimFreesHooked && this.folio_managed_on_free(site, folio);
+    return this.rules.reclaimFreesHooked && this.folio_managed_on_free(site, folio);
   }
 
   /** Tells the owner of a split: `fresh` is a new folio, or -1 for the original (patch 11). */

@@ -14,6 +14,12 @@ export const POLICY_SITES = {
     'kernel/cgroup/cpuset.c:cpuset_handle_hotplug',
     'node_state(N_MEMORY_PRIVATE)',
   ),
+  'cpuset.cpuset_migrate_mm': site(
+    'cpuset',
+    0,
+    'kernel/cgroup/cpuset.c:cpuset_migrate_mm',
+    'cpuset_targets',
+  ),
   'node.has_memory': site('mempolicy', 13, 'drivers/base/node.c:has_memory', 'NP_OPS_MEMPOLICY'),
   'mempolicy.mpol_set_nodemask': site(
     'mempolicy',

@@ -151,6 +151,12 @@ export const SITE_FACTS = {
     'mm/memory-tiers.c:set_node_memory_tier',
     'node_state(N_MEMORY_PRIVATE)',
   ),
+  'vmscan.next_demotion_node': site(
+    'demotion',
+    0,
+    'mm/memory-tiers.c:next_demotion_node',
+    'node_private_migration_blocked',
+  ),
   'vmscan.can_demote': site(
     'demotion',
     14,
@@ -227,6 +233,12 @@ export const SITE_FACTS = {
     'folio_managed_shared_wrprotect',
   ),
   'vmscan.shrink_zones': site('reclaim', 16, 'mm/vmscan.c:shrink_zones', 'zone_reclaim_allowed'),
+  'vmscan.try_to_free_mem_cgroup_pages': site(
+    'reclaim',
+    0,
+    'mm/vmscan.c:try_to_free_mem_cgroup_pages',
+    'nodes_for_group_reclaim',
+  ),
   'vmscan.wakeup_kswapd': site('reclaim', 16, 'mm/vmscan.c:wakeup_kswapd', 'zone_reclaim_allowed'),
   'vmscan.balance_pgdat': site(
     'reclaim',
@@ -303,6 +315,12 @@ export const SITE_FACTS = {
     'mm/compaction.c:compaction_zonelist_suitable',
     'NP_OPS_COMPACTION',
   ),
+  'memory_hotplug.add_memory_resource': site(
+    'hotplug',
+    0,
+    'mm/memory_hotplug.c:add_memory_resource',
+    'node_takes_memory_of',
+  ),
   'memory_hotplug.online_pages': site(
     'hotplug',
     22,
@@ -332,6 +350,12 @@ export const SITE_FACTS = {
     7,
     'mm/madvise.c:madvise_free_pte_range',
     'folio_is_private_managed',
+  ),
+  'madvise.madvise_cold_or_pageout_pmd': site(
+    'skip sites',
+    0,
+    'mm/madvise.c:madvise_cold_or_pageout_pte_range (huge entry)',
+    'folio_managed_refuses_huge_advice',
   ),
   'madvise.madvise_cold_or_pageout_pte_range': site(
     'skip sites',

@@ -45,6 +45,7 @@ export class Cpusets implements CgroupSubsystem {
   readonly name = 'cpuset';
   private readonly memsSite = Sites.index('cpuset.guarantee_online_mems');
   private readonly hotplugSite = Sites.index('cpuset.cpuset_handle_hotplug');
+  private readonly migrateSite = Sites.index('cpuset.cpuset_migrate_mm');
   private readonly byGroup = new Map<Cgroup, Cpuset>();
 
   constructor(
@@ -189,9 +190,11 @@ export class Cpusets implements CgroupSubsystem {
   /** A kernel thread moves the memory, so that no cpuset confines it (cpuset_migrate_mm). */
   private migrateMm(mm: MmStruct, from: Nodemask, to: Nodemask): void {
     if (nodesEqual(from, to)) return;
+    const targets = this.managed.cpuset_targets(this.migrateSite, to);
+    if (targets.size === 0) return;
     const { current } = this.work;
     this.work.current = null;
-    this.migrateNodes.migrate(mm, { from, to, flags: MPOL_MF_MOVE_ALL });
+    this.migrateNodes.migrate(mm, { from, to: targets, flags: MPOL_MF_MOVE_ALL });
     this.work.current = current;
   }
 

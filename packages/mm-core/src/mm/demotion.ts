@@ -23,6 +23,7 @@ import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
 /** Demotion instead of reclaim (mm/vmscan.c:can_demote, demote_folio_list; RFC v4 patch 14). */
 @injectable()
 export class Demotion {
+  private readonly nextSite = Sites.index('vmscan.next_demotion_node');
   private readonly canSite = Sites.index('vmscan.can_demote');
   private readonly listSite = Sites.index('vmscan.demote_folio_list');
 
@@ -78,7 +79,8 @@ export class Demotion {
 
   /** Lower nodes that the group's cpuset allows (mem_cgroup_node_filter_allowed). */
   private allowedFor(nid: number, memcg: MemCgroup | null): ReadonlySet<number> {
-    const lower = this.tiers.lowerTierMask(nid);
+    const all = this.tiers.lowerTierMask(nid);
+    const lower = this.managed.demotion_targets(this.nextSite, all);
     if (memcg === null || memcg.parent === null) return lower;
     const mems = this.cgroups.memsOf(memcg.group);
     return mems === null ? lower : new Set([...lower].filter((other) => mems.has(other)));

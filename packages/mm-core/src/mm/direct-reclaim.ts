@@ -1,3 +1,4 @@
+import { N_MEMORY_PRIVATE } from '../abi/node-states.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
@@ -30,6 +31,7 @@ export interface MemcgReclaim {
 /** Reclaim by the one who needs the pages (mm/vmscan.c:do_try_to_free_pages). */
 @injectable()
 export class DirectReclaim {
+  private readonly groupSite = Sites.index('vmscan.try_to_free_mem_cgroup_pages');
   private readonly shrinkSite = Sites.index('vmscan.shrink_zones');
 
   constructor(
@@ -68,8 +70,16 @@ export class DirectReclaim {
       targetMemcg: memcg,
       swappiness: options.swappiness,
     });
-    this.run(this.nodes.pgdat(this.work.cpuNid).fallback, sc, () => undefined);
+    const { fallback } = this.nodes.pgdat(this.work.cpuNid);
+    this.run([...fallback, ...this.zonesApart()], sc, () => undefined);
     return sc.nrReclaimed;
+  }
+
+  /** What no ordinary zonelist has, where reclaim for groups is to go there. */
+  private zonesApart(): readonly Zone[] {
+    const apart = this.nodes.inState(N_MEMORY_PRIVATE);
+    const visited = this.managed.nodes_for_group_reclaim(this.groupSite, apart);
+    return visited.flatMap((nid) => this.nodes.pgdat(nid).zones);
   }
 
   /** Priorities 12 to 0; again with what the passes skipped, as long as nothing was found. */

@@ -19,6 +19,7 @@ import { type Work, WorkToken } from './work.js';
 /** MADV_COLD and MADV_PAGEOUT (mm/madvise.c:madvise_cold_or_pageout_pte_range). */
 @injectable()
 export class MadviseCold {
+  private readonly hugeSite = Sites.index('madvise.madvise_cold_or_pageout_pmd');
   private readonly site = Sites.index('madvise.madvise_cold_or_pageout_pte_range');
 
   constructor(
@@ -64,9 +65,11 @@ export class MadviseCold {
     }
   }
 
-  /** RFC v4 patch 07 leaves the branch of huge entries out: there nobody is asked. */
+  /** RFC v4 patch 07 leaves the branch of huge entries out: there nobody is asked by default. */
   private allows(slot: number, folio: number): boolean {
-    if (this.ptes.isHuge(slot)) return true;
+    if (this.ptes.isHuge(slot)) {
+      return !this.managed.folio_managed_refuses_huge_advice(this.hugeSite, folio);
+    }
     return this.managed.folio_managed_allows(this.site, folio, GRANT_MADVISE);
   }
 

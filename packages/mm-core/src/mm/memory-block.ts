@@ -4,6 +4,7 @@ import { PG_hwpoison, PG_lru, PG_tail } from '../abi/page-flags.js';
 import { ZONE_MOVABLE, ZONE_NORMAL } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
+import type { Owner } from '../hooks/owner.js';
 import { addFreeRange } from '../mem/buddy.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
@@ -91,9 +92,12 @@ export class MemoryBlocks {
   /**
    * Plugs a range into a node as offline blocks; the node is online from now on
    * (add_memory_resource).
-   * @returns 0; -EINVAL for a part of a block; -EEXIST if there is memory already
+   * @param adder whose memory it is; null: ordinary
+   * @returns 0; -EINVAL for a part of a block; -EEXIST if there is memory already; -EBUSY if the
+   *   node is another's and that is heeded (`SpecialRules.hotAddGuarded`)
    */
-  add(nid: number, { base, pages }: PfnRange): number {
+  add(nid: number, { base, pages }: PfnRange, adder: Owner | null = null): number {
+    if (!this.hotplug.takesMemoryOf(nid, adder)) return -EBUSY;
     const known = this.of(nid);
     const whole = base % MEMORY_BLOCK_PAGES === 0 && pages % MEMORY_BLOCK_PAGES === 0;
     if (!whole || pages === 0) return -EINVAL;

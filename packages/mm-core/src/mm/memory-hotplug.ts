@@ -3,6 +3,7 @@ import { N_MEMORY, N_MEMORY_PRIVATE, N_ONLINE } from '../abi/node-states.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import type { MemoryDevice } from '../hooks/memory-device.js';
+import type { Owner } from '../hooks/owner.js';
 import { Sites } from '../hooks/sites.js';
 import { addFreeRange, removeAllFree } from '../mem/buddy.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -33,6 +34,7 @@ export type NodeListener = (nid: number, present: boolean) => void;
 @injectable()
 export class MemoryHotplug {
   private readonly onlineSite = Sites.index('memory_hotplug.online_pages');
+  private readonly addSite = Sites.index('memory_hotplug.add_memory_resource');
   private readonly offlineSite = Sites.index('memory_hotplug.offline_pages');
   private readonly listeners: NodeListener[] = [];
 
@@ -56,11 +58,14 @@ export class MemoryHotplug {
    * N_MEMORY with kswapd otherwise.
    * @param device what backs the range, or null for plain memory; if it refuses to, it throws and
    *   the node is as it was
-   * @returns 0, -EINVAL for an unknown node, -EBUSY if it has memory already, -EEXIST if a page map
+   * @param adder whose memory it is; null: ordinary
+   * @returns 0, -EINVAL for an unknown node, -EBUSY if it has memory already, or is another's and
+   *   that is heeded (`SpecialRules.hotAddGuarded`), -EEXIST if a page map
    *   has its range (register_memory_resource)
    */
-  onlinePages(nid: number, device: MemoryDevice | null): number {
+  onlinePages(nid: number, device: MemoryDevice | null, adder: Owner | null = null): number {
     if (!this.nodes.exists(nid)) return -EINVAL;
+    if (!this.takesMemoryOf(nid, adder)) return -EBUSY;
     const pgdat = this.nodes.pgdat(nid);
     if (pgdat.managedPages() > 0) return -EBUSY;
     if (!this.managed.range_may_be_onlined(this.onlineSite, nid, pgdat.base)) return -EEXIST;
@@ -76,6 +81,11 @@ export class MemoryHotplug {
     if (!isPrivate) this.startDaemons(nid);
     if (!isPrivate) this.tell(nid, true);
     return 0;
+  }
+
+  /** May memory of this owner (null: ordinary) be plugged into the node? */
+  takesMemoryOf(nid: number, adder: Owner | null): boolean {
+    return this.managed.node_takes_memory_of(this.addSite, nid, adder);
   }
 
   /** Is what comes online on the node set apart (pgdat->private)? */

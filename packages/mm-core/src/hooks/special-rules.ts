@@ -1,0 +1,34 @@
+/**
+ * What mm does with memory set apart where RFC v4 leaves a hole or does harm. Each is off by
+ * default: the posted code. What each mends is told where a plugin offers it.
+ */
+export interface SpecialRules {
+  /** Frees made by reclaim reach `free_folio` too. */
+  readonly reclaimFreesHooked: boolean;
+  /** A swap-in from the swap cache heeds write protection too. */
+  readonly swapInFenced: boolean;
+  /** Whoever maps shared memory heeds write protection too. */
+  readonly sharedFenced: boolean;
+  /** MADV_COLD and MADV_PAGEOUT ask the owner of a huge page too. */
+  readonly hugeAdviceAsks: boolean;
+  /** Cpusets move memory to ordinary nodes only. */
+  readonly cpusetMovesOrdinary: boolean;
+  /** Only the driver that registered a node plugs memory into it. */
+  readonly hotAddGuarded: boolean;
+  /** Demotion passes over a node that is blocked, and goes on to the next. */
+  readonly blockedPassedOver: boolean;
+  /** Reclaim for a group visits the nodes set apart that allow reclaim. */
+  readonly groupReclaimVisits: boolean;
+}
+
+/** What the posted code of RFC v4 does. */
+export const SPECIAL_RULES: SpecialRules = {
+  reclaimFreesHooked: false,
+  swapInFenced: false,
+  sharedFenced: false,
+  hugeAdviceAsks: false,
+  cpusetMovesOrdinary: false,
+  hotAddGuarded: false,
+  blockedPassedOver: false,
+  groupReclaimVisits: false,
+};
