@@ -3,6 +3,7 @@
  * by CRAM or by nobody, and programs whose pages have sizes that are given or recorded.
  */
 import {
+  type CompressionOptions,
   type CxlCompressOptions,
   cxlCompressDevice,
   cxlCompression,
@@ -56,6 +57,11 @@ export interface CramLabOptions {
   /** Bytes that it has. Default: as many as it promises, so that nothing can overflow. */
   readonly capacityBytes?: number;
   readonly device?: Partial<CxlCompressOptions>;
+  /**
+   * Options of its driver. Default: CRAM zeroes what is freed at once, because the flush pipeline
+   * is a question of its own (row 29).
+   */
+  readonly driver?: Partial<CompressionOptions>;
   /** Who looks after the device's node. Default 'cram'. */
   readonly guard?: 'cram' | 'nobody';
   /** Options of `nodePrivate()`; default `MENDED`. */
@@ -128,11 +134,10 @@ export function cramLab(options: CramLabOptions = {}): CramLab {
 
 function guardsOf(guard: 'cram' | 'nobody', options: CramLabOptions): readonly Plugin[] {
   if (guard === 'nobody') return [cxlSysram({ nid: DEVICE })];
-  return [
-    nodePrivate(options.nodePrivate ?? MENDED),
-    cram(options.cram),
-    cxlCompression({ nid: DEVICE }),
-  ];
+  const { nodePrivate: rules = MENDED, driver } = options;
+  const scrubAtOnce = { flush: 'none', teardown: 'evacuate-first' } as const;
+  const compression = cxlCompression({ nid: DEVICE, ...scrubAtOnce, ...driver });
+  return [nodePrivate(rules), cram(options.cram), compression];
 }
 
 function swapOf({ kind, pages }: { kind: 'disk' | 'zram'; pages: number }): Plugin {

@@ -60,7 +60,7 @@ export const DRIVERS = {
         sharedMaps: 'mended',
       }),
       cram(),
-      cxlCompression({ nid: 1 }),
+      cxlCompression({ nid: 1, teardown: 'evacuate-first' }),
     ],
     sysctl: { demotion_enabled: true },
     mayHang: true,

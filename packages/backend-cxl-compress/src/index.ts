@@ -20,5 +20,8 @@ export {
   type InterruptCounts,
   LOW_THRESHOLD_VECTOR,
 } from './device/threshold-interrupts.js';
-export { cxlCompression } from './driver/compression.js';
-export { cxlSysram, type DriverOptions } from './driver/sysram.js';
+export { CxlCompression, CxlCompressionToken, cxlCompression } from './driver/compression.js';
+export type { CompressionOptions, CompressionSettings } from './driver/compression-options.js';
+export type { DriverOptions } from './driver/driver-options.js';
+export { FlushBitmap } from './driver/flush-bitmap.js';
+export { cxlSysram } from './driver/sysram.js';

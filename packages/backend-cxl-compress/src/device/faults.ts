@@ -23,6 +23,8 @@ export interface MailboxFaults {
    * command up, and the device does it all the same.
    */
   readonly slowNs?: number;
+  /** Simulated time before which no command is slow, in ns. Default 0. */
+  readonly slowFromNs?: number;
   /** Share of commands that the device answers with an error, 0..1. Default 0. */
   readonly failProbability?: number;
   /** Simulated time from which on no command is answered or done, in ns. Default Infinity. */
@@ -82,12 +84,14 @@ function mailboxFaultsOf(check: OptionCheck, faults: MailboxFaults): Required<Ma
   const filled = {
     slowProbability: faults.slowProbability ?? 0,
     slowNs: faults.slowNs ?? 0,
+    slowFromNs: faults.slowFromNs ?? 0,
     failProbability: faults.failProbability ?? 0,
     deadFromNs: faults.deadFromNs ?? Infinity,
     seed: faults.seed ?? 1,
   };
   check.share('mailboxFaults.slowProbability', filled.slowProbability);
   check.number('mailboxFaults.slowNs', filled.slowNs, [0, Number.MAX_VALUE]);
+  check.number('mailboxFaults.slowFromNs', filled.slowFromNs, [0, Number.MAX_VALUE]);
   check.share('mailboxFaults.failProbability', filled.failProbability);
   check.numberOrInfinity('mailboxFaults.deadFromNs', filled.deadFromNs, [0, Number.MAX_VALUE]);
   check.integer('mailboxFaults.seed', filled.seed, SEEDS);

@@ -110,9 +110,10 @@ export class Mailbox {
       this.clock.after(timeoutNs, () => done(-ETIMEDOUT));
       return;
     }
-    const { failProbability, slowProbability, slowNs } = this.faults;
+    const { failProbability, slowProbability, slowNs, slowFromNs } = this.faults;
     const isBroken = this.chance.chance(failProbability);
-    const takesNs = commandNs + (this.chance.chance(slowProbability) ? slowNs : 0);
+    const isSlow = this.chance.chance(slowProbability) && this.clock.now >= slowFromNs;
+    const takesNs = commandNs + (isSlow ? slowNs : 0);
     const atOnce = this.refuses(command, this.clock.now + waitNs) || isBroken;
     this.doorbellUntilNs = this.clock.now + waitNs + takesNs;
     if (takesNs > timeoutNs) {

@@ -39,7 +39,7 @@ function onCram(faults: InterruptFaults = {}): readonly Plugin[] {
     device(faults),
     nodePrivate({ swapIn: 'mended', sharedMaps: 'mended' }),
     cram(),
-    cxlCompression({ nid: 1 }),
+    cxlCompression({ nid: 1, teardown: 'evacuate-first' }),
   ];
 }
 

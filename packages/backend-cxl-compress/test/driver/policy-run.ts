@@ -63,7 +63,7 @@ export function runUnder(run: PolicyRun): Machine {
         highFraction: 0.5,
         ...device,
       }),
-      cxlCompression({ nid: DEVICE }),
+      cxlCompression({ nid: DEVICE, flush: 'none', teardown: 'evacuate-first' }),
       diskSwap({ pages: swapPages }),
     ],
   );

@@ -211,7 +211,7 @@ export type CountName = NamesOf<'count'>;
 /**
  * Rows that no path charges yet, so that changing one changes nothing: a node says how far it is
  * (`remoteLine`, `cxlLine`), writeback is not waited for, an allocation is part of a whole fault,
- * large folios move page by page, and there is no NUMA balancing or flush thread.
+ * large folios move page by page, and there is no NUMA balancing.
  */
 export const RESERVED_COSTS: readonly CostName[] = [
   'remoteLine',
@@ -220,9 +220,6 @@ export const RESERVED_COSTS: readonly CostName[] = [
   'migrateHugePage',
   'diskWrite',
   'alloc',
-  'flushPeriod',
-  'flushPoll',
-  'flushPolls',
 ];
 
 /** Every name, in the order of the table. */

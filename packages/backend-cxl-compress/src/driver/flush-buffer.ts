@@ -1,0 +1,45 @@
+import { assert } from '@mm-lab/mm-core';
+import type { DpaRange } from '../device/media-operation.js';
+
+/**
+ * A command in the making and the folios that it scrubs, side by side (RFC v4 patch 27). A buffer
+ * belongs to its CPU while it is filled and to whoever sends it afterwards.
+ */
+export class FlushBuffer {
+  readonly folios: number[] = [];
+  readonly ranges: DpaRange[] = [];
+
+  /** @param rangesMax at least 1 */
+  constructor(private readonly rangesMax: number) {}
+
+  isFull(): boolean {
+    return this.folios.length >= this.rangesMax;
+  }
+
+  isEmpty(): boolean {
+    return this.folios.length === 0;
+  }
+
+  add(folio: number, range: DpaRange): void {
+    assert(!this.isFull(), 'a range needs room in the buffer');
+    this.folios.push(folio);
+    this.ranges.push(range);
+  }
+
+  clear(): void {
+    this.folios.length = 0;
+    this.ranges.length = 0;
+  }
+}
+
+/** What one CPU has. */
+export interface CpuBuffers {
+  /** Filled by frees on this CPU. */
+  active: FlushBuffer;
+  /** Takes the place of a full one; null while that is being sent. */
+  overflowSpare: FlushBuffer | null;
+  /** Takes the place of the one that the flush thread sends; null meanwhile. */
+  threadSpare: FlushBuffer | null;
+  /** The overflow work is queued or runs. */
+  overflowQueued: boolean;
+}
