@@ -26,13 +26,14 @@ interface CompareCommandOptions {
 const EXAMPLES = `
 Sizes are written 12M, 1.5G, 512K or 3000pages. Unless you say otherwise, DRAM
 holds two thirds of the trace's pages, and the device addresses as many pages as the trace has, on a
-medium for a fifth of them.
+medium for a fifth of them. zswap compresses in up to a fifth of DRAM before it writes to
+the disk, zswap-shrinker in as much as reclaim lets it, zram in all of it.
 
 Examples:
   mm-lab compare
   mm-lab compare --trace sort-text --dram 16M --device 32M --physical 8M
   mm-lab compare --trace app.trace.csv.gz --pages app.core.gz --sizes app.sizes.csv.gz
-  mm-lab compare --backends all-dram,zram,disk --rows 50000 --json`;
+  mm-lab compare --backends cram,zswap,zram,disk --rows 50000 --json`;
 
 export function addCompareCommand(program: Command, setExitCode: (code: number) => void): void {
   program

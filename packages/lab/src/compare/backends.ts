@@ -20,6 +20,8 @@ const DEVICE_NID = 1;
 const DEVICE_NAME = 'cxl0';
 /** Pages of DRAM that keep a machine in which everything fits above its watermarks. */
 const HEADROOM_PAGES = 2048;
+/** A pool that nothing but the shrinker keeps small. */
+const SHRUNK_ZSWAP = { enabled: true, shrinker_enabled: true, max_pool_percent: 100 };
 /** What the machines cost. */
 const { ns } = new TableCostModel();
 
@@ -52,6 +54,10 @@ function lastResort({ workloadPages }: CompareSizes): Plugin {
   return diskSwap({ pages: workloadPages });
 }
 
+function lastResortOnly(sizes: CompareSizes): readonly Plugin[] {
+  return [lastResort(sizes)];
+}
+
 function roomy({ workloadPages }: CompareSizes): MachineChange {
   return dramOnly(workloadPages + HEADROOM_PAGES);
 }
@@ -81,10 +87,25 @@ export const BACKENDS = {
     machine: ({ dramPages }) => dramOnly(dramPages),
     plugins: ({ workloadPages }) => [zramSwap({ pages: workloadPages, codec: 'lz4' })],
   },
+  'zram-zstd': {
+    title: 'The same with a codec that is slower and packs tighter',
+    machine: ({ dramPages }) => dramOnly(dramPages),
+    plugins: ({ workloadPages }) => [zramSwap({ pages: workloadPages, codec: 'zstd-3' })],
+  },
+  zswap: {
+    title: 'DRAM, compressed pages in up to a fifth of it, disk swap behind them',
+    machine: ({ dramPages }) => ({ ...dramOnly(dramPages), zswap: { enabled: true } }),
+    plugins: lastResortOnly,
+  },
+  'zswap-shrinker': {
+    title: 'The same, any share of DRAM, and reclaim may write its old pages to the disk',
+    machine: ({ dramPages }) => ({ ...dramOnly(dramPages), zswap: SHRUNK_ZSWAP }),
+    plugins: lastResortOnly,
+  },
   disk: {
     title: 'DRAM, and swap on an NVMe disk',
     machine: ({ dramPages }) => dramOnly(dramPages),
-    plugins: ({ workloadPages }) => [diskSwap({ pages: workloadPages })],
+    plugins: lastResortOnly,
   },
   unguarded: {
     title: 'The device as ordinary memory, disk swap behind it',
