@@ -2,6 +2,9 @@
 
 const { format, options, plane } = globalThis.mmLab;
 
+/** Longer lines are drawn without a mark at each point: the marks would hide the line. */
+const POINTS_MARKED = 40;
+
 function tableOf({ columns, rows }) {
   const table = document.createElement('table');
   const head = table.createTHead().insertRow();
@@ -18,7 +21,7 @@ function tableOf({ columns, rows }) {
     for (const value of values) {
       const cell = row.insertCell();
       if (typeof value === 'number') cell.className = 'number';
-      cell.textContent = typeof value === 'number' ? format.plain(value) : value;
+      cell.textContent = typeof value === 'number' ? format.cell(value) : value;
     }
   }
   return table;
@@ -31,7 +34,7 @@ function optionOf(theme, figure, variants, size) {
   return {
     ...options.base(theme),
     legend: { top: 0, left: 0, textStyle: { color: theme.soft }, icon: 'roundRect' },
-    grid: { left: 8, right: 24, top: 40, bottom: 28, containLabel: true },
+    grid: { left: 8, right: 24, top: chart.yTitle ? 60 : 40, bottom: 28, containLabel: true },
     xAxis: options.axis(theme, {
       type: chart.xLog ? 'log' : 'value',
       name: chart.xTitle ?? chart.x,
@@ -65,6 +68,7 @@ function seriesOf(theme, { name, index, variants, columns, rows, x }) {
     color: style.color,
     lineStyle: { width: 2, type: style.dash },
     symbolSize: 5,
+    showSymbol: rows.length <= POINTS_MARKED,
     data: rows.map((row) => [row[x], row[y]]),
   };
 }

@@ -15,6 +15,8 @@ const bytes = (value) => scaled(value, [' B', ' KiB', ' MiB', ' GiB', ' TiB'], 1
 const ns = (value) => scaled(value, [' ns', ' µs', ' ms', ' s'], 1000);
 const pages = (value) => bytes(value * 4096);
 const plain = (value) => String(Number(value.toPrecision(3)));
+/** A cell of a table: whole numbers in full, as the terminal and `results.json` have them. */
+const cell = (value) => (Number.isInteger(value) ? String(value) : plain(value));
 const percent = (share) => `${plain(share * 100)} %`;
 
 /** Tail shares are small: 1 in so many. */
@@ -22,4 +24,4 @@ function share(value) {
   return value >= 0.01 ? percent(value) : `1 in ${count(1 / value)}`;
 }
 
-globalThis.mmLab = { format: { count, bytes, ns, pages, plain, percent, share } };
+globalThis.mmLab = { format: { cell, count, bytes, ns, pages, plain, percent, share } };
