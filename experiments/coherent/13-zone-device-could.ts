@@ -6,10 +6,11 @@
 import { fileURLToPath } from 'node:url';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { replay } from '@mm-lab/mm-core';
+import { NP_OPS_MIGRATION } from '@mm-lab/node-private';
 import { burdenOf } from '../../scripts/burden/count.ts';
 import { DRIVERS } from '../../scripts/burden/groups.ts';
 import { areasOf, BACKENDS, type DeviceBackend, onDevice, type Recorded, recorded } from './kit.ts';
-import { runServices, servicesHad } from './services/page.ts';
+import { SERVICE_COUNT, servicesOf } from './services/page.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const OFFLOADS = 8;
@@ -70,15 +71,13 @@ function driverFunctions({ driver }: DeviceBackend): number | string {
 
 async function probe(): Promise<Figures> {
   const program = await recorded('matmul-c');
-  const rows = runServices();
-  const { had, of } = servicesHad(rows);
-  const [priv = 0, coherent = 0, , node = 0] = had;
+  const onNode = servicesOf('N_MEMORY_PRIVATE', { flags: NP_OPS_MIGRATION });
   const services: Readonly<Record<string, number>> = {
-    N_MEMORY: of,
-    'private node': node,
-    'device-coherent': node,
-    DEVICE_COHERENT: coherent,
-    DEVICE_PRIVATE: priv,
+    N_MEMORY: SERVICE_COUNT,
+    'private node': onNode,
+    'device-coherent': onNode,
+    DEVICE_COHERENT: servicesOf('DEVICE_COHERENT'),
+    DEVICE_PRIVATE: servicesOf('DEVICE_PRIVATE'),
   };
   const found = BACKENDS.map((backend) => run(backend, program, services[backend.name] ?? 0));
   const values: Record<string, number> = {};
@@ -107,7 +106,7 @@ async function probe(): Promise<Figures> {
           'hook calls',
           'callbacks',
           'driver functions',
-          `services of ${of}`,
+          `services of ${SERVICE_COUNT}`,
         ],
         rows: found.map(({ name, cells }) => [name, ...cells]),
       },

@@ -218,9 +218,11 @@ export interface Recorded {
   readonly capture: PageCapture;
 }
 
-export async function recorded(name: string): Promise<Recorded> {
+/** @param limitRows rows to read; default all */
+export async function recorded(name: string, limitRows = Infinity): Promise<Recorded> {
   const files = shippedTrace(name);
-  return { trace: await openTrace(files.trace), capture: await readCapture(files) };
+  const limit = Number.isFinite(limitRows) ? { limitRows } : {};
+  return { trace: await openTrace(files.trace, limit), capture: await readCapture(files) };
 }
 
 /** What the pages of a recorded run hold. */
@@ -244,18 +246,19 @@ export function onDevice(machine: Machine, task: Task): number {
   return found;
 }
 
-function nodesOf({ dramPages, devicePages }: LabSize): MachineConfig['nodes'] {
+/** DRAM with a CPU, and the device's node, not online. */
+export function nodesOf({ dramPages, devicePages }: LabSize): MachineConfig['nodes'] {
   return [
     { id: DRAM, pages: dramPages, cpus: 1 },
     { id: DEVICE, pages: devicePages, online: false, movable: true, lineNs: 300 },
   ];
 }
 
-function configOf({ sysctl }: LabSize, nodes: MachineConfig['nodes']): MachineConfig {
+export function configOf({ sysctl }: LabSize, nodes: MachineConfig['nodes']): MachineConfig {
   return { seed: 1, nodes, sysctl: { ...sysctl } };
 }
 
-function contents({ contents: data }: LabSize): Plugin {
+export function contents({ contents: data }: LabSize): Plugin {
   return {
     name: 'contents',
     register: (services) => {
@@ -264,11 +267,11 @@ function contents({ contents: data }: LabSize): Plugin {
   };
 }
 
-function swap(): Plugin {
+export function swap(): Plugin {
   return diskSwap({ pages: 16_384 });
 }
 
-function byMovePages(machine: Machine): Pick<DeviceLab, 'toDevice' | 'toRam'> {
+export function byMovePages(machine: Machine): Pick<DeviceLab, 'toDevice' | 'toRam'> {
   const mapped = (task: Task, start: number, pages: number): number[] => {
     const found: number[] = [];
     machine.ptes.walk(task.mm.id, start, start + pages, (slot, vpn) => {
@@ -287,11 +290,13 @@ function byMovePages(machine: Machine): Pick<DeviceLab, 'toDevice' | 'toRam'> {
 }
 
 /** Takes every huge page that the buddy allocator has on the device, and gives them back. */
-function hugePagesOf(machine: Machine, gfp: number): number {
+export function hugePagesOf(machine: Machine, gfp: number): number {
   const taken: number[] = [];
+  machine.folios.lruAddDrainAll();
+  machine.zoneAlloc.drainAllPages();
   const request = { gfp: gfp | HUGE_GFP, order: PMD_ORDER, nid: DEVICE, nodemask: null };
   for (;;) {
-    const folio = machine.zoneAlloc.alloc(request);
+    const folio = machine.zoneAlloc.getPageFromFreelist(request, 'none');
     if (folio < 0) break;
     taken.push(folio);
   }
@@ -313,7 +318,7 @@ function takePages(machine: Machine, gfp: number, pages: number): number {
   return held.length;
 }
 
-function removed(machine: Machine): string | number {
+export function removed(machine: Machine): string | number {
   try {
     machine.remove();
     return 0;

@@ -1,12 +1,24 @@
 /** docs/services.md: every service as it was run, beside what the specification says. */
+
+import type { BenchOptions, Mechanism } from './bench.ts';
 import { MEMORY_SERVICES } from './memory-services.ts';
 import { PLACEMENT_SERVICES } from './placement-services.ts';
 import { PROGRAM_SERVICES } from './program-services.ts';
-import { runService, type ServiceRow } from './service.ts';
+import { isAsOrdinary, runService, type ServiceRow } from './service.ts';
+
+const SERVICES = [...MEMORY_SERVICES, ...PLACEMENT_SERVICES, ...PROGRAM_SERVICES];
 
 /** Every service on every mechanism. */
 export function runServices(): readonly ServiceRow[] {
-  return [...MEMORY_SERVICES, ...PLACEMENT_SERVICES, ...PROGRAM_SERVICES].map(runService);
+  return SERVICES.map(runService);
+}
+
+/** How many services there are. */
+export const SERVICE_COUNT = SERVICES.length;
+
+/** Services that come to the same as on an ordinary node, for one mechanism and its opt-ins. */
+export function servicesOf(mechanism: Mechanism, optIn: BenchOptions = {}): number {
+  return SERVICES.filter((service) => isAsOrdinary(service, mechanism, optIn)).length;
 }
 
 /** Services that come to what they come to on an ordinary node, by column: of how many. */

@@ -50,9 +50,23 @@ export function runService(service: Service): ServiceRow {
     flag: flag ?? '–',
     seen,
     spec: seen.map((_, at) => spec[at] ?? null),
-    ordinary: observe(service, 'N_MEMORY', {}),
+    ordinary: onOrdinaryNode(service),
     why,
   };
+}
+
+/** The same for everybody, so it is run once. */
+const ordinary = new Map<Service, string>();
+
+function onOrdinaryNode(service: Service): string {
+  const known = ordinary.get(service) ?? observe(service, 'N_MEMORY', {});
+  ordinary.set(service, known);
+  return known;
+}
+
+/** Does a node with these opt-ins give the service as an ordinary node does? */
+export function isAsOrdinary(service: Service, mechanism: Mechanism, optIn: BenchOptions): boolean {
+  return observe(service, mechanism, optIn) === onOrdinaryNode(service);
 }
 
 function observe(service: Service, mechanism: Mechanism, optIn: BenchOptions): string {

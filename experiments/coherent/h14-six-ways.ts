@@ -1,0 +1,302 @@
+/**
+ * H14: the same recorded programs on ordinary memory, CRAM, a coherent driver on a private node,
+ * DEVICE_COHERENT, DEVICE_PRIVATE and zswap. DRAM holds three quarters of a program. Where pages
+ * move only when somebody says so, the program's runtime says so: sixteen times in a run it sends
+ * what it has not touched since the last time.
+ */
+import { defineProbe, type Figures } from '@mm-lab/lab';
+import {
+  __GFP_THISNODE,
+  type AccessTrace,
+  GFP_HIGHUSER_MOVABLE,
+  GFP_KERNEL,
+  type Machine,
+  Prng,
+  type ReplayEvent,
+  replay,
+  type Task,
+} from '@mm-lab/mm-core';
+import {
+  NP_OPS_DEMOTION,
+  NP_OPS_MIGRATION,
+  NP_OPS_NUMA_BALANCING,
+  NP_OPS_PROTECT_WRITE,
+  NP_OPS_RECLAIM,
+} from '@mm-lab/node-private';
+import {
+  BACKENDS,
+  DEVICE,
+  type DeviceBackend,
+  type DeviceLab,
+  HUGE,
+  onDevice,
+  pagesOf,
+  type Recorded,
+  recorded,
+} from './kit.ts';
+import { CRAM, ZONE_DEVICE_COMPRESS, ZSWAP } from './more-backends.ts';
+import { SERVICE_COUNT, servicesOf } from './services/page.ts';
+
+const WINDOWS = 16;
+const DEVICE_PAGES = 4 * HUGE;
+const MILLION = 1_000_000;
+/** Rows of the larger program: a tenth of its run. */
+const ROWS = 70_000;
+const CRAM_FLAGS =
+  NP_OPS_MIGRATION |
+  NP_OPS_DEMOTION |
+  NP_OPS_NUMA_BALANCING |
+  NP_OPS_PROTECT_WRITE |
+  NP_OPS_RECLAIM;
+
+interface Way {
+  readonly backend: DeviceBackend;
+  /** Does the program's runtime send pages, as nobody else would? */
+  readonly runtime: boolean;
+  /** Can a program fill the device and empty it at will? */
+  readonly onDemand: boolean;
+  readonly services: () => number;
+}
+
+const [ORDINARY, , COHERENT, DEVICE_COHERENT] = BACKENDS;
+
+function waysOf(): readonly Way[] {
+  const ways: Way[] = [];
+  const add = (backend: DeviceBackend | undefined, rest: Omit<Way, 'backend'>): void => {
+    if (backend !== undefined) ways.push({ backend, ...rest });
+  };
+  add(ORDINARY, { runtime: false, onDemand: true, services: () => SERVICE_COUNT });
+  add(CRAM, {
+    ...{ runtime: false, onDemand: true },
+    services: () => servicesOf('N_MEMORY_PRIVATE', { flags: CRAM_FLAGS }),
+  });
+  add(COHERENT, {
+    ...{ runtime: true, onDemand: true },
+    services: () => servicesOf('N_MEMORY_PRIVATE', { flags: NP_OPS_MIGRATION }),
+  });
+  add(DEVICE_COHERENT, {
+    ...{ runtime: true, onDemand: true },
+    services: () => servicesOf('DEVICE_COHERENT'),
+  });
+  add(ZONE_DEVICE_COMPRESS, {
+    ...{ runtime: false, onDemand: false },
+    services: () => servicesOf('DEVICE_PRIVATE'),
+  });
+  add(ZSWAP, { runtime: false, onDemand: false, services: () => SERVICE_COUNT });
+  return ways;
+}
+
+function sizeOf({ trace }: Recorded): { readonly dramPages: number; readonly devicePages: number } {
+  return { dramPages: Math.ceil((trace.pages * 3) / 4), devicePages: DEVICE_PAGES };
+}
+
+/** Runs of pages that the rows of a window leave alone and that an area has. */
+function sendIdle(lab: DeviceLab, task: Task, touched: ReadonlySet<number>): void {
+  const { machine } = lab;
+  const idle: { start: number; pages: number }[] = [];
+  machine.ptes.walk(task.mm.id, 0, Infinity, (slot, vpn) => {
+    if (machine.ptes.bits[slot] === 0 || touched.has(vpn)) return;
+    const last = idle.at(-1);
+    if (last !== undefined && last.start + last.pages === vpn) last.pages++;
+    else idle.push({ start: vpn, pages: 1 });
+  });
+  for (const { start, pages } of idle) lab.toDevice(task, start, pages);
+}
+
+function runtimeOf(lab: DeviceLab, trace: AccessTrace): readonly ReplayEvent[] {
+  return Array.from({ length: WINDOWS - 1 }, (_, at) => {
+    const from = Math.floor((at * trace.rows) / WINDOWS);
+    const row = Math.floor(((at + 1) * trace.rows) / WINDOWS);
+    return {
+      row,
+      apply: (task: Task) => {
+        const touched = new Set<number>();
+        for (let done = from; done < row; done++) {
+          const slot = (trace.ref[done] ?? 0) >> 1;
+          touched.add((trace.regions[slot >> 9] ?? 0) * HUGE + (slot & (HUGE - 1)));
+        }
+        sendIdle(lab, task, touched);
+      },
+    };
+  });
+}
+
+/** Allocations of strangers that end on the device: kernel loops, and a program of its own. */
+function forbidden(machine: Machine): number {
+  if (!machine.nodes.exists(DEVICE)) return 0;
+  let found = 0;
+  const held: number[] = [];
+  machine.folios.addHolder(() => held);
+  for (const gfp of [GFP_KERNEL, GFP_KERNEL | __GFP_THISNODE, GFP_HIGHUSER_MOVABLE]) {
+    for (let at = 0; at < WINDOWS; at++) {
+      const pfn = machine.zoneAlloc.alloc({ gfp, order: 0, nid: DEVICE, nodemask: null });
+      if (pfn >= 0) held.push(pfn);
+    }
+  }
+  found += held.filter((pfn) => machine.nodes.nidOf(pfn) === DEVICE).length;
+  for (const pfn of held.splice(0)) machine.folios.put(pfn);
+  return found;
+}
+
+interface Played {
+  readonly faults: number;
+  readonly major: number;
+  readonly nsPerAccess: number;
+  readonly there: number;
+  readonly swapped: number;
+}
+
+function play({ backend, runtime }: Way, program: Recorded): Played {
+  const size = { ...sizeOf(program), sysctl: { demotion_enabled: true } };
+  const lab = backend.build({ ...size, contents: pagesOf(program) });
+  const { machine } = lab;
+  const task = machine.createTask('program');
+  const events = runtime ? runtimeOf(lab, program.trace) : [];
+  const { accesses, end } = replay(machine, task, program.trace, { events });
+  if (end !== 'done') throw new Error(`${backend.name}: the program was ${end}`);
+  const stats = machine.stats();
+  machine.verify();
+  const perMillion = (count: number): number => Math.round((count * 10 * MILLION) / accesses) / 10;
+  return {
+    faults: perMillion(stats['vmstat.pgfault'] ?? 0),
+    major: perMillion(stats['fault.major'] ?? 0),
+    nsPerAccess: Math.round((100 * machine.clock.now) / accesses) / 100,
+    there: machine.nodes.exists(DEVICE) ? onDevice(machine, task) : 0,
+    swapped: stats['swap.out'] ?? 0,
+  };
+}
+
+/** Fills half of the device page by page, frees in random order, and asks for huge pages. */
+function churn({ backend, onDemand }: Way, survivors: number): number | string {
+  if (!onDemand) return '–';
+  const lab = backend.build({ dramPages: 8192, devicePages: DEVICE_PAGES });
+  const { machine } = lab;
+  const task = machine.createTask('churn');
+  const pages = DEVICE_PAGES / 2;
+  task.mmap(0, pages);
+  for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
+  lab.toDevice(task, 0, pages);
+  const order = [...Array(pages).keys()];
+  const random = new Prng(1);
+  for (let at = order.length - 1; at > 0; at--) {
+    const other = random.below(at + 1);
+    [order[at], order[other]] = [order[other] ?? 0, order[at] ?? 0];
+  }
+  for (const vpn of order.slice(survivors)) task.munmap(vpn, 1);
+  machine.spend();
+  const found = lab.hugePages();
+  machine.verify();
+  return found;
+}
+
+/** Is the device gone, with pages of a program on it? */
+function unplug({ backend, onDemand }: Way): string {
+  const lab = backend.build({ dramPages: 4096, devicePages: DEVICE_PAGES });
+  const task = lab.machine.createTask('program');
+  task.mmap(0, HUGE);
+  for (let vpn = 0; vpn < HUGE; vpn++) task.write(vpn);
+  if (onDemand) lab.toDevice(task, 0, HUGE);
+  const rc = lab.unplug();
+  return rc === 0 ? 'yes' : String(rc);
+}
+
+function strangers({ backend }: Way): number {
+  const { machine } = backend.build({ dramPages: 4096, devicePages: DEVICE_PAGES });
+  return forbidden(machine);
+}
+
+async function probe(): Promise<Figures> {
+  const programs = [await recorded('matmul-c'), await recorded('redis-kv', ROWS)];
+  const ways = waysOf();
+  const values: Record<string, number> = {};
+  const runs = programs.flatMap((program) =>
+    ways.map((way) => {
+      const played = play(way, program);
+      const { name } = way.backend;
+      const key = name.replaceAll(/\W+/g, '_');
+      if (program !== programs[0]) return [program.trace.name, name, ...Object.values(played)];
+      values[`faults.${key}`] = played.faults;
+      values[`ns_per_access.${key}`] = played.nsPerAccess;
+      values[`swapped.${key}`] = played.swapped;
+      return [program.trace.name, way.backend.name, ...Object.values(played)];
+    }),
+  );
+  const scores = ways.map((way) => {
+    const key = way.backend.name.replaceAll(/\W+/g, '_');
+    const cells = [strangers(way), churn(way, 0), churn(way, WINDOWS), unplug(way), way.services()];
+    values[`forbidden.${key}`] = Number(cells[0]);
+    values[`huge.${key}`] = Number(cells[1]);
+    values[`services.${key}`] = Number(cells[4]);
+    return [way.backend.name, ...cells];
+  });
+  return {
+    values,
+    tables: [
+      {
+        name: 'runs',
+        title: 'DRAM holds three quarters of the program; per million accesses where not said',
+        columns: [
+          'program',
+          'memory',
+          'faults',
+          'major faults',
+          'ns per access',
+          'on the device at the end',
+          'pages swapped out',
+        ],
+        rows: runs,
+      },
+      {
+        name: 'scores',
+        title: `Of 48 requests that do not ask; of 4 huge pages; of ${SERVICE_COUNT} services`,
+        columns: [
+          'memory',
+          'forbidden allocations',
+          'huge pages after churn',
+          'with 16 pages left',
+          'unplugged with pages',
+          'services',
+        ],
+        rows: scores,
+      },
+    ],
+  };
+}
+
+export default defineProbe({
+  question: 'Private nodes, ZONE_DEVICE, ordinary memory or zswap: which is what?',
+  seed: 1,
+  probe,
+  claims: [
+    {
+      text: 'Only ordinary memory is given to who does not ask.',
+      holds: (results) => {
+        const names = results.column('scores', 'memory');
+        return results
+          .column('scores', 'forbidden allocations')
+          .every((count, at) => Number(count) > 0 === (names[at] === 'N_MEMORY'));
+      },
+    },
+    {
+      text: 'The buddy allocator makes huge pages again after churn, a free list does not.',
+      holds: (results) =>
+        results.figure('huge.device_coherent') === DEVICE_PAGES / HUGE &&
+        results.figure('huge.DEVICE_COHERENT') === 0,
+    },
+    {
+      text: 'Coherent memory costs a program the same on a private node and on ZONE_DEVICE.',
+      holds: (results) => {
+        const [node, zone] = ['device_coherent', 'DEVICE_COHERENT'].map((name) =>
+          results.figure(`ns_per_access.${name}`),
+        );
+        return node !== undefined && zone !== undefined && Math.abs(node / zone - 1) < 0.05;
+      },
+    },
+    {
+      text: 'DEVICE_PRIVATE faults more than memory that is used in place.',
+      holds: (results) =>
+        results.figure('faults.DEVICE_PRIVATE_compressing') >
+        results.figure('faults.device_coherent'),
+    },
+  ],
+});
