@@ -21,7 +21,7 @@ interface Scene {
 }
 
 /** A node in CRAM's care with resident pages. */
-function scene(): Scene {
+function scene(teardown: 'v4' | 'mended' = 'v4'): Scene {
   const found: { cram?: Cram } = {};
   const lab = privateLab({
     nodes: [
@@ -29,6 +29,7 @@ function scene(): Scene {
       { id: DEVICE, pages: 512, online: false, movable: true },
     ],
     services: [{ nid: DEVICE, flags: null }],
+    nodePrivate: { teardown },
     plugins: [
       cram(),
       {
@@ -99,6 +100,14 @@ function probe(): Figures {
   const [, reverseOnDevice] = store(reverse);
   reverse.machine.verify();
 
+  const mended = scene('mended');
+  const before = mended.machine.vmstat().pgmigrate_success;
+  mended.cram.cram_unregister_private_node(DEVICE);
+  const movedByMend = mended.machine.vmstat().pgmigrate_success - before;
+  const mendedTries = offline(mended);
+  const [, mendedOnDevice] = store(mended);
+  mended.machine.verify();
+
   const end = (tries: number | null): string => (tries === null ? 'stuck' : 'gone');
   const warn = rc === 0 && reverse.lab.warned() > 0 ? ', WARN' : '';
   const rows = [
@@ -113,12 +122,20 @@ function probe(): Figures {
       reverseTries ?? 'never',
       `${end(reverseTries)}, ${landed(reverseOnDevice)}${warn}`,
     ],
+    [
+      'unregister first, mended',
+      mendedTries ?? 'never',
+      `${end(mendedTries)}, ${landed(mendedOnDevice)}, ${movedByMend} pages moved`,
+    ],
   ].map(([order = '', tries = '', model = '']) => [order, tries, model, KERNEL[order] ?? '–']);
   return {
     values: {
       'unregister_first.offline': Number(postedTries !== null),
       'unregister_first.stores_on_device': onDevice,
       'unregister_first.faults_per_store': faults / PAGES,
+      'mended.offline_tries': mendedTries ?? 0,
+      'mended.pages_moved': movedByMend,
+      'mended.stores_on_device': mendedOnDevice,
       'offline_first.offline_tries': reverseTries ?? 0,
       'offline_first.stores_on_device': reverseOnDevice,
     },
@@ -147,6 +164,13 @@ export default defineProbe({
       holds: (results) =>
         results.figure('unregister_first.offline') === 0 &&
         results.figure('unregister_first.stores_on_device') === PAGES,
+    },
+    {
+      text: 'Mended, unregistering moves every page first, and the posted order works.',
+      holds: (results) =>
+        results.figure('mended.pages_moved') === PAGES &&
+        results.figure('mended.offline_tries') === 1 &&
+        results.figure('mended.stores_on_device') === 0,
     },
     {
       text: 'The other order empties the node at the first try.',

@@ -1,0 +1,337 @@
+/** What each option that mends RFC v4 changes: a short story with one figure, told either way. */
+import { type Cram, type CramMends, CramToken, cram } from '@mm-lab/cram';
+import {
+  GFP_USER,
+  MADV_DONTNEED,
+  MADV_PAGEOUT,
+  MAP_ANONYMOUS,
+  MAP_SHARED,
+  type Machine,
+  MPOL_BIND,
+  MPOL_MF_MOVE,
+  type Plugin,
+  PROT_READ,
+  PROT_WRITE,
+  PTE_WRITE,
+  type Task,
+  zramSwap,
+} from '@mm-lab/mm-core';
+import {
+  type Mends,
+  NP_OPS_DEMOTION,
+  NP_OPS_MEMPOLICY,
+  NP_OPS_MIGRATION,
+  NP_OPS_PROTECT_WRITE,
+  NP_OPS_RECLAIM,
+} from '@mm-lab/node-private';
+import { bind, bytes, makeGroup, type PrivateLab, privateLab, writer } from './kit.ts';
+
+const DRAM = 0;
+export const C = 1;
+const D = 2;
+const PAGES = 64;
+const FAULTS_MAX = 50;
+const BINDING = NP_OPS_MIGRATION | NP_OPS_MEMPOLICY;
+
+/** A story: what its figure counts, and the telling. */
+export interface Story {
+  readonly what: string;
+  tell(mends: Mends & CramMends): { readonly machine: Machine; readonly figure: number };
+}
+
+interface Scene extends PrivateLab {
+  readonly cram: Cram | null;
+}
+
+type Guard = number | null | 'cram';
+
+/** DRAM and two nodes; C is served as told, D only if it is told too. */
+export function scene(mends: Mends & CramMends, guard: Guard, other: Guard = null): Scene {
+  const found: { cram?: Cram } = {};
+  const peek: Plugin = {
+    name: 'peek',
+    probe: (services) => {
+      found.cram = services.get(CramToken);
+    },
+  };
+  const hasCram = guard === 'cram';
+  const lab = privateLab({
+    nodes: [
+      { id: DRAM, pages: 1024, cpus: 1 },
+      { id: C, pages: 1024, online: false, lineNs: 300 },
+      { id: D, pages: 1024, online: false, lineNs: 300 },
+    ],
+    distances: [
+      [10, 20, 30],
+      [20, 10, 30],
+      [30, 30, 10],
+    ],
+    services: [
+      { nid: C, flags: guard === 'cram' ? null : guard },
+      ...(typeof other === 'number' ? [{ nid: D, flags: other }] : []),
+    ],
+    sysctl: { demotion_enabled: true },
+    nodePrivate: mends,
+    plugins: [...(hasCram ? [cram(mends), peek] : []), zramSwap({ pages: 4096, codec: 'lz4' })],
+  });
+  found.cram?.cram_register_private_node(C, lab, null);
+  return { ...lab, cram: found.cram ?? null };
+}
+
+const vpns = (pages: number): number[] => Array.from({ length: pages }, (_, vpn) => vpn);
+
+function moved(machine: Machine, pages: number): Task {
+  const task = writer(machine, 'task', pages);
+  machine.folios.lruAddDrainAll();
+  task.movePages(vpns(pages), C);
+  return task;
+}
+
+function bound(machine: Machine, task: Task, start = 0): number {
+  return bind(machine, task, { start, pages: PAGES, mode: MPOL_BIND, nodes: [C] });
+}
+
+function touched(task: Task, start = 0): number {
+  let done = 0;
+  for (let vpn = start; vpn < start + PAGES; vpn++) if (task.write(vpn) === 'ok') done++;
+  return done;
+}
+
+/** Shared anonymous memory. @returns its first page */
+function shared(machine: Machine, task: Task): number {
+  const prot = PROT_READ | PROT_WRITE;
+  const args = { addr: 0, length: bytes(PAGES), prot, flags: MAP_SHARED | MAP_ANONYMOUS };
+  return machine.sys.mmap.mmap(task.struct, args) / bytes(1);
+}
+
+const hookCalls = (machine: Machine, hook: 'free_folio' | 'migrate_to'): number =>
+  machine.managed.hookCalls().get(hook) ?? 0;
+
+/** Swaps the node's pages out by a boost of its marks. */
+function reclaimFrees(mends: Mends): ReturnType<Story['tell']> {
+  const { machine, cram: service } = scene(mends, 'cram');
+  moved(machine, 512);
+  service?.cram_set_pressure(C, 1000);
+  machine.sleep(10e9);
+  return { machine, figure: hookCalls(machine, 'free_folio') };
+}
+
+function swapIn(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE);
+  const parent = writer(machine, 'parent', 1);
+  parent.madvise(0, 1, MADV_PAGEOUT);
+  const child = parent.fork('child');
+  if (typeof child === 'number') throw new Error('fork');
+  parent.read(0);
+  parent.movePages([0], C);
+  machine.folios.lruAddDrainAll();
+  parent.exit();
+  child.read(0);
+  const bits = machine.ptes.bits[machine.ptes.slot(child.mm.id, 0)] ?? 0;
+  return { machine, figure: (bits & PTE_WRITE) === 0 ? 0 : 1 };
+}
+
+function sharedMaps(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, 'cram');
+  const task = machine.createTask('task');
+  const first = shared(machine, task);
+  touched(task, first);
+  machine.folios.lruAddDrainAll();
+  task.movePages(
+    vpns(PAGES).map((at) => first + at),
+    C,
+  );
+  task.madvise(first, PAGES, MADV_DONTNEED);
+  touched(task, first);
+  return { machine, figure: machine.usedPages(C) };
+}
+
+function teardown(mends: Mends): ReturnType<Story['tell']> {
+  const lab = scene(mends, BINDING);
+  const { machine, privateNodes, hotplug } = lab;
+  moved(machine, PAGES);
+  const ops = lab.opsOf.get(C);
+  if (ops !== undefined) privateNodes.node_private_clear_ops(C, ops);
+  hotplug.offline_and_remove_private_memory(C);
+  machine.spend();
+  return { machine, figure: machine.usedPages(C) };
+}
+
+function kernelPages(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, BINDING);
+  const task = machine.createTask('task');
+  task.mmap(0, PAGES);
+  machine.work.runAs(task.struct);
+  machine.sys.setMempolicy.setMempolicy(task.struct, MPOL_BIND, { nodes: [C], maxnode: 64 });
+  touched(task);
+  return { machine, figure: machine.vmstat().oom_kill };
+}
+
+function shmem(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, BINDING);
+  const task = machine.createTask('task');
+  const first = shared(machine, task);
+  bound(machine, task, first);
+  return { machine, figure: touched(task, first) };
+}
+
+function stalePolicy(mends: Mends): ReturnType<Story['tell']> {
+  const lab = scene(mends, BINDING);
+  const { machine } = lab;
+  const task = machine.createTask('task');
+  task.mmap(0, PAGES);
+  bound(machine, task);
+  const ops = lab.opsOf.get(C);
+  if (ops !== undefined) lab.privateNodes.node_private_clear_ops(C, ops);
+  touched(task);
+  return { machine, figure: machine.usedPages(C) };
+}
+
+function mbindMove(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, BINDING);
+  const task = writer(machine, 'task', PAGES);
+  machine.folios.lruAddDrainAll();
+  machine.work.runAs(task.struct);
+  const mask = { nodes: [C], maxnode: 64 };
+  const range = { start: 0, len: bytes(PAGES) };
+  machine.sys.mbind.mbind(task.struct, { ...range, mode: MPOL_BIND, mask, flags: MPOL_MF_MOVE });
+  machine.spend();
+  return { machine, figure: hookCalls(machine, 'migrate_to') };
+}
+
+function hugeAdvice(mends: Mends): ReturnType<Story['tell']> {
+  const lab = scene(mends, NP_OPS_MIGRATION);
+  const { machine } = lab;
+  machine.pseudoFiles.write('/sys/kernel/mm/transparent_hugepage/enabled', 'always');
+  const task = writer(machine, 'task', 512);
+  machine.folios.lruAddDrainAll();
+  task.movePages([0], C);
+  const ops = lab.opsOf.get(C);
+  if (ops !== undefined) lab.privateNodes.node_private_clear_ops(C, ops);
+  task.madvise(0, 512, MADV_PAGEOUT);
+  return { machine, figure: machine.stats()['swap.out'] ?? 0 };
+}
+
+function cpusetMoves(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, NP_OPS_MIGRATION);
+  const task = writer(machine, 'task', PAGES);
+  machine.folios.lruAddDrainAll();
+  const group = makeGroup(machine, 'g');
+  group.write('cpuset.mems', String(C));
+  group.attach(task);
+  machine.spend();
+  return { machine, figure: machine.usedPages(C) };
+}
+
+function hotAdd(mends: Mends): ReturnType<Story['tell']> {
+  const { machine, privateNodes } = scene(mends, null);
+  privateNodes.node_private_register(D, { name: 'another driver' });
+  machine.hotplug.onlinePages(D, null);
+  machine.spend();
+  return { machine, figure: machine.nodes.pgdat(D).managedPages() };
+}
+
+function blockedTarget(mends: Mends): ReturnType<Story['tell']> {
+  const demoting = NP_OPS_MIGRATION | NP_OPS_DEMOTION;
+  const { machine, privateNodes } = scene(mends, demoting, demoting);
+  const owner = privateNodes.ownerOfNode(C);
+  if (owner !== null) owner.migrationBlocked = true;
+  const task = machine.createTask('task');
+  const group = makeGroup(machine, 'g');
+  group.attach(task);
+  task.mmap(0, 256);
+  for (let vpn = 0; vpn < 256; vpn++) task.write(vpn);
+  machine.folios.lruAddDrainAll();
+  group.write('memory.reclaim', '512K');
+  machine.spend();
+  return { machine, figure: machine.usedPages(D) };
+}
+
+/** Writes a limit below what the group has on the node. */
+function groupReclaim(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, NP_OPS_MIGRATION | NP_OPS_RECLAIM);
+  const task = machine.createTask('task');
+  const group = makeGroup(machine, 'g');
+  group.attach(task);
+  task.mmap(0, 512);
+  for (let vpn = 0; vpn < 512; vpn++) task.write(vpn);
+  machine.folios.lruAddDrainAll();
+  task.movePages(vpns(512), C);
+  group.write('memory.max', '1M');
+  machine.spend();
+  return { machine, figure: machine.vmstat().oom_kill };
+}
+
+function entryCap(mends: CramMends): ReturnType<Story['tell']> {
+  const { machine, cram: service } = scene(mends, 'cram');
+  const task = machine.createTask('task');
+  const group = makeGroup(machine, 'g');
+  group.attach(task);
+  task.mmap(0, 800);
+  for (let vpn = 0; vpn < 800; vpn++) task.write(vpn);
+  machine.folios.lruAddDrainAll();
+  service?.cram_set_pressure(C, 500);
+  group.write('memory.reclaim', '3M');
+  machine.spend();
+  return { machine, figure: machine.vmstat().pgdemote_proactive };
+}
+
+/** One store to the node while DRAM is full; the kernel would go on where this gives up. */
+function fullDram(mends: CramMends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, 'cram');
+  machine.pseudoFiles.write('/sys/kernel/mm/numa/demotion_enabled', '0');
+  const task = moved(machine, 8);
+  writer(machine, 'hog', 60);
+  const held: number[] = [];
+  machine.folios.addHolder(() => held);
+  const request = { gfp: GFP_USER, order: 0, nid: DRAM, nodemask: null };
+  for (;;) {
+    const pfn = machine.zoneAlloc.getPageFromFreelist(request, 'none');
+    if (pfn < 0) break;
+    held.push(pfn);
+  }
+  let faults = 0;
+  machine.tracepoints.mm_fault.on(() => {
+    if (++faults >= FAULTS_MAX) throw new Error('it would go on');
+  });
+  try {
+    task.write(0);
+  } catch {
+    // It would go on: the figure says so.
+  }
+  machine.spend();
+  return { machine, figure: faults };
+}
+
+/** Shared pages go to the node, where write(2) changes them without a fault (row 27). */
+function fileEntry(mends: CramMends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, 'cram');
+  const task = machine.createTask('task');
+  const first = shared(machine, task);
+  touched(task, first);
+  machine.folios.lruAddDrainAll();
+  task.movePages(
+    vpns(PAGES).map((at) => first + at),
+    C,
+  );
+  return { machine, figure: machine.usedPages(C) };
+}
+
+export const STORIES: Readonly<Record<keyof Mends | keyof CramMends, Story>> = {
+  reclaimFrees: { what: '`free_folio` for pages that swap took off the node', tell: reclaimFrees },
+  swapIn: { what: 'writable entries behind the fence', tell: swapIn },
+  sharedMaps: { what: 'stores that changed the device', tell: sharedMaps },
+  teardown: { what: 'pages stranded', tell: teardown },
+  kernelPages: { what: 'OOM kills with DRAM free', tell: kernelPages },
+  shmem: { what: 'of 64 pages stored to before the task dies', tell: shmem },
+  stalePolicy: { what: 'pages on a node that opted out', tell: stalePolicy },
+  mbindMove: { what: 'calls of `migrate_to` for 64 pages', tell: mbindMove },
+  hugeAdvice: { what: 'pages swapped out of a node without ops', tell: hugeAdvice },
+  cpusetMoves: { what: 'pages that came with a cpuset', tell: cpusetMoves },
+  hotAdd: { what: 'ordinary pages that became private', tell: hotAdd },
+  blockedTarget: { what: 'pages demoted to the next node', tell: blockedTarget },
+  groupReclaim: { what: 'OOM kills by memory.max', tell: groupReclaim },
+  entryCap: { what: 'of 800 pages demoted at pressure 500, 1024 on the node', tell: entryCap },
+  fullDram: { what: 'faults of one store (given up at 50)', tell: fullDram },
+  fileEntry: { what: 'shared pages where write(2) changes them in place', tell: fileEntry },
+};
