@@ -1,9 +1,9 @@
 /**
  * Row 47 and H10: CRAM against zswap on the same cold pages. A page in zswap comes back with its
- * first access; a line on the device costs a little more each time. Where do they cross, and what do
- * the two take in memory? (C. Gregory Price: any workload that gains from zswap gains from CRAM)
+ * first access; a line on the device costs a little more each time. Where do they cross, and what
+ * do the two take in memory? (Price: any workload that gains from zswap gains from CRAM)
  */
-import { defineProbe, type Figures } from '@mm-lab/lab';
+import { defineProbe, type Figures, type FigureTable } from '@mm-lab/lab';
 import {
   createMachine,
   diskSwap,
@@ -150,6 +150,59 @@ async function coldSets(): Promise<readonly (readonly (string | number)[])[]> {
   ];
 }
 
+type Rows = readonly (readonly (string | number)[])[];
+
+function tablesOf(crossing: Rows, lines: Rows, sets: Rows): readonly FigureTable[] {
+  return [
+    {
+      name: 'crossover',
+      title: 'Lines read of a cold page from which on zswap is faster',
+      columns: ['codec of zswap', 'ns added per line', 'zswap ns', 'T_in / dL', 'model'],
+      rows: crossing,
+    },
+    {
+      name: 'lines',
+      title: 'ns per page above DRAM: dL = 250 ns, lz4, by the share of pages stored to first',
+      columns: [
+        'lines',
+        ...WRITE_SHARES.map((share) => `CRAM, ${100 * share} % stored`),
+        'zswap, 0 % stored',
+        'zswap, 100 % stored',
+      ],
+      rows: lines,
+      chart: {
+        x: 'lines',
+        y: [
+          'CRAM, 0 % stored',
+          'CRAM, 25 % stored',
+          'CRAM, 50 % stored',
+          'CRAM, 100 % stored',
+          'zswap, 0 % stored',
+        ],
+        xLog: true,
+        yLog: true,
+        xTitle: 'lines touched',
+        yTitle: 'ns per page above DRAM',
+      },
+    },
+    {
+      name: 'cold',
+      title: `${COLD_PAGES} pages of redis made cold, and one line of each read`,
+      columns: [
+        'way',
+        'ns out per page',
+        'pages held',
+        'ratio',
+        'DRAM pages freed',
+        'faults of the reads',
+        'pages copied',
+        'ns in per page',
+      ],
+      rows: sets,
+    },
+  ];
+}
+
 async function probe(): Promise<Figures> {
   const crossing = crossovers();
   const lines = byLines();
@@ -175,54 +228,7 @@ async function probe(): Promise<Figures> {
       'cold.cram.dram_freed': Number(sets[0]?.[4]),
       'cold.zswap.dram_freed': Number(sets[1]?.[4]),
     },
-    tables: [
-      {
-        name: 'crossover',
-        title: 'Lines read of a cold page from which on zswap is faster',
-        columns: ['codec of zswap', 'ns added per line', 'zswap ns', 'T_in / dL', 'model'],
-        rows: crossing,
-      },
-      {
-        name: 'lines',
-        title: 'ns per page above DRAM: dL = 250 ns, lz4, by the share of pages stored to first',
-        columns: [
-          'lines',
-          ...WRITE_SHARES.map((share) => `CRAM, ${100 * share} % stored`),
-          'zswap, 0 % stored',
-          'zswap, 100 % stored',
-        ],
-        rows: lines,
-        chart: {
-          x: 'lines',
-          y: [
-            'CRAM, 0 % stored',
-            'CRAM, 25 % stored',
-            'CRAM, 50 % stored',
-            'CRAM, 100 % stored',
-            'zswap, 0 % stored',
-          ],
-          xLog: true,
-          yLog: true,
-          xTitle: 'lines touched',
-          yTitle: 'ns per page above DRAM',
-        },
-      },
-      {
-        name: 'cold',
-        title: `${COLD_PAGES} pages of redis made cold, and one line of each read`,
-        columns: [
-          'way',
-          'ns out per page',
-          'pages held',
-          'ratio',
-          'DRAM pages freed',
-          'faults of the reads',
-          'pages copied',
-          'ns in per page',
-        ],
-        rows: sets,
-      },
-    ],
+    tables: tablesOf(crossing, lines, sets),
   };
 }
 
