@@ -9,7 +9,7 @@ export {
   type FuzzReport,
   fuzzMachine,
 } from './fuzz/fuzz-machine.js';
-export { auditMachine } from './fuzz/invariants.js';
+export { auditMachine, type OpenedPages } from './fuzz/invariants.js';
 export type { FuzzOperation } from './fuzz/operation.js';
 export { UNKNOWN } from './fuzz/side-model.js';
 export { TaskModel, WINDOW_PAGES } from './fuzz/task-model.js';

@@ -132,6 +132,11 @@ export class WritablePages {
     this.byNode.get(nid)?.delete(pfn);
   }
 
+  /** May programs store to the page in place? */
+  has(nid: number, pfn: number): boolean {
+    return this.byNode.get(nid)?.has(pfn) ?? false;
+  }
+
   /** Pages of a node that may be stored to. */
   countOf(nid: number): number {
     return this.byNode.get(nid)?.count ?? 0;

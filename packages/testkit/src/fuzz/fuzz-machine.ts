@@ -10,7 +10,7 @@ import { ADVICE_OPERATIONS } from './advice-operations.js';
 import { FILE_OPERATIONS } from './file-operations.js';
 import { fuzzData } from './fuzz-data.js';
 import { GROUP_OPERATIONS } from './group-operations.js';
-import { auditMachine } from './invariants.js';
+import { auditMachine, type OpenedPages } from './invariants.js';
 import { MEMORY_OPERATIONS } from './memory-operations.js';
 import type { FuzzOperation } from './operation.js';
 import { POLICY_OPERATIONS } from './policy-operations.js';
@@ -63,6 +63,8 @@ export interface FuzzOptions {
    * recorded kernel looped until the writer was killed. Such a program is killed here too.
    */
   readonly mayHang?: boolean;
+  /** Pages behind a write fence that their service opened for stores; default none may be. */
+  readonly isOpened?: OpenedPages;
 }
 
 /** What a run without a finding did. */
@@ -120,10 +122,11 @@ export function fuzzMachine(options: FuzzOptions): FuzzReport {
       const operation = swarm.draw();
       counts.set(operation.name, (counts.get(operation.name) ?? 0) + 1);
       runStep(world, operation, `${step} `, log);
+      auditMachine(world.machine, options.isOpened);
     }
     world.sweep();
     world.checkCounts();
-    auditMachine(world.machine);
+    auditMachine(world.machine, options.isOpened);
   } catch (cause) {
     throw new FuzzFailure(options.seed, step, log, cause);
   }
@@ -156,5 +159,4 @@ function runStep(world: FuzzWorld, operation: FuzzOperation, prefix: string, log
   log[log.length - 1] = `${prefix}task ${model.task.mm.id}: ${operation.run(world, model)}`;
   world.bury();
   world.checkCounts();
-  auditMachine(world.machine);
 }

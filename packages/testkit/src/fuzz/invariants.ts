@@ -27,16 +27,22 @@ import {
 /**
  * Invariants that `machine.verify()` leaves out because they are not about bookkeeping but about
  * what mappings may mean: copy-on-write, fences, poison and LRU membership.
+ * @param isOpened pages behind a fence that their service opened for stores; default none
  * @throws AssertionError that names the broken one
  */
-export function auditMachine(machine: Machine): void {
+export function auditMachine(machine: Machine, isOpened: OpenedPages = noPage): void {
   for (const mm of machine.mms.all()) {
     auditVmas(mm);
     auditClosed(machine, mm);
-    machine.ptes.walk(mm.id, 0, Infinity, (slot) => auditEntry(machine, slot));
+    machine.ptes.walk(mm.id, 0, Infinity, (slot) => auditEntry(machine, slot, isOpened));
   }
   machine.verify();
 }
+
+/** Did the service of a fenced page let programs store to it? */
+export type OpenedPages = (pfn: number) => boolean;
+
+const noPage: OpenedPages = () => false;
 
 function auditVmas(mm: MmStruct): void {
   let end = 0;
@@ -57,10 +63,10 @@ function auditClosed({ ptes }: Machine, mm: MmStruct): void {
   }
 }
 
-function auditEntry(machine: Machine, slot: number): void {
+function auditEntry(machine: Machine, slot: number, isOpened: OpenedPages): void {
   const bits = machine.ptes.bits[slot]!;
   if (pteMapsPage(bits)) {
-    if ((bits & PTE_SPECIAL) === 0) auditMapping(machine, slot, bits);
+    if ((bits & PTE_SPECIAL) === 0) auditMapping(machine, slot, bits, isOpened);
     return;
   }
   const value = machine.ptes.value[slot]!;
@@ -73,7 +79,7 @@ function auditEntry(machine: Machine, slot: number): void {
   }
 }
 
-function auditMapping(machine: Machine, slot: number, bits: number): void {
+function auditMapping(machine: Machine, slot: number, bits: number, isOpened: OpenedPages): void {
   const { table, ptes, rmap, managed } = machine;
   const pfn = ptes.value[slot]!;
   const folio = table.head(pfn);
@@ -88,7 +94,7 @@ function auditMapping(machine: Machine, slot: number, bits: number): void {
   assert(!writable || exclusive || !anon, `writable page ${pfn} is exclusive`);
   const owner = managed.ownerOf(folio);
   const fenced = owner !== null && !owner.allows(GRANT_WRITE);
-  assert(!fenced || !writable, `fenced page ${pfn} is not writable`);
+  assert(!fenced || !writable || isOpened(pfn), `fenced page ${pfn} is not writable`);
   const onLru = inPool || table.has(folio, PG_lru | PG_batched | PG_isolated);
   const noLru = owner !== null && !owner.allows(GRANT_LRU);
   assert(onLru || noLru, `mapped folio ${folio} is on an LRU list or on its way`);

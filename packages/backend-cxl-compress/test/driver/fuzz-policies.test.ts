@@ -1,0 +1,109 @@
+import {
+  balloon,
+  cram,
+  cramSwap,
+  fourPhase,
+  noPressure,
+  pressurePolicy,
+  proportional,
+  rememberAndReject,
+  sampledEstimate,
+  tokenBucket,
+  type WritablePages,
+  WritablePagesToken,
+  writableFraction,
+} from '@mm-lab/cram';
+import { PageData, type Plugin } from '@mm-lab/mm-core';
+import { nodePrivate } from '@mm-lab/node-private';
+import { fuzzMachine } from '@mm-lab/testkit';
+import { expect, test } from 'vitest';
+import { cxlCompressDevice, cxlCompression } from '../../src/index.js';
+
+const DEVICE = 1;
+const STEPS = 150;
+const LOGICAL_PAGES = 1024;
+const CAPACITY_PAGES = 500;
+
+/** Pages of every size, from one sector to incompressible, changing with each store. */
+const data: Plugin = {
+  name: 'data',
+  register(services) {
+    const sizes: PageData = {
+      keyOf: (vpn, version) => 1 + ((vpn * 7 + version * 13) % 61),
+      render: (key, out) => out.fill(key),
+      compressedSize: (key) => (key === 0 ? 0 : Math.min(4096, 64 * key + 40)),
+    };
+    services.bindValue(PageData, sizes);
+  },
+};
+
+const later = (): readonly Plugin[] => [
+  balloon({ zratio: (1000 * LOGICAL_PAGES) / CAPACITY_PAGES, pollNs: 200_000 }),
+  pressurePolicy(noPressure),
+];
+
+/** Policies in configurations that are safe; entry stops at 65 % of the capacity. */
+const POLICIES: Readonly<Record<string, () => readonly Plugin[]>> = {
+  proportional: () => [
+    pressurePolicy(() => proportional({ from: 0.4, to: 0.65, pollNs: 100_000 })),
+  ],
+  'four phases': () => [
+    pressurePolicy(() =>
+      fourPhase([
+        { pressure: 0, until: 0.45, back: 0 },
+        { pressure: 250, until: 0.55, back: 0.4 },
+        { pressure: 500, until: 0.65, back: 0.5 },
+        { pressure: 1000, until: 1, back: 0.6 },
+      ]),
+    ),
+  ],
+  'a writable budget': () => [writableFraction({ budgetPages: 40 })],
+  'tokens of the device': () => [
+    tokenBucket({ tokens: 40, periodNs: 500_000, entryBytes: 0.85 * CAPACITY_PAGES * 4096 }),
+  ],
+  'balloon and gate': later,
+  'balloon and writable pages': () => [...later(), writableFraction({ budgetPages: 40 })],
+  'remember and reject': () => [rememberAndReject()],
+  'sampled estimate': () => [sampledEstimate()],
+  'CRAM as swap': () => [cramSwap({ reapNs: 300_000 })],
+  'CRAM as swap, writable': () => [cramSwap(), writableFraction({ budgetPages: 40 })],
+};
+
+for (const [name, policy] of Object.entries(POLICIES)) {
+  test.each([1, 2])(`${name} under fuzz loses nothing, seed %i`, (seed) => {
+    const found: { writable?: WritablePages } = {};
+    const peek: Plugin = {
+      name: 'peek',
+      probe: (services) => {
+        found.writable = services.get(WritablePagesToken);
+      },
+    };
+    const report = fuzzMachine({
+      seed,
+      steps: STEPS,
+      nodes: [
+        { id: 0, pages: 250 + ((seed * 37) % 400), cpus: 1 + (seed % 2) },
+        { id: DEVICE, pages: LOGICAL_PAGES, online: false },
+        { id: 2, pages: (seed * 53) % 500 },
+      ],
+      plugins: [
+        data,
+        nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
+        cram(),
+        ...policy(),
+        cxlCompressDevice({
+          logicalPages: LOGICAL_PAGES,
+          capacityBytes: CAPACITY_PAGES * 4096,
+          lowFraction: 0.65,
+          highFraction: 0.5,
+        }),
+        cxlCompression({ nid: DEVICE }),
+        peek,
+      ],
+      sysctl: { demotion_enabled: !name.includes('swap') },
+      mayHang: true,
+      isOpened: (pfn) => found.writable?.has(DEVICE, pfn) ?? false,
+    });
+    expect(report.steps).toBe(STEPS);
+  });
+}
