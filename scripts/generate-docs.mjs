@@ -10,6 +10,7 @@ import * as core from '@mm-lab/mm-core';
 import * as nodePrivate from '@mm-lab/node-private';
 import * as workloads from '@mm-lab/workloads';
 import { runServices, servicesPage } from '../experiments/coherent/services/page.ts';
+import { burdenPage } from './burden/page.ts';
 import { discussed, discussionPage } from './docs/discussion-page.mjs';
 import { experimentOf } from './docs/experiments.mjs';
 import { generatedPages } from './docs/pages.mjs';
@@ -22,6 +23,9 @@ for (const [path, text] of Object.entries(generatedPages({ core, workloads, node
 
 writeFileSync(join(root, 'docs/services.md'), servicesPage(runServices()));
 process.stdout.write('docs/services.md\n');
+
+writeFileSync(join(root, 'docs/driver-burden.md'), burdenPage());
+process.stdout.write('docs/driver-burden.md\n');
 
 const discussion = join(root, 'docs/discussion.md');
 const page = readFileSync(discussion, 'utf8');

@@ -16,13 +16,8 @@ import {
   replay,
   type Task,
 } from '@mm-lab/mm-core';
-import {
-  NP_OPS_DEMOTION,
-  NP_OPS_MIGRATION,
-  NP_OPS_NUMA_BALANCING,
-  NP_OPS_PROTECT_WRITE,
-  NP_OPS_RECLAIM,
-} from '@mm-lab/node-private';
+import { NP_OPS_MIGRATION } from '@mm-lab/node-private';
+import { CRAM_FLAGS } from '../../scripts/burden/groups.ts';
 import {
   BACKENDS,
   DEVICE,
@@ -42,13 +37,6 @@ const DEVICE_PAGES = 4 * HUGE;
 const MILLION = 1_000_000;
 /** Rows of the larger program: a tenth of its run. */
 const ROWS = 70_000;
-const CRAM_FLAGS =
-  NP_OPS_MIGRATION |
-  NP_OPS_DEMOTION |
-  NP_OPS_NUMA_BALANCING |
-  NP_OPS_PROTECT_WRITE |
-  NP_OPS_RECLAIM;
-
 interface Way {
   readonly backend: DeviceBackend;
   /** Does the program's runtime send pages, as nobody else would? */

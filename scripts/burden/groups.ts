@@ -1,3 +1,20 @@
+import {
+  NP_OPS_DEMOTION,
+  NP_OPS_MIGRATION,
+  NP_OPS_NUMA_BALANCING,
+  NP_OPS_PROTECT_WRITE,
+  NP_OPS_RECLAIM,
+} from '@mm-lab/node-private';
+import type { Mechanism } from '../../experiments/coherent/services/bench.ts';
+
+/** What CRAM opts in to. */
+export const CRAM_FLAGS =
+  NP_OPS_MIGRATION |
+  NP_OPS_DEMOTION |
+  NP_OPS_NUMA_BALANCING |
+  NP_OPS_PROTECT_WRITE |
+  NP_OPS_RECLAIM;
+
 /** Duties that a driver of device memory has, as the figures of kernel drivers are grouped. */
 export const GROUPS = [
   'allocator, backing store, free, split',
@@ -19,11 +36,14 @@ export interface Driver {
   readonly files: RegExp;
   /** The first rule that matches `file:function` decides. */
   readonly rules: readonly (readonly [RegExp, Group])[];
+  /** What its memory is to mm, and the flags that the driver sets. */
+  readonly memory: readonly { readonly mechanism: Mechanism; readonly flags?: number }[];
 }
 
 export const DRIVERS: readonly Driver[] = [
   {
     name: 'test device, ZONE_DEVICE',
+    memory: [{ mechanism: 'DEVICE_PRIVATE' }, { mechanism: 'DEVICE_COHERENT' }],
     folder: 'packages/backend-zone-device/src/test-hmm',
     files: /\.ts$/,
     rules: [
@@ -40,6 +60,7 @@ export const DRIVERS: readonly Driver[] = [
   },
   {
     name: 'coherent, private node',
+    memory: [{ mechanism: 'N_MEMORY_PRIVATE', flags: NP_OPS_MIGRATION }],
     folder: 'packages/backend-device-coherent/src',
     files: /\.ts$/,
     rules: [
@@ -56,6 +77,7 @@ export const DRIVERS: readonly Driver[] = [
   },
   {
     name: 'compressed RAM, ZONE_DEVICE',
+    memory: [{ mechanism: 'DEVICE_PRIVATE' }],
     folder: 'packages/backend-zone-device/src/compress-driver',
     files: /\.ts$/,
     rules: [
@@ -68,6 +90,7 @@ export const DRIVERS: readonly Driver[] = [
   },
   {
     name: 'compressed RAM, private node (CRAM)',
+    memory: [{ mechanism: 'N_MEMORY_PRIVATE', flags: CRAM_FLAGS }],
     folder: 'packages/cram/src',
     files: /\.ts$/,
     rules: [

@@ -4,7 +4,7 @@ import type { BenchOptions, Mechanism } from './bench.ts';
 import { MEMORY_SERVICES } from './memory-services.ts';
 import { PLACEMENT_SERVICES } from './placement-services.ts';
 import { PROGRAM_SERVICES } from './program-services.ts';
-import { isAsOrdinary, runService, type ServiceRow } from './service.ts';
+import { isAsOrdinary, runService, type ServiceRow, specialSites } from './service.ts';
 
 const SERVICES = [...MEMORY_SERVICES, ...PLACEMENT_SERVICES, ...PROGRAM_SERVICES];
 
@@ -19,6 +19,11 @@ export const SERVICE_COUNT = SERVICES.length;
 /** Services that come to the same as on an ordinary node, for one mechanism and its opt-ins. */
 export function servicesOf(mechanism: Mechanism, optIn: BenchOptions = {}): number {
   return SERVICES.filter((service) => isAsOrdinary(service, mechanism, optIn)).length;
+}
+
+/** Places of mm that say "special" of a mechanism, over all services. */
+export function sitesOf(mechanism: Mechanism, optIn: BenchOptions = {}): ReadonlySet<string> {
+  return new Set(SERVICES.flatMap((service) => specialSites(service, mechanism, optIn)));
 }
 
 /** Services that come to what they come to on an ordinary node, by column: of how many. */

@@ -69,7 +69,25 @@ export function isAsOrdinary(service: Service, mechanism: Mechanism, optIn: Benc
   return observe(service, mechanism, optIn) === onOrdinaryNode(service);
 }
 
-function observe(service: Service, mechanism: Mechanism, optIn: BenchOptions): string {
+/** Places of mm that said "special" while a service ran, by name. */
+export function specialSites(
+  service: Service,
+  mechanism: Mechanism,
+  optIn: BenchOptions,
+): readonly string[] {
+  const found: string[] = [];
+  observe(service, mechanism, optIn, ({ machine }) => {
+    for (const { name, managed } of machine.sites.report()) if (managed > 0) found.push(name);
+  });
+  return found;
+}
+
+function observe(
+  service: Service,
+  mechanism: Mechanism,
+  optIn: BenchOptions,
+  then: (bench: Bench) => void = () => undefined,
+): string {
   const { sysctl, pages = PAGES, extra = 0, resident = true } = service;
   const options = { ...optIn, ...(sysctl && { sysctl }) };
   const bench = resident
@@ -80,5 +98,6 @@ function observe(service: Service, mechanism: Mechanism, optIn: BenchOptions): s
   const seen = service.run(bench);
   bench.machine.spend();
   bench.machine.verify();
+  then(bench);
   return seen;
 }

@@ -1,10 +1,10 @@
-// Prints docs/driver-burden.md: what each backend's driver does itself, beside real drivers.
-//   node scripts/burden/main.ts [--write]
-import { writeFileSync } from 'node:fs';
+// docs/driver-burden.md: what each backend's driver does itself, beside real drivers, and places of
+// mm-core that its memory needs.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sitesOf } from '../../experiments/coherent/services/page.ts';
 import { burdenOf } from './count.ts';
-import { DRIVERS, GROUPS, KERNEL_LINES } from './groups.ts';
+import { DRIVERS, type Driver, GROUPS, KERNEL_LINES } from './groups.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const MANAGEMENT = GROUPS.length - 1;
@@ -40,7 +40,15 @@ function modelTable(): readonly string[] {
       '**memory management, without the mirror**',
       ...DRIVERS.map((_, column) => `**${all(column, 'lines')} (${all(column, 'functions')})**`),
     ]),
+    row(['sites of mm-core that said special', ...DRIVERS.map(siteCount)]),
   ];
+}
+
+function siteCount({ memory }: Driver): number {
+  const sites = memory.flatMap(({ mechanism, flags }) => [
+    ...sitesOf(mechanism, flags === undefined ? {} : { flags }),
+  ]);
+  return new Set(sites).size;
 }
 
 function kernelTable(): readonly string[] {
@@ -58,9 +66,11 @@ function kernelTable(): readonly string[] {
   ];
 }
 
-const text = `# What a driver does itself
+/** docs/driver-burden.md. */
+export function burdenPage(): string {
+  return `# What a driver does itself
 
-Written by \`node scripts/burden/main.ts --write\`; do not edit.
+Written by \`scripts/generate-docs.mjs\`; do not edit.
 
 ## The model's drivers
 
@@ -71,12 +81,14 @@ page tables is a library in all of them, as a device with its own page tables ne
 
 ${modelTable().join('\n')}
 
+The last row is the other half of the bill: places of mm-core that said "special" of such memory
+while every service of [services.md](services.md) ran on it, with the flags that its driver sets.
+Places that a mechanism does not need because mm never meets its pages are work of its driver.
+
 ## Real drivers in Linux 7.3.4
 
 Code lines, from the source; what TTM and the DRM allocator do for amdgpu and xe is not in them.
 
 ${kernelTable().join('\n')}
 `;
-
-if (process.argv.includes('--write')) writeFileSync(join(root, 'docs/driver-burden.md'), text);
-console.log(text);
+}

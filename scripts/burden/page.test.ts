@@ -1,0 +1,23 @@
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { burdenOf } from './count.ts';
+import { DRIVERS } from './groups.ts';
+import { burdenPage } from './page.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+test('every function of a driver has a duty', () => {
+  for (const driver of DRIVERS) {
+    const functions = [...burdenOf(ROOT, driver).values()].map((burden) => burden.functions);
+    expect(
+      functions.reduce((sum, count) => sum + count, 0),
+      driver.name,
+    ).toBeGreaterThan(0);
+  }
+});
+
+test('the page has a figure for each driver and each duty', () => {
+  const page = burdenPage();
+  expect(page).toContain('sites of mm-core that said special');
+  expect(page).not.toMatch(/NaN|undefined/);
+});
