@@ -1,6 +1,6 @@
 /**
- * Row 24: the RFC's "Future CRAM" counts writable pages in a bitmap of one bit a page, which it puts
- * at 32 MiB for each TiB.
+ * Row 24: the RFC's "Future CRAM" counts writable pages in a bitmap of one bit a page, which it
+ * puts at 32 MiB for each TiB.
  */
 import { writableFraction } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';

@@ -1,7 +1,7 @@
 /**
- * Row 32: where demotion falls back. Two private targets and an ordinary slow node below them: what
- * the nearest cannot take goes on, so younger pages may end up lower than older ones. (P14 says that
- * it avoids that, and that the logic should be redone.)
+ * Row 32: where demotion falls back. Two private targets and an ordinary slow node below them:
+ * what the nearest cannot take goes on, so younger pages may end up lower than older ones. (P14
+ * says that it avoids that, and that the logic should be redone.)
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { ENOSPC } from '@mm-lab/mm-core';
@@ -131,7 +131,7 @@ export default defineProbe({
       holds: (results) => results.figure('room.inverted') === 0,
     },
     {
-      text: 'Where the nearest is full, everything that goes on is younger than what stands above it.',
+      text: 'Where the nearest is full, all that goes on is younger than what stands above it.',
       holds: (results) =>
         results.figure('small.inverted') > PAGES / 2 - 100 &&
         results.figure('both_small.inverted') >= results.figure('small.inverted'),
