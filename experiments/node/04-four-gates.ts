@@ -11,14 +11,29 @@ import {
   GFP_KERNEL,
   type Machine,
   N_ONLINE,
+  type Plugin,
 } from '@mm-lab/mm-core';
-import { GATES, type GateName, Scope } from '@mm-lab/node-private';
+import {
+  GATES,
+  type GateName,
+  type Interrupts,
+  InterruptsToken,
+  Scope,
+} from '@mm-lab/node-private';
 import { privateLab } from './kit.ts';
 
 const PRIVATE = 2;
 const PAGES = 1024;
 const ROUNDS = 16;
 const HUGE = 9;
+
+/** How long the driver's copy takes. */
+const COPY_NS = 2000;
+
+interface Lab {
+  readonly machine: Machine;
+  readonly interrupts: Interrupts;
+}
 
 type Request = (machine: Machine, nid: number) => number;
 
@@ -32,8 +47,9 @@ interface Innocent {
   readonly request: Request;
   /** Nodes that it names. */
   readonly nodes: 'each online' | 'private';
-  /** Does it run while the driver's own request is under way? */
-  readonly during: 'alone' | 'driver';
+  readonly rounds: number;
+  /** By itself, from within the driver's work, or in an interrupt that comes meanwhile? */
+  readonly when: 'alone' | 'nested' | 'interrupt';
 }
 
 const INNOCENT: readonly Innocent[] = [
@@ -41,40 +57,82 @@ const INNOCENT: readonly Innocent[] = [
     name: 'slab',
     request: take(GFP_KERNEL | __GFP_THISNODE),
     nodes: 'each online',
-    during: 'alone',
+    rounds: ROUNDS,
+    when: 'alone',
   },
-  { name: 'loop', request: take(GFP_KERNEL), nodes: 'each online', during: 'alone' },
+  {
+    name: 'loop',
+    request: take(GFP_KERNEL),
+    nodes: 'each online',
+    rounds: ROUNDS,
+    when: 'alone',
+  },
   {
     name: 'hugetlb',
     request: take(GFP_HIGHUSER_MOVABLE | __GFP_THISNODE, HUGE),
     nodes: 'each online',
-    during: 'alone',
+    rounds: 1,
+    when: 'alone',
   },
-  { name: 'nested', request: take(GFP_KERNEL), nodes: 'private', during: 'driver' },
-  { name: 'interrupt', request: take(GFP_ATOMIC), nodes: 'private', during: 'driver' },
+  {
+    name: 'nested',
+    request: take(GFP_KERNEL),
+    nodes: 'private',
+    rounds: ROUNDS,
+    when: 'nested',
+  },
+  {
+    name: 'interrupt',
+    request: take(GFP_ATOMIC),
+    nodes: 'private',
+    rounds: ROUNDS,
+    when: 'interrupt',
+  },
 ];
 
 /** Pages that an innocent got on the private node. */
 function leaked(gate: GateName, innocent: Innocent): number {
-  const machine = build(gate);
-  const { isolation } = machine.managed;
-  const { request, nodes, during } = innocent;
-  const nids = nodes === 'private' ? [PRIVATE] : machine.nodes.inState(N_ONLINE);
-  const run = (): void => {
-    for (const nid of nids) request(machine, nid);
+  const lab = build(gate);
+  const { machine } = lab;
+  const nids = innocent.nodes === 'private' ? [PRIVATE] : machine.nodes.inState(N_ONLINE);
+  const once = (): void => {
+    for (const nid of nids) innocent.request(machine, nid);
   };
-  for (let round = 0; round < ROUNDS && innocent.name !== 'hugetlb'; round++) {
-    // Who needs several pages for its node enters the scope once around them.
-    if (during === 'driver' && isolation instanceof Scope) isolation.run(run);
-    else run();
+  for (let round = 0; round < innocent.rounds; round++) {
+    if (innocent.when === 'alone') once();
+    else if (innocent.when === 'nested') driverWorks(lab, once);
+    else interrupted(lab, once);
   }
-  if (innocent.name === 'hugetlb') run();
   return machine.zoneAlloc.leakedAllocations;
+}
+
+/**
+ * The driver fills its node with two pages, in the way of the gate: under `scope` it enters the
+ * scope once around both, under the others each request asks by itself.
+ * @param between what is allocated for its bookkeeping in between
+ */
+function driverWorks({ machine }: Lab, between: () => void): void {
+  const { isolation } = machine.managed;
+  const own = take(GFP_HIGHUSER_MOVABLE | isolation.asking | __GFP_THISNODE);
+  const work = (): void => {
+    own(machine, PRIVATE);
+    between();
+    own(machine, PRIVATE);
+  };
+  if (isolation instanceof Scope) isolation.run(work);
+  else work();
+}
+
+/** An interrupt is due while the driver's copy takes its time: the handler is no part of it. */
+function interrupted(lab: Lab, handler: () => void): void {
+  const { machine, interrupts } = lab;
+  machine.clock.after(COPY_NS / 2, () => interrupts.run(handler));
+  driverWorks(lab, () => machine.clock.advance(COPY_NS));
 }
 
 /** The driver asks in the way of the gate. @returns pages it got on its node, and elsewhere */
 function asked(gate: GateName): readonly [served: number, elsewhere: number] {
-  const machine = build(gate);
+  const { machine } = build(gate);
   const { isolation } = machine.managed;
   const own = take(GFP_HIGHUSER_MOVABLE | isolation.asking | __GFP_THISNODE);
   const pfns: number[] = [];
@@ -85,7 +143,7 @@ function asked(gate: GateName): readonly [served: number, elsewhere: number] {
 
 /** Can a request prefer the node and spill to DRAM when it is full? Pages of DRAM it got. */
 function spilled(gate: GateName): number {
-  const machine = build(gate);
+  const { machine } = build(gate);
   const want = take(GFP_HIGHUSER_MOVABLE | machine.managed.isolation.asking);
   let spill = 0;
   for (let page = 0; page < PAGES + ROUNDS; page++) {
@@ -95,8 +153,15 @@ function spilled(gate: GateName): number {
   return spill;
 }
 
-function build(gate: GateName): Machine {
-  return privateLab({
+function build(gate: GateName): Lab {
+  const found: { interrupts?: Interrupts } = {};
+  const peek: Plugin = {
+    name: 'peek',
+    probe: (services) => {
+      found.interrupts = services.get(InterruptsToken);
+    },
+  };
+  const { machine } = privateLab({
     nodes: [
       { id: 0, pages: 4096, cpus: 1 },
       { id: 1, pages: PAGES },
@@ -104,7 +169,10 @@ function build(gate: GateName): Machine {
     ],
     services: [{ nid: PRIVATE, flags: null }],
     nodePrivate: { gate },
-  }).machine;
+    plugins: [peek],
+  });
+  if (found.interrupts === undefined) throw new Error('node-private did not probe');
+  return { machine, interrupts: found.interrupts };
 }
 
 function probe(): Figures {

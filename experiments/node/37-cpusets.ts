@@ -98,6 +98,25 @@ function steps(profile: ProfileName): readonly (readonly [step: string, what: st
     ['then the same pages anew', `on ${later}`],
     ['mems 2 alone', `${accepted}, effective ${effective}`],
     ['then pages without a policy', `on ${plain}`],
+    ...attachSteps(profile),
+  ];
+}
+
+/** A task with pages in DRAM is attached to a group whose mems is the private node alone. */
+function attachSteps(profile: ProfileName): readonly (readonly [step: string, what: string])[] {
+  const { machine, group } = scene(profile);
+  const late = machine.createTask('late');
+  late.mmap(0, 2 * PAGES);
+  for (let vpn = 0; vpn < PAGES; vpn++) late.write(vpn);
+  machine.folios.lruAddDrainAll();
+  group.write('cpuset.mems', String(PRIVATE));
+  const rc = outcome(group.attach(late));
+  machine.spend();
+  const there = Array.from({ length: PAGES }, (_, vpn) => nodeOf(machine, late, vpn));
+  const nodes = [...new Set(there)].sort().map(nameOf).join(' ');
+  return [
+    ['attach to mems 2 a task with pages in DRAM', `${rc}, pages on ${nodes}`],
+    ['then its new pages', `on ${landing({ machine, group, task: late }, PAGES)}`],
   ];
 }
 
@@ -107,6 +126,8 @@ const KERNEL: Readonly<Record<string, string>> = {
   'mems 0,2; mbind to the private node': '0, pages on private',
   'mems 2 alone': '0, effective 2',
   'then pages without a policy': 'on node 0',
+  'attach to mems 2 a task with pages in DRAM': '0, pages on private',
+  'then its new pages': 'on node 0',
 };
 
 function probe(): Figures {
@@ -145,6 +166,13 @@ export default defineProbe({
         results.figure('steps_that_differ') > 0 &&
         results.column('cpusets', 'v5-caps')[0] === '0' &&
         results.column('cpusets', 'v5-caps')[3] === 'on private',
+    },
+    {
+      text: 'In v4 attaching a task to a cpuset of the node alone moves what it had there.',
+      holds: (results) => {
+        const [model, v5] = ['model', 'v5-caps'].map((name) => results.column('cpusets', name)[6]);
+        return String(model).includes('private') && !String(v5).includes('private');
+      },
     },
     {
       text: 'A task whose cpuset holds the private node alone still gets its pages from DRAM.',

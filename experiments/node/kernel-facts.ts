@@ -66,6 +66,8 @@ export function kernelFacts(): Readonly<Record<string, readonly KernelFact[]>> {
         return `${all[14]?.ret}, effective ${at(15) === '1' ? 2 : at(15)}`;
       }),
       read('mempolicy-cpuset', (at) => (place(at(20)) === 'DRAM' ? 'on node 0' : at(20))),
+      finding('zz-cpuset-attach', '0, pages on private'),
+      finding('zz-cpuset-attach', 'on node 0'),
     ],
     '45-teardown-order': [
       finding('cram-teardown-ops-first', 'stuck, stores land on the device, 1 fault each'),
