@@ -12,13 +12,15 @@ import * as pages from '../scripts/docs/discussion-page.mjs';
 import * as experiments from '../scripts/docs/experiments.mjs';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
+/** An experiment takes seconds; a machine that does much else takes ten times as long. */
+const TIMEOUT_MS = 120_000;
 
 /** Defines the tests of one folder of experiments. */
 export function testDiscussed(folder: 'node' | 'cram' | 'coherent'): void {
   const names: readonly string[] = experiments.experimentNames(ROOT, folder);
   const outcomes: Record<string, ProbeOutcome> = {};
 
-  test.for(names)('%s: every claim holds', async (name) => {
+  test.for(names)('%s: every claim holds', { timeout: TIMEOUT_MS }, async (name) => {
     const probe: Probe = await experiments.experimentOf(ROOT, name);
     const outcome = await runProbe(probe);
     outcomes[name] = outcome;
