@@ -17,13 +17,20 @@ import { WordData } from './word-data.js';
 /** /dev/zram0: 192 MiB less the page of its header, swapped on by a step. */
 const ZRAM = { pages: 192 * 256 - 1, codec: 'lzo-rle' };
 
+/** What the kernel lets its first process lock (include/uapi/linux/resource.h:MLOCK_LIMIT). */
+const MLOCK_LIMIT = 8 << 20;
+
 /** The machine of a case, booted: as a kernel described it, or as the emulator was told to be. */
 export function bootGuest({ kase, record, topology, description, family }: RecordCase): Guest {
   if (family === 'private') return bootPrivate(description);
   if (family === 'hmm') return bootHmm(topology, description, kase);
   const words = new WordData();
   const config = withBootReserve(recordMachine(topology), kase, record);
-  const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words);
+  const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words, {
+    softDirty: true,
+    program: 'counted',
+    memlock: MLOCK_LIMIT,
+  });
   guest.machine.swap.stopAllocating();
   writeBaseline(guest.machine, topology);
   replayBootHistory(guest.machine, config, kase);

@@ -158,6 +158,8 @@ export interface GuestOptions {
   readonly softDirty: boolean;
   /** Does the recorder's own program use pages of the machine, or are they only counted? */
   readonly program: 'counted' | 'in use';
+  /** RLIMIT_MEMLOCK of its tasks in bytes; default: none. */
+  readonly memlock?: number;
 }
 
 /** One booted machine and the tasks of a case. */
@@ -199,6 +201,7 @@ export class Guest {
   spawn(name: string): GuestTask {
     const made = new GuestTask(name, this.machine.createTask(name, this.machine.nodes.nidOfCpu(0)));
     made.task.struct.onPoison = 'signal';
+    made.task.struct.rlimits.memlock = this.options.memlock ?? Infinity;
     made.task.struct.rssElsewhere = RECORDER_PAGES;
     const { scratch, program } = this.start();
     mapRecorder(this.machine, made.task.mm, scratch);

@@ -26,6 +26,8 @@ export const VM_UFFD_MINOR = 0x400;
 export const VM_MAYBE_GUARD = 0x800;
 export const VM_UFFD_WP = 0x1000;
 export const VM_LOCKED = 0x2000;
+/** MAP_SYNC: asked for, whether or not the file can do it. */
+export const VM_SYNC = 0x4000;
 export const VM_SEQ_READ = 0x8000;
 export const VM_RAND_READ = 0x10000;
 export const VM_DONTCOPY = 0x20000;
@@ -96,6 +98,8 @@ export const MAP_POPULATE = 0x8000;
 export const MAP_NONBLOCK = 0x10000;
 export const MAP_STACK = 0x20000;
 export const MAP_HUGETLB = 0x40000;
+/** Only files of DAX know it; the others' areas merely keep the flag. */
+export const MAP_SYNC = 0x80000;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 
 /** Flags that mmap knew before MAP_SHARED_VALIDATE (include/linux/mman.h:LEGACY_MAP_MASK). */

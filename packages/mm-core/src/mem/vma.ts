@@ -132,6 +132,12 @@ export class MmStruct {
     if (vma === null || vma.start === vpn) return;
     const halves = [clipVma(vma, vma.start, vpn), clipVma(vma, vpn, vma.end)];
     this.vmas = this.vmas.flatMap((other) => (other === vma ? halves : [other]));
+    this.onEdge(vpn);
+  }
+
+  /** Gives an area other properties; nothing merges. */
+  exchange(vma: Vma, fresh: Vma): void {
+    this.vmas = this.vmas.map((other) => (other === vma ? fresh : other));
   }
 
   private edgeAt(vpn: number): void {

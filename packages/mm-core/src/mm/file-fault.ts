@@ -132,8 +132,9 @@ export class FileFault {
   }
 
   /**
-   * Maps what is cached in the aligned window around the fault; mapped pages are old, the faulting
-   * one is not (do_fault_around, filemap_map_pages).
+   * Maps what is cached around the fault: as many pages as the window has from its aligned start
+   * on, or from the start of the area or of the page table if that comes later. Mapped pages are
+   * old, the faulting one is not (do_fault_around, filemap_map_pages).
    */
   private mapAround(vmf: FaultContext, file: AddressSpace): void {
     const pages = this.sysctl.fault_around_bytes / 4096;
@@ -146,7 +147,7 @@ export class FileFault {
     const folio = cached === undefined ? -1 : this.table.head(cached);
     if (folio >= 0 && this.filePmd.set(vmf.mm, vma, vpn, folio, false)) return;
     const fileEnd = vma.start + (file.sizePages - vma.pgoff);
-    const to = Math.min(window + pages, vma.end, table + PTRS_PER_PTE, fileEnd);
+    const to = Math.min(from + pages, vma.end, table + PTRS_PER_PTE, fileEnd);
     for (let at = from; at < to; at++) {
       const pfn = file.pages.get(pageIndex(vma, at));
       const slot = this.ptes.slot(vmf.mm.id, at);

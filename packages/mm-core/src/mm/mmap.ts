@@ -84,13 +84,19 @@ export class Mmap {
     return 0;
   }
 
-  /** May what stands in the range be unmapped (vms_gather_munmap_vmas)? */
-  checkUnmap(mm: MmStruct, start: number, end: number): number {
+  /**
+   * May what stands in the range be unmapped (vms_gather_munmap_vmas)? The area that it begins in
+   * is split before the others are looked at, and stays so if one of them is sealed.
+   */
+  private checkUnmap(mm: MmStruct, start: number, end: number): number {
     const first = mm.find(start);
     const cuts = first !== null && first.start < start && end < first.end;
     if (cuts && !this.edit.maySplit(mm)) return -ENOMEM;
     for (const part of mm.within(start, end)) {
-      if ((part.flags & VM_SEALED) !== 0) return -EPERM;
+      if ((part.flags & VM_SEALED) !== 0) {
+        if (part.start > start) mm.splitAt(start);
+        return -EPERM;
+      }
       if ((part.flags & VM_HUGETLB) === 0) continue;
       if (part.start % PTRS_PER_PTE !== 0 || part.end % PTRS_PER_PTE !== 0) return -EINVAL;
     }

@@ -41,13 +41,20 @@ export class Mremap {
     return { ...vma, start: to, end: to + newPages, pgoff, flags, uffd: null };
   }
 
-  /** dontunmap_complete: an area that lost all its pages forgets its anon_vma. */
+  /**
+   * dontunmap_complete: an area that lost all its pages forgets its anon_vma and is numbered anew;
+   * it merges with nobody. Simplified: of an area that keeps pages, only the part is unlocked.
+   */
   private emptySource(mm: MmStruct, from: number, pages: number): void {
-    for (const part of mm.within(from, from + pages)) {
-      const known = mm.find(from);
-      const isWhole = known?.start === from && known.end === from + pages;
-      const anonVma = isWhole ? null : part.anonVma;
-      mm.replace(part.start, part.end, [{ ...part, flags: part.flags & ~VM_LOCKED_MASK, anonVma }]);
+    const vma = mm.find(from);
+    if (vma === null) return;
+    const flags = vma.flags & ~VM_LOCKED_MASK;
+    if (vma.start === from && vma.end === from + pages) {
+      const pgoff = vma.file === null ? from : vma.pgoff;
+      mm.exchange(vma, { ...vma, flags, pgoff, anonVma: null });
+    } else if (flags !== vma.flags) {
+      const end = from + pages;
+      mm.replace(from, end, [{ ...vma, start: from, end, pgoff: pageIndex(vma, from), flags }]);
     }
   }
 }

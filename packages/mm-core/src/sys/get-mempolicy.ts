@@ -18,7 +18,7 @@ import type { TaskStruct } from '../mem/task-struct.js';
 import { type Cpusets, CpusetsToken } from '../mm/cpuset.js';
 import { type LookupNode, LookupNodeToken } from '../mm/lookup-node.js';
 import { areaPolicy } from '../mm/policy-nodes.js';
-import { vpnOf } from './user-range.js';
+import { ADDRESS_SPACE, vpnOf } from './user-range.js';
 
 /** Arguments of get_mempolicy(2). */
 export interface GetMempolicyArgs {
@@ -84,7 +84,7 @@ export class SysGetMempolicy {
   /** copy_nodes_to_user, its errors. */
   private copyOut({ nodemask: pointer, maxnode }: GetMempolicyArgs): number {
     if (pointer === null) return 0;
-    const bytes = (Math.ceil((maxnode - 1) / BITS_PER_LONG) * BITS_PER_LONG) / 8;
+    const bytes = (wordsOf(maxnode) * BITS_PER_LONG) / 8;
     if (bytes > PAGE_SIZE) return -EINVAL;
     return pointer === 'bad' && bytes > 0 ? -EFAULT : 0;
   }
@@ -92,10 +92,7 @@ export class SysGetMempolicy {
   /** Whole words are written, as many as the kernel's node ids need. */
   private visible(nodes: Nodemask, { nodemask: pointer, maxnode }: GetMempolicyArgs): Nodemask {
     if (pointer === null) return NO_NODES;
-    const words = Math.min(
-      Math.ceil((maxnode - 1) / BITS_PER_LONG),
-      Math.ceil(this.nodeIds() / BITS_PER_LONG),
-    );
+    const words = Math.min(wordsOf(maxnode), Math.ceil(this.nodeIds() / BITS_PER_LONG));
     return nodemask([...nodes].filter((nid) => nid < words * BITS_PER_LONG));
   }
 
@@ -108,6 +105,12 @@ export const SysGetMempolicyToken = createToken<SysGetMempolicy>('SysGetMempolic
 
 function failed(rc: number): GetMempolicyResult {
   return { rc, value: 0, nodes: NO_NODES };
+}
+
+/** Words that hold the bits of a mask; rounding up the largest number wraps to none. */
+function wordsOf(maxnode: number): number {
+  const words = Math.ceil((maxnode - 1) / BITS_PER_LONG);
+  return words >= ADDRESS_SPACE / BITS_PER_LONG ? 0 : words;
 }
 
 function modeWord(policy: Policy | null): number {

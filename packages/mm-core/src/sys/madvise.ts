@@ -78,7 +78,7 @@ export class SysMadvise {
 
   /** The same for another address space, on behalf of `task` (process_madvise). */
   advise(task: TaskStruct, mm: MmStruct, { addr, length }: ByteRange, advice: number): number {
-    if (!isKnown(advice) || !isPageAligned(addr)) return -EINVAL;
+    if (!isKnownAdvice(advice) || !isPageAligned(addr)) return -EINVAL;
     const range = pageRange(addr, length);
     if ((length !== 0 && range.pages === 0) || range.end < range.start) return -EINVAL;
     if (range.end === range.start) return 0;
@@ -200,7 +200,7 @@ export interface ByteRange {
 }
 
 /** Is there such an advice in this kernel's configuration (madvise_behavior_valid)? */
-function isKnown(advice: number): boolean {
+export function isKnownAdvice(advice: number): boolean {
   if (advice >= 0 && advice <= MADV_WILLNEED) return true;
   if (advice === MADV_DONTNEED || isInjection(advice)) return true;
   if (advice >= MADV_FREE && advice <= MADV_COLLAPSE) return true;

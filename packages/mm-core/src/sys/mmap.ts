@@ -25,6 +25,7 @@ import {
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
   MAP_STACK,
+  MAP_SYNC,
   MAP_TYPE,
   PROT_WRITE,
   VM_DONTDUMP,
@@ -40,6 +41,7 @@ import {
   VM_NOHUGEPAGE,
   VM_NORESERVE,
   VM_SHARED,
+  VM_SYNC,
   VM_WIPEONFORK,
 } from '../abi/mman.js';
 import { PAGE_SIZE, PTRS_PER_PTE } from '../abi/zone.js';
@@ -226,6 +228,7 @@ function requestedFlags({ prot, flags }: MmapRequest): number {
     vmFlags(prot) |
     ((flags & MAP_GROWSDOWN) !== 0 ? VM_GROWSDOWN : 0) |
     ((flags & MAP_LOCKED) !== 0 ? VM_LOCKED : 0) |
+    ((flags & MAP_SYNC) !== 0 ? VM_SYNC : 0) |
     ((flags & MAP_STACK) !== 0 ? VM_NOHUGEPAGE : 0) |
     VM_MAYREAD |
     VM_MAYWRITE |

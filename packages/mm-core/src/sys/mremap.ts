@@ -23,6 +23,7 @@ import { type VmLimits, VmLimitsToken } from '../mm/vm-limits.js';
 import { type VmaEdit, VmaEditToken } from '../mm/vma-edit.js';
 import { type SyscallShadow, SyscallShadowToken } from './syscall-shadow.js';
 import {
+  ADDRESS_SPACE,
   addressOf,
   isPageAligned,
   pageAlign,
@@ -97,7 +98,8 @@ export class SysMremap {
     if (newAddr > TASK_SIZE - newLength || !isPageAligned(newAddr)) return -EINVAL;
     if ((flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
     if ((flags & MREMAP_DONTUNMAP) !== 0 && oldLength !== newLength) return -EINVAL;
-    if (addr + oldLength > newAddr && newAddr + newLength > addr) return -EINVAL;
+    const oldEnd = (addr + oldLength) % ADDRESS_SPACE;
+    if (oldEnd > newAddr && newAddr + newLength > addr) return -EINVAL;
     return this.edit.mayAdd(mm, 6) ? 0 : -ENOMEM;
   }
 

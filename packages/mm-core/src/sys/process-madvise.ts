@@ -1,12 +1,15 @@
 import { EACCES, EBADF, EFAULT, EINVAL, EPERM } from '../abi/errno.js';
 import { MADV_COLD, MADV_COLLAPSE, MADV_PAGEOUT, MADV_WILLNEED } from '../abi/mman.js';
+import { PAGE_SIZE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
-import { type ByteRange, type SysMadvise, SysMadviseToken } from './madvise.js';
+import { type ByteRange, isKnownAdvice, type SysMadvise, SysMadviseToken } from './madvise.js';
 import { ADDRESS_SPACE, sizeOf, TASK_SIZE } from './user-range.js';
 
 /** Most ranges of one call (UIO_MAXIOV). */
 const RANGES_MAX = 1024;
+/** Most bytes of one call; longer ranges are cut (MAX_RW_COUNT). */
+const BYTES_MAX = 2 ** 31 - PAGE_SIZE;
 
 /** What may be advised to another process (process_madvise_remote_valid). */
 const REMOTE: ReadonlySet<number> = new Set([
@@ -22,6 +25,8 @@ export interface ProcessMadviseRequest {
   readonly target: TaskStruct | null;
   /** Null = an address that can't be read. */
   readonly ranges: readonly ByteRange[] | null;
+  /** How many there are said to be; default: as many as there are, or one that can't be read. */
+  readonly vlen?: number;
   /** MADV_* */
   readonly advice: number;
   readonly flags: number;
@@ -34,17 +39,18 @@ export class SysProcessMadvise {
 
   /** @returns bytes that were advised, or -errno if it failed at the first range */
   processMadvise(task: TaskStruct, request: ProcessMadviseRequest): number {
-    const { target, advice, ranges } = request;
+    const { target, advice } = request;
     if (request.flags !== 0) return -EINVAL;
-    const rc = checkRanges(ranges);
-    if (rc < 0) return rc;
+    const ranges = importRanges(request);
+    if (typeof ranges === 'number') return ranges;
     if (target === null) return -EBADF;
+    if (target.mm !== task.mm && !mayRead(task, target)) return -EACCES;
+    if (!isKnownAdvice(advice)) return -EINVAL;
     if (target.mm !== task.mm) {
-      if (!mayRead(task, target)) return -EACCES;
       if (!REMOTE.has(advice)) return -EINVAL;
       if (!task.creds.capSysNice) return -EPERM;
     }
-    return this.advise(task, target, ranges ?? [], advice);
+    return this.advise(task, target, ranges, advice);
   }
 
   /** vector_madvise. */
@@ -65,15 +71,23 @@ export class SysProcessMadvise {
 }
 export const SysProcessMadviseToken = createToken<SysProcessMadvise>('SysProcessMadvise');
 
-/** import_iovec. */
-function checkRanges(ranges: readonly ByteRange[] | null): number {
+/** import_iovec: every length is looked at before any address. @returns ranges, or -errno */
+function importRanges({ ranges, vlen }: ProcessMadviseRequest): readonly ByteRange[] | number {
+  const count = vlen ?? ranges?.length ?? 1;
+  if (count > RANGES_MAX) return -EINVAL;
+  if (count === 0) return [];
   if (ranges === null) return -EFAULT;
-  if (ranges.length > RANGES_MAX) return -EINVAL;
+  if (ranges.some(({ length }) => sizeOf(length) >= ADDRESS_SPACE / 2)) return -EINVAL;
+  const isAlone = ranges.length === 1;
+  const cut: ByteRange[] = [];
+  let left = BYTES_MAX;
   for (const { addr, length } of ranges) {
-    if (sizeOf(length) >= ADDRESS_SPACE / 2) return -EINVAL;
-    if (addr + length > TASK_SIZE) return -EFAULT;
+    const checked = isAlone ? Math.min(length, BYTES_MAX) : length;
+    if (addr + checked > TASK_SIZE) return -EFAULT;
+    cut.push({ addr, length: Math.min(length, left) });
+    left -= Math.min(length, left);
   }
-  return 0;
+  return cut;
 }
 
 /** mm_access(PTRACE_MODE_READ): the same user, or the capability. */

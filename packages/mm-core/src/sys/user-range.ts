@@ -58,15 +58,16 @@ export function sizeOf(length: number): number {
 /** Pages of an aligned address and a length in bytes, which is rounded up. */
 export function pageRange(addr: number, length: number): PageRange {
   const start = vpnOf(addr);
-  const pages = pagesOf(pageAlign(sizeOf(length)));
+  const pages = pagesOf(pageAlign(length));
   return { start, end: wrapped(start + pages), pages };
 }
 
 /** Every page that a range of bytes touches, as mlock(2) counts. */
 export function pageRangeAround(addr: number, length: number): PageRange {
   const offset = addr % PAGE_SIZE;
-  const bytes = sizeOf(length) + offset;
-  return pageRange(addr - offset, bytes >= ADDRESS_SPACE ? bytes - ADDRESS_SPACE : bytes);
+  // Near 2^64 only the negative number has room for the offset.
+  const size = length >= ADDRESS_SPACE / 2 ? length - ADDRESS_SPACE : length;
+  return pageRange(addr - offset, size + offset);
 }
 
 function wrapped(vpn: number): number {

@@ -66,6 +66,21 @@ describe('shared memory', () => {
 });
 
 describe('a private mapping of a file', () => {
+  test('maps sixteen pages from the start of the area on, wherever the aligned window ends', () => {
+    const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
+    const file = machine.files.create('shmem', 'f', 24 * 4096);
+    const task = machine.createTask('t');
+    map(machine, task, 2048, file, VM_SHARED);
+    for (let page = 0; page < 24; page++) task.write(2048 + page);
+    map(machine, task, 1036, file, VM_SHARED);
+    task.read(1036);
+    const mapped = Array.from({ length: 24 }, (_, page) => {
+      return machine.ptes.bits[machine.ptes.slot(task.mm.id, 1036 + page)] !== 0;
+    });
+    expect(mapped.filter(Boolean).length).toBe(16);
+    expect(mapped[15]).toBe(true);
+  });
+
   test('maps cached pages around a load, read-only, and copies at a store', () => {
     const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
     const file = machine.files.create('regular', 'f', 40 * 4096);

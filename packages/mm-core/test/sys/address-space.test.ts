@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   errnoName,
+  MADV_COLD,
   MADV_DONTNEED,
   MADV_FREE,
   MADV_GUARD_INSTALL,
@@ -212,4 +213,83 @@ test('memory for execution alone is closed to loads', () => {
   expect(task.struct.lastSignal?.code).toBe('PKUERR');
   task.mprotect(first, 1, RW);
   expect(task.read(first)).toBe('ok');
+});
+
+test('what can be unmapped before a sealed area stays split from it', () => {
+  const { machine, task } = start(8);
+  const { mmap, munmap, mseal } = machine.sys;
+  mmap.mmap(task.struct, {
+    addr: at(8),
+    length: 2 * PAGE_SIZE,
+    prot: 1,
+    flags: SHARED_ANON | FIXED,
+  });
+  mseal.mseal(task.struct, at(8), 2 * PAGE_SIZE, 0);
+  const rc = munmap.munmap(task.struct, at(5), 4 * PAGE_SIZE);
+  expect(errnoName(-rc)).toBe('EPERM');
+  expect(task.mm.vmas.map((vma) => vma.end - vma.start)).toEqual([5, 3, 2]);
+});
+
+test('lengths that wrap: munlock does nothing, mremap sees no overlap', () => {
+  const { machine, task } = start(4);
+  const wraps = 2 ** 64 - PAGE_SIZE;
+  expect(machine.sys.mlock.munlock(task.struct, at(0) + 8, wraps)).toBe(0);
+  const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+  const request = { addr: at(6), oldLength: wraps, newLength: PAGE_SIZE, flags, newAddr: at(7) };
+  expect(errnoName(-machine.sys.mremap.mremap(task.struct, request))).toBe('EFAULT');
+});
+
+test('process_madvise counts the ranges, then looks at lengths, then at addresses', () => {
+  const { machine, task } = start(4);
+  const { processMadvise } = machine.sys.processMadvise;
+  const advise = (ranges: readonly (readonly [number, number])[] | null, more: object = {}) => {
+    const asked = ranges?.map(([addr, length]) => ({ addr, length })) ?? null;
+    const request = { target: task.struct, ranges: asked, advice: MADV_COLD, flags: 0, ...more };
+    const rc = processMadvise.call(machine.sys.processMadvise, task.struct, request);
+    return rc < 0 ? errnoName(-rc) : rc;
+  };
+  expect(advise(null, { vlen: 1025 })).toBe('EINVAL');
+  expect(advise(null, { vlen: 2 })).toBe('EFAULT');
+  expect(advise(null, { vlen: 0 })).toBe(0);
+  expect(advise(null, { vlen: 0, advice: -1 })).toBe('EINVAL');
+  expect(
+    advise([
+      [2 ** 47, 2 ** 48],
+      [at(0), 2 ** 63],
+    ]),
+  ).toBe('EINVAL');
+  expect(
+    advise([
+      [at(0), PAGE_SIZE],
+      [at(0), 2 ** 48],
+    ]),
+  ).toBe('EFAULT');
+  // One range alone is cut to 2 GiB before its end is looked at.
+  expect(advise([[at(0), 2 ** 48]])).toBe('ENOMEM');
+});
+
+test('get_mempolicy with the largest maxnode writes nothing', () => {
+  const { machine, task } = start(1);
+  const { getMempolicy } = machine.sys;
+  const args = {
+    policy: 'good',
+    nodemask: 'bad',
+    maxnode: 2 ** 64 - 1,
+    addr: 0,
+    flags: 0,
+  } as const;
+  expect(getMempolicy.getMempolicy(task.struct, args).rc).toBe(0);
+});
+
+test('MREMAP_DONTUNMAP leaves two unlocked areas apart, numbered anew', () => {
+  const { machine, task } = start(8, PRIVATE_ANON | LOCKED);
+  const { mlock, mremap } = machine.sys;
+  mlock.mlock2(task.struct, at(4), 4 * PAGE_SIZE, 1);
+  const flags = MREMAP_MAYMOVE | MREMAP_FIXED | 4;
+  const length = 8 * PAGE_SIZE;
+  const request = { addr: at(0), oldLength: length, newLength: length, flags, newAddr: at(32) };
+  expect(mremap.mremap(task.struct, request)).toBe(at(32));
+  const left = task.mm.vmas.filter((vma) => vma.start < at(32) / PAGE_SIZE);
+  expect(left.map((vma) => vma.end - vma.start)).toEqual([4, 4]);
+  expect(left.every((vma) => vma.anonVma === null && vma.pgoff === vma.start)).toBe(true);
 });

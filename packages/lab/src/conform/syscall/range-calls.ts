@@ -149,6 +149,7 @@ function processMadvise(args: JsonObject, caller: Caller): Reply {
     world.machine.sys.processMadvise.processMadvise(self, {
       target: args.pidfd === undefined ? targetOf(args.pid, caller) : null,
       ranges: iov.slice(0, numberAt(args, 'vlen', iov.length)),
+      vlen: numberAt(args, 'vlen', iov.length),
       advice: nameOrNumber(ADVICE_NAMES, args.advice),
       flags: numberAt(args, 'flags'),
     }),
