@@ -81,7 +81,7 @@ export class Cram {
     if (known !== undefined) return known.node.owner === owner ? 0 : -EBUSY;
     if (!this.nodes.exists(nid) || !this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EINVAL;
     const counts = { promotions: 0, refused: 0, notAdmitted: 0, refusedFiles: 0 };
-    const gates = { pressure: 0, withdrawn: false, converging: false };
+    const gates = { pressure: 0, purged: false, withdrawn: false, converging: false };
     const node: CramNode = { nid, owner, flush, ...gates, ...counts };
     const ops = this.opsOf(node);
     const rc = this.nodePrivate.node_private_set_ops(nid, ops);
@@ -115,12 +115,25 @@ export class Cram {
   }
 
   /**
-   * Takes back the mark of a node that is being torn down. Nothing in the posted series sets it.
+   * Marks a node that is being torn down: `migrate_to` says -ENODEV from now on. The text of patch
+   * 23 speaks of such a mark; nothing in the posted series sets it (divergence D11).
    * @returns 0; -EINVAL no such node; -ENODEV not registered
    */
+  cram_purge(nid: number): number {
+    return this.setPurged(nid, true);
+  }
+
+  /** Takes the mark back. @returns 0; -EINVAL no such node; -ENODEV not registered */
   cram_unpurge(nid: number): number {
+    return this.setPurged(nid, false);
+  }
+
+  private setPurged(nid: number, purged: boolean): number {
     if (!this.nodes.exists(nid)) return -EINVAL;
-    return this.byNode.has(nid) ? 0 : -ENODEV;
+    const node = this.byNode.get(nid)?.node;
+    if (node === undefined) return -ENODEV;
+    node.purged = purged;
+    return 0;
   }
 
   /**

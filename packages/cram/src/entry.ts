@@ -9,6 +9,7 @@ import {
   type Contents,
   ContentsToken,
   createToken,
+  ENODEV,
   ENOSPC,
   type Folios,
   FoliosToken,
@@ -63,9 +64,11 @@ export class CramEntry {
   /**
    * Moves isolated folios to the node. Afterwards every CPU's LRU batch is drained, so that a store
    * can isolate a folio at once.
-   * @returns 0, folios not moved, or -ENOSPC while the node is closed
+   * @returns 0, folios not moved, -ENOSPC while the node is closed, or -ENODEV
+   *   while it is being torn down
    */
   migrateTo(node: CramNode, list: number[], { nid, mode, reason }: EntryRequest): number {
+    if (node.purged) return -ENODEV;
     if (isClosed(node)) {
       node.refused++;
       return -ENOSPC;

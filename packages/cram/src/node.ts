@@ -10,6 +10,8 @@ export interface CramNode {
   readonly flush: FlushCallback | null;
   /** 0..CRAM_PRESSURE_MAX, as the driver last said. */
   pressure: number;
+  /** Is the node being torn down? */
+  purged: boolean;
   /** Is the zone withdrawn (ZONE_NO_ALLOC)? Nothing may come in until it is given back. */
   withdrawn: boolean;
   /** Does a balloon converge on what it was told to let nothing in for? */

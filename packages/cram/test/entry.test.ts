@@ -137,11 +137,27 @@ test('the answers of a flush: 0 and 2 free the page, 1 keeps it until it is put 
   ]);
 });
 
-test('unpurge and unregister answer as the posted code does', () => {
-  const { cram } = machineOf();
+test('a node that is being torn down takes nothing until the mark is taken back', () => {
+  const { cram, machine } = machineOf();
+  const task = writer(machine);
+  const marked = cram.cram_purge(DEVICE);
+  const during = task.movePages([0], DEVICE).rc;
+  const back = cram.cram_unpurge(DEVICE);
+  const after = task.movePages([0], DEVICE).rc;
+  machine.verify();
   expect({
-    unpurge: cram.cram_unpurge(DEVICE),
-    'unpurge elsewhere': cram.cram_unpurge(DRAM),
-    'unpurge nowhere': cram.cram_unpurge(9),
-  }).toEqual({ unpurge: 0, 'unpurge elsewhere': -ENODEV, 'unpurge nowhere': -EINVAL });
+    marked,
+    during,
+    back,
+    after,
+    elsewhere: [cram.cram_purge(DRAM), cram.cram_unpurge(DRAM)],
+    nowhere: [cram.cram_purge(9), cram.cram_unpurge(9)],
+  }).toEqual({
+    marked: 0,
+    during: -ENODEV,
+    back: 0,
+    after: 0,
+    elsewhere: [-ENODEV, -ENODEV],
+    nowhere: [-EINVAL, -EINVAL],
+  });
 });
