@@ -7,6 +7,7 @@ const RUNS = [
   ['hot-path.mjs', '--pages', '600', '--rows', '20000', '--runs', '1'],
   ['idle-plugin.mjs', '--turns', '1', '--pages', '300', '--rows', '5000', '--rounds', '1'],
   ['build-1tib.mjs', '--gib', '8', '--touch', '1000'],
+  ['codec-share.mjs', '--mib', '8', '--rows', '2000'],
 ];
 
 for (const [script, ...options] of RUNS) {

@@ -34,6 +34,13 @@ export interface CopyRoute {
   readonly target: CopyEnd;
 }
 
+/** What the migration of a folio depends on. */
+export interface FolioSize {
+  readonly pages: number;
+  /** Page-table entries that map it, 1 if an entry of a PMD does. */
+  readonly entries: number;
+}
+
 /** A row of the table as a machine uses it. */
 export interface CostDescription {
   readonly name: CostName;
@@ -67,6 +74,8 @@ export interface CostModel {
    * bandwidth of both nodes.
    */
   copyPageNs(route: CopyRoute): number;
+  /** Migration of a folio, flush not included: a part per folio, one per entry, and the copy. */
+  migrateFolioNs(size: FolioSize, route: CopyRoute): number;
   /** Store of one page in zram, the whole path. */
   swapOutNs(codec: SwapCodec): number;
   /** Fault that loads one page from zram, the whole path. */
@@ -126,6 +135,13 @@ export class TableCostModel implements CostModel {
     const excessNs = Math.max(0, source.lineNs - this.ns.dramLine);
     const latencyNs = this.ns.copyPage + (LINES_PER_PAGE * excessNs) / this.counts.linesInFlight;
     return Math.max(latencyNs, PAGE_SIZE / Math.min(source.bytesPerNs, target.bytesPerNs));
+  }
+
+  /** A folio of one page costs `migratePage` between DRAM nodes. */
+  migrateFolioNs({ pages, entries }: FolioSize, route: CopyRoute): number {
+    const { migratePage, migrateEntry, copyPage } = this.ns;
+    const perFolioNs = Math.max(0, migratePage - copyPage - migrateEntry);
+    return perFolioNs + entries * migrateEntry + pages * this.copyPageNs(route);
   }
 
   swapOutNs(codec: SwapCodec): number {

@@ -112,9 +112,15 @@ export const COST_TABLE = {
     [1240, 'D', 'S29 3.31 GB/s'],
     [620, 2480],
   ),
+  migrateEntry: same(
+    'ns',
+    'taking away and restoring one page-table entry, within migratePage',
+    [253, 'D', 'S29 from the points of 4 KiB and 1 MiB'],
+    [126, 506],
+  ),
   migrateHugePage: same(
     'ns',
-    'migration of 2 MiB between DRAM nodes: copy included, flush not',
+    'migration of 2 MiB between DRAM nodes as published; the model adds up its parts',
     [190_000, 'D', 'S29 11.02 GB/s'],
     [95_000, 380_000],
   ),
@@ -211,7 +217,7 @@ export type CountName = NamesOf<'count'>;
 /**
  * Rows that no path charges yet, so that changing one changes nothing: a node says how far it is
  * (`remoteLine`, `cxlLine`), writeback is not waited for, an allocation is part of a whole fault,
- * large folios move page by page, and there is no NUMA balancing.
+ * a move of 2 MiB is the sum of its parts, and there is no NUMA balancing.
  */
 export const RESERVED_COSTS: readonly CostName[] = [
   'remoteLine',

@@ -15,7 +15,7 @@ import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { migrateFolioFlags } from '../mem/migrate-flags.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
-import { CostModel } from './cost-model.js';
+import { CostModel, type FolioSize } from './cost-model.js';
 import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
@@ -281,6 +281,7 @@ export class Migrate {
    * folio_migrate_copy).
    */
   private replace(src: number, dst: number): boolean {
+    const entries = this.rmapWalk.isPmdMapped(src) ? 1 : this.table.nrPages(src);
     if (!this.rmapWalk.tryToMigrate(src)) return false;
     const inSwapCache = this.table.has(src, PG_swapcache) ? 1 : 0;
     const expected = 1 + inSwapCache + this.cache.references(src);
@@ -288,19 +289,19 @@ export class Migrate {
     this.folios.trylock(dst);
     const pages = this.table.nrPages(src);
     for (let at = 0; at < pages; at++) this.contents.copy(dst + at, src + at);
-    this.chargeCopy(src, dst, pages);
+    this.chargeMove(src, dst, { entries, pages });
     migrateFolioFlags(this.table, src, dst);
     return true;
   }
 
-  /** Charges the copy and counts which way it went. */
-  private chargeCopy(src: number, dst: number, pages: number): void {
-    const { migratePage, copyPage } = this.cost.ns;
+  /** Charges the move and counts which way it went. */
+  private chargeMove(src: number, dst: number, size: FolioSize): void {
+    const { pages } = size;
     const source = this.nodes.pgdat(this.nodes.nidOf(src));
     const target = this.nodes.pgdat(this.nodes.nidOf(dst));
     if (target.lineNs > source.lineNs) this.demoted += pages;
     if (target.lineNs < source.lineNs) this.promoted += pages;
-    this.work.charge(pages * (migratePage - copyPage + this.cost.copyPageNs({ source, target })));
+    this.work.charge(this.cost.migrateFolioNs(size, { source, target }));
     if (source.device === null) return;
     for (let at = 0; at < pages; at++) this.work.charge(source.device.readPageNs(src + at));
   }
