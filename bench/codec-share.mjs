@@ -49,7 +49,11 @@ const machine = createMachine(
   },
   [
     { name: 'contents', register: (services) => services.bindValue(PageData, timed) },
-    cxlCompressDevice({ logicalPages: logical, capacityBytes: logical * 4096, codec: values.codec }),
+    cxlCompressDevice({
+      logicalPages: logical,
+      capacityBytes: logical * 4096,
+      codec: values.codec,
+    }),
     nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
     cram(),
     cxlCompression({ nid: 1 }),
