@@ -57,7 +57,7 @@ export default defineProbe({
   probe,
   claims: [
     {
-      text: 'No period holds more than rate × (period + grace + command), frees meanwhile included.',
+      text: 'None holds more than rate × (period + grace + command), frees meanwhile included.',
       holds: (results) => results.figure('bound.largest_ratio') <= 1,
     },
     {
