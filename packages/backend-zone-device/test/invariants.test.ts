@@ -12,14 +12,16 @@ import { toyMachine } from './support/toy-driver.js';
 
 test('random programs keep the invariants of device memory', { timeout: 120_000 }, () => {
   const injected = new Set<string>();
-  for (let seed = 1; seed <= 6; seed++) {
+  for (let seed = 1; seed <= 8; seed++) {
     const program = new HmmProgram(seed);
     for (let at = 0; at < 60; at++) program.step();
     program.finish();
     for (const name of program.injected.keys()) injected.add(name);
   }
   expect([...injected].sort()).toEqual([
-    ...['allocation', 'held before', 'held between', 'hole race', 'isolated', 'locked'],
+    ...['allocation', 'allocation of order 0', 'allocation of order 9', 'charge', 'copy', 'drain'],
+    ...['held before', 'held between', 'hole race', 'isolated', 'locked', 'notifier retry'],
+    ...['split with a vma', 'split without a vma'],
   ]);
 });
 

@@ -54,6 +54,8 @@ export class DmirrorDevice {
   freed = 0;
   /** Fails the next so many allocations of an order; for tests of what happens then. */
   failNext: (order: number) => boolean = () => false;
+  /** Fails the next copies between RAM and the device, likewise. */
+  failCopy: () => boolean = () => false;
 
   constructor(
     private readonly parts: DmirrorParts,
@@ -220,6 +222,11 @@ export class DmirrorDevice {
       const target = pageAlloc.alloc(request);
       if (target < 0) return;
       folios.trylock(target);
+      if (this.failCopy()) {
+        folios.unlock(target);
+        folios.put(target);
+        return;
+      }
       entries.dst[at] = migratePfn(target) + (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
       for (let i = 0; i < 1 << order; i++) deviceCopy.copy(target + i, source + i);
     });

@@ -170,6 +170,8 @@ export class Dmirror {
         const flags = (entry & MIGRATE_PFN_WRITE) + (pages > 1 ? MIGRATE_PFN_COMPOUND : 0);
         args.dst[at] = migratePfn(dpage) + flags;
         for (let i = 0; i < pages; i++) this.fill(dpage + i, source < 0 ? -1 : source + i);
+        // What could not be copied does not move.
+        if (this.device.failCopy()) this.withdraw(args.dst, at, 1);
       } else if (pages > 1) {
         this.allocBasePages(args, at, source);
       }

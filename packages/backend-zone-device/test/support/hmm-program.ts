@@ -1,12 +1,17 @@
 import {
+  CGROUP_FOLDER,
   createMachine,
+  ENOMEM,
   isMigrationType,
+  MADV_DONTNEED,
   type Machine,
+  MemcontrolToken,
+  MmuNotifiersToken,
   PAGE_SIZE,
   PG_anon_exclusive,
-  PG_buddy,
+  PG_locked,
   PG_lru,
-  PG_pinned,
+  PMD_ORDER,
   Prng,
   PTE_UNADDRESSABLE,
   PTE_WRITE,
@@ -22,14 +27,24 @@ import {
   HMM_DMIRROR_FLAG_FAIL_ALLOC,
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
-  type MigrateVma,
+  MemremapToken,
+  MigrateDeviceToken,
   MigrateVmaToken,
   type TestHmmPlugin,
   testHmm,
 } from '../../src/index.js';
+import { auditDevices } from './audit-devices.js';
+import {
+  drainWithOnePageHeld,
+  type Injected,
+  mirrorRead,
+  type ProgramParts,
+  splitWithoutVma,
+} from './injections.js';
 
 const CHUNK = 1024;
-const PAGES = 1536;
+const HUGE = 512;
+const PAGES = 3 * HUGE;
 const START = 2 ** 28;
 const UNITS = [MEMORY_DEVICE_PRIVATE, MEMORY_DEVICE_PRIVATE, MEMORY_DEVICE_COHERENT] as const;
 
@@ -44,11 +59,14 @@ export class HmmProgram {
   /** Injections by name that took effect. */
   readonly injected = new Map<string, number>();
   readonly start = START;
-  readonly parts: { readonly migrateVma: MigrateVma };
+  readonly parts: ProgramParts;
   private child: Task | null = null;
   private readonly handles: Dmirror[];
   private readonly prng: Prng;
   private injection: Injection = null;
+  /** Allocations of this order fail. */
+  private failOrder = -1;
+  private range = { start: START, end: START };
   private readonly undo: (() => void)[] = [];
 
   constructor(seed: number) {
@@ -57,10 +75,18 @@ export class HmmProgram {
       units: UNITS.map((type, unit) => ({ type, nid: unit + 1 })),
       chunkPages: CHUNK,
     });
-    const found: MigrateVma[] = [];
+    const found: ProgramParts[] = [];
     const take = {
       name: 'take',
-      probe: (services: Services) => void found.push(services.get(MigrateVmaToken)),
+      probe: (services: Services) => {
+        found.push({
+          migrateVma: services.get(MigrateVmaToken),
+          migrateDevice: services.get(MigrateDeviceToken),
+          memremap: services.get(MemremapToken),
+          memcontrol: services.get(MemcontrolToken),
+          notifiers: services.get(MmuNotifiersToken),
+        });
+      },
     };
     const nodes = UNITS.map((_, unit) => ({ id: unit + 1, pages: CHUNK * 8, online: false }));
     this.machine = createMachine(
@@ -71,10 +97,11 @@ export class HmmProgram {
       },
       [this.plugin, take],
     );
-    const [migrateVma] = found;
-    if (migrateVma === undefined) throw new Error('the plugin was probed');
-    this.parts = { migrateVma };
+    const [parts] = found;
+    if (parts === undefined) throw new Error('the plugin was probed');
+    this.parts = parts;
     this.task = this.machine.createTask('program');
+    this.joinGroup();
     const length = PAGES * PAGE_SIZE;
     const request = {
       addr: START * PAGE_SIZE,
@@ -87,29 +114,39 @@ export class HmmProgram {
     expect(this.machine.sys.mmap.mmap(this.task.struct, request)).toBe(START * PAGE_SIZE);
     this.handles = UNITS.map((_, unit) => this.plugin.open(unit, this.task.mm));
     this.handles.forEach(({ device }) => {
-      device.failNext = () => this.onAlloc();
+      device.failNext = (order) => this.onAlloc(order);
     });
+    // Huge pages where there may be any: later steps split most of them.
+    for (let vpn = START; vpn < START + PAGES; vpn += HUGE) this.task.write(vpn);
   }
 
   step(): void {
     const { machine, prng } = this;
-    const from = prng.below(3) === 0 ? prng.below(3) * 512 : prng.below(PAGES - 64);
-    const count = prng.below(3) === 0 ? 512 : 1 + prng.below(64);
+    const isWhole = prng.below(3) === 0;
+    const from = isWhole ? prng.below(3) * HUGE : prng.below(PAGES - 64);
+    const count = isWhole || prng.below(3) === 0 ? HUGE : 1 + prng.below(64);
     const start = START + from;
     const end = START + Math.min(PAGES, from + count);
     const handle = this.handles[prng.below(UNITS.length)]!;
     machine.work.runAs(this.task.struct);
     const rss = this.task.mm.rss;
-    const kind = prng.below(12);
+    const charged = this.charged();
+    const kind = prng.below(13);
     if (kind < 3) this.touch(start, end, prng.below(2) === 0);
     else if (kind < 6) this.migrate(handle, start, end);
     else if (kind === 6) handle.migrateToSystem(start, end);
-    else if (kind === 7) handle.mirror.read(start, Math.min(end, start + 8));
-    else if (kind === 8) handle.mirror.write(start, Math.min(end, start + 8), () => 0);
+    else if (kind === 7) {
+      const isDisturbed = prng.below(2) === 0;
+      mirrorRead(this.context(), handle, { start, end: Math.min(end, start + 8), isDisturbed });
+    } else if (kind === 8) handle.mirror.write(start, Math.min(end, start + 8), () => 0);
     else if (kind === 9) this.change(start, end);
     else if (kind === 10) this.pin(start);
+    else if (kind === 11) this.moveHuge(handle);
     else this.forkOrExit();
-    if (kind === 6) expect(this.task.mm.rss, 'migration keeps the rss').toBe(rss);
+    if (kind === 6) {
+      expect(this.task.mm.rss, 'migration keeps the rss').toBe(rss);
+      expect(this.charged(), 'and the charge of the group').toBe(charged);
+    }
     for (const undo of this.undo.splice(0)) undo();
     machine.spend();
     this.audit();
@@ -118,6 +155,7 @@ export class HmmProgram {
   /** Ends everything: no page may stay on a device. */
   finish(): void {
     this.child?.exit();
+    drainWithOnePageHeld(this.context(), this.handles);
     for (const handle of this.handles) handle.close();
     for (const { device } of this.handles) {
       expect(device.allocated - device.freed, `${device.options.name}: pages left`).toBe(0);
@@ -140,9 +178,12 @@ export class HmmProgram {
   }
 
   private migrate(handle: Dmirror, start: number, end: number): void {
+    this.range = { start, end };
     this.prepare(handle, start, end);
     handle.migrateToDevice(start, end);
     this.injection = null;
+    this.failOrder = -1;
+    handle.device.failCopy = () => false;
     handle.flags = 0;
   }
 
@@ -150,7 +191,7 @@ export class HmmProgram {
   private prepare(handle: Dmirror, start: number, end: number): void {
     const { folios, table } = this.machine;
     const folio = this.folioAt(start + this.prng.below(end - start));
-    switch (this.prng.below(8)) {
+    switch (this.prng.below(11)) {
       case 0:
         if (folio < 0 || !folios.trylock(folio)) return;
         this.count('locked');
@@ -163,7 +204,8 @@ export class HmmProgram {
         this.undo.push(() => folios.putbackLru(folio));
         break;
       case 2:
-        if (folio >= 0) this.hold(folio, 'held before');
+        if (folio < 0) return;
+        this.hold(folio, table.order[folio]! > 0 ? 'split with a vma' : 'held before');
         break;
       case 3:
         this.injection = () => {
@@ -180,8 +222,67 @@ export class HmmProgram {
           this.machine.memory.handleMmFault(this.task.mm, end - 1, true, 0);
         };
         break;
+      case 6:
+        handle.device.failCopy = () => {
+          this.count('copy');
+          handle.device.failCopy = () => false;
+          return true;
+        };
+        break;
+      case 7:
+        this.failCharge();
+        break;
+      case 8:
+        this.failOrder = this.prng.below(2) * PMD_ORDER;
+        break;
       default:
     }
+  }
+
+  /** The group has no room for what fills a hole. */
+  private failCharge(): void {
+    const { memcontrol } = this.parts;
+    const charge = memcontrol.charge.bind(memcontrol);
+    this.injection = () => {
+      memcontrol.charge = () => {
+        this.count('charge');
+        return -ENOMEM;
+      };
+    };
+    this.undo.push(() => {
+      memcontrol.charge = charge;
+    });
+  }
+
+  /** A fresh huge page goes to the device, whole if there is room for it. */
+  private moveHuge(handle: Dmirror): void {
+    const end = START + HUGE;
+    const { sys } = this.machine;
+    sys.mprotect.mprotect(this.task.struct, START * PAGE_SIZE, HUGE * PAGE_SIZE, 3);
+    this.task.madvise(START, HUGE, MADV_DONTNEED);
+    this.task.write(START);
+    this.failOrder = this.prng.below(2) === 0 ? PMD_ORDER : -1;
+    handle.migrateToDevice(START, end);
+    this.failOrder = -1;
+    splitWithoutVma(this.context(), handle);
+  }
+
+  private context(): Injected {
+    const { machine, task, parts } = this;
+    return { machine, task, parts, count: (name) => this.count(name) };
+  }
+
+  private joinGroup(): void {
+    const { pseudoFiles, cgroups } = this.machine;
+    pseudoFiles.write(`${CGROUP_FOLDER}/cgroup.subtree_control`, '+memory');
+    cgroups.mkdir('g');
+    pseudoFiles.write(`${CGROUP_FOLDER}/g/cgroup.procs`, String(this.task.struct.pid));
+  }
+
+  /** Anonymous bytes that the group pays for. */
+  private charged(): number {
+    const stat = String(this.machine.pseudoFiles.read(`${CGROUP_FOLDER}/g/memory.stat`));
+    return Number(/^anon (\d+)/m.exec(stat)?.[1] ?? -1);
   }
 
   private hold(folio: number, name: string): void {
@@ -192,11 +293,28 @@ export class HmmProgram {
   }
 
   /** Called for each destination, while the sources are unmapped. */
-  private onAlloc(): boolean {
+  private onAlloc(order: number): boolean {
+    if (this.injection !== null || this.prng.below(16) === 0) this.auditBetween();
     const injection = this.injection;
     this.injection = null;
     injection?.();
-    return false;
+    if (order !== this.failOrder) return false;
+    this.count(`allocation of order ${order}`);
+    return true;
+  }
+
+  /** Between setup and finalize what is selected is locked and mapped nowhere. */
+  private auditBetween(): void {
+    const { ptes, table } = this.machine;
+    const { start, end } = this.range;
+    let wrong = 0;
+    ptes.walk(this.task.mm.id, start, end, (slot) => {
+      const bits = ptes.bits[slot]!;
+      if (pteHoldsPage(bits) || !isMigrationType(pteType(bits))) return;
+      const folio = table.head(ptes.value[slot]!);
+      if (!table.has(folio, PG_locked) || table.folioMapcount(folio) > 0) wrong++;
+    });
+    expect(wrong, 'what migrates is locked and mapped nowhere').toBe(0);
   }
 
   private change(start: number, end: number): void {
@@ -235,34 +353,8 @@ export class HmmProgram {
   }
 
   private audit(): void {
-    this.machine.verify();
-    const { table } = this.machine;
     const mms = [this.task.mm, ...(this.child === null ? [] : [this.child.mm])];
-    for (const mm of mms) {
-      let standing = 0;
-      let reachable = 0;
-      this.eachEntry(mm.id, (bits, pfn) => {
-        if (!pteHoldsPage(bits) && isMigrationType(pteType(bits))) standing++;
-        if (pteMapsPage(bits) && this.unitOf(pfn)?.device.isPrivate() === true) reachable++;
-      });
-      expect(standing, 'no migration entry stands between steps').toBe(0);
-      expect(reachable, 'no present entry of private memory').toBe(0);
-    }
-    for (const { device } of this.handles) {
-      let used = 0;
-      let pages = 0;
-      for (const { pagemap } of device.chunks) {
-        used += pagemap.allocated;
-        pages += pagemap.pages;
-        const end = pagemap.base + pagemap.pages;
-        const wrong = table.flags
-          .subarray(pagemap.base, end)
-          .findIndex((flags) => (flags & (PG_lru | PG_buddy | PG_pinned)) !== 0);
-        expect(wrong, 'on no LRU list, in no buddy list, not pinned').toBe(-1);
-      }
-      expect(device.freeCount() + used, 'free and used pages are all').toBe(pages);
-      expect(device.allocated - device.freed, 'the page map counts what is used').toBe(used);
-    }
+    auditDevices({ machine: this.machine, mms, handles: this.handles });
   }
 
   private eachEntry(mmId: number, visit: (bits: number, pfn: number) => void): void {

@@ -1,0 +1,56 @@
+import {
+  isMigrationType,
+  type Machine,
+  type MmStruct,
+  PG_buddy,
+  PG_lru,
+  PG_pinned,
+  pteHoldsPage,
+  pteMapsPage,
+  pteType,
+} from '@mm-lab/mm-core';
+import { expect } from 'vitest';
+import type { Dmirror } from '../../src/index.js';
+
+/** What is looked at between two steps of a program. */
+export interface Audited {
+  readonly machine: Machine;
+  readonly mms: readonly MmStruct[];
+  readonly handles: readonly Dmirror[];
+}
+
+/** The invariants of device memory that hold whenever nothing is under way. */
+export function auditDevices({ machine, mms, handles }: Audited): void {
+  machine.verify();
+  const splits = machine.managed.hookCalls().get('folio_split') ?? 0;
+  expect(splits % 512, 'each page of a split is told once, and the end').toBe(0);
+  for (const mm of mms) auditEntries(machine, mm, handles);
+  for (const { device } of handles) {
+    let used = 0;
+    let pages = 0;
+    for (const { pagemap } of device.chunks) {
+      used += pagemap.allocated;
+      pages += pagemap.pages;
+      const end = pagemap.base + pagemap.pages;
+      const wrong = machine.table.flags
+        .subarray(pagemap.base, end)
+        .findIndex((flags) => (flags & (PG_lru | PG_buddy | PG_pinned)) !== 0);
+      expect(wrong, 'on no LRU list, in no buddy list, not pinned').toBe(-1);
+    }
+    expect(device.freeCount() + used, 'free and used pages are all').toBe(pages);
+    expect(device.allocated - device.freed, 'the page map counts what is used').toBe(used);
+  }
+}
+
+function auditEntries({ ptes }: Machine, mm: MmStruct, handles: readonly Dmirror[]): void {
+  let standing = 0;
+  let reachable = 0;
+  ptes.walk(mm.id, 0, Infinity, (slot) => {
+    const bits = ptes.bits[slot]!;
+    const owner = handles.find(({ device }) => device.owns(ptes.value[slot]!));
+    if (!pteHoldsPage(bits) && isMigrationType(pteType(bits))) standing++;
+    if (pteMapsPage(bits) && owner?.device.isPrivate() === true) reachable++;
+  });
+  expect(standing, 'no migration entry stands between steps').toBe(0);
+  expect(reachable, 'no present entry of private memory').toBe(0);
+}

@@ -1,0 +1,115 @@
+import {
+  EBUSY,
+  GFP_HIGHUSER_MOVABLE,
+  type Machine,
+  type Memcontrol,
+  MMU_NOTIFY_CLEAR,
+  type MmuNotifiers,
+  PMD_ORDER,
+  type Task,
+} from '@mm-lab/mm-core';
+import { expect } from 'vitest';
+import {
+  type Dmirror,
+  type Memremap,
+  MIGRATE_PFN_MIGRATE,
+  type MigrateDevice,
+  type MigrateVma,
+  migratePfn,
+} from '../../src/index.js';
+
+/** What the injections reach into. */
+export interface ProgramParts {
+  readonly migrateVma: MigrateVma;
+  readonly migrateDevice: MigrateDevice;
+  readonly memremap: Memremap;
+  readonly memcontrol: Memcontrol;
+  readonly notifiers: MmuNotifiers;
+}
+
+/** Where a fault is injected. */
+export interface Injected {
+  readonly machine: Machine;
+  readonly task: Task;
+  readonly parts: ProgramParts;
+  /** An injection took effect. */
+  readonly count: (name: string) => void;
+}
+
+interface DisturbedRead {
+  readonly start: number;
+  readonly end: number;
+  readonly isDisturbed: boolean;
+}
+
+/** Somebody changes the range while the device faults it in: it looks again. */
+export function mirrorRead(
+  { machine, parts, task, count }: Injected,
+  handle: Dmirror,
+  { start, end, isDisturbed }: DisturbedRead,
+): void {
+  const { memory } = machine;
+  const fault = memory.handleMmFault.bind(memory);
+  if (isDisturbed) {
+    memory.handleMmFault = (...args) => {
+      memory.handleMmFault = fault;
+      count('notifier retry');
+      const result = fault(...args);
+      parts.notifiers.invalidate(task.mm.id, start, end, MMU_NOTIFY_CLEAR);
+      return result;
+    };
+  }
+  const { rc, pages } = handle.mirror.read(start, end);
+  memory.handleMmFault = fault;
+  if (rc === 0) expect(pages, 'a range that changed is read all the same').toBe(end - start);
+}
+
+/** By pfn a whole source is not split for a base destination: it stays. */
+export function splitWithoutVma({ machine, parts, count }: Injected, handle: Dmirror): void {
+  const { table, pageAlloc, folios } = machine;
+  const { migrateDevice } = parts;
+  const folio = hugeFolioOf(machine, handle);
+  if (folio < 0) return;
+  const pages = table.nrPages(folio);
+  const entries = migrateDevice.range(folio, pages);
+  if ((entries.src[0]! & MIGRATE_PFN_MIGRATE) !== 0) {
+    const request = { gfp: GFP_HIGHUSER_MOVABLE, order: 0, nid: 0, nodemask: null };
+    const target = pageAlloc.alloc(request);
+    folios.trylock(target);
+    entries.dst[0] = migratePfn(target);
+    migrateDevice.pages(entries);
+    expect(entries.src[0]! & MIGRATE_PFN_MIGRATE, 'the whole source drops out').toBe(0);
+    count('split without a vma');
+  }
+  migrateDevice.finalize(entries);
+  expect(table.nrPages(folio), 'and stays whole').toBe(pages);
+}
+
+function hugeFolioOf({ table }: Machine, { device }: Dmirror): number {
+  for (const { pagemap } of device.chunks) {
+    for (let pfn = pagemap.base; pfn < pagemap.base + pagemap.pages; pfn += 512) {
+      if (table.order[pfn] === PMD_ORDER && table.refcount[pfn]! > 0) return pfn;
+    }
+  }
+  return -1;
+}
+
+/** memunmap_pages does not end while one page is held. */
+export function drainWithOnePageHeld(
+  { machine, parts, count }: Injected,
+  handles: readonly Dmirror[],
+): void {
+  const { table, folios } = machine;
+  for (const { device } of handles) {
+    for (const { pagemap } of device.chunks) {
+      const range = Array.from({ length: pagemap.pages }, (_, at) => pagemap.base + at);
+      const held = range.find((pfn) => table.refcount[pfn]! > 0);
+      if (held === undefined) continue;
+      folios.get(held);
+      device.evict();
+      expect(parts.memremap.memunmapPages(pagemap), 'one page is held').toBe(-EBUSY);
+      folios.put(held);
+      count('drain');
+    }
+  }
+}
