@@ -38,8 +38,11 @@ function age(lab: CramLab, task: Task): void {
   }
 }
 
-function readOnly(hardware: Hardware): readonly (string | number)[] {
-  const lab = cramLab();
+function readOnly(
+  hardware: Hardware,
+  readFaults: 'v4' | 'mended' = 'v4',
+): readonly (string | number)[] {
+  const lab = cramLab({ cram: { readFaults } });
   const task = lab.machine.createTask('reader');
   task.mmap(0, PAGES);
   for (const vpn of VPNS) task.write(vpn);
@@ -53,17 +56,24 @@ function readOnly(hardware: Hardware): readonly (string | number)[] {
   lab.machine.verify();
   const left = pagesOn(lab, task, VPNS, DEVICE);
   const ns = (lab.machine.clock.now - begin) / (ROUNDS * PAGES);
-  return [hardware, there, lab.machine.stats()['cram.promotions'] ?? 0, left, Math.round(ns)];
+  const name = readFaults === 'v4' ? hardware : `${hardware}, mended`;
+  return [name, there, lab.machine.stats()['cram.promotions'] ?? 0, left, Math.round(ns)];
 }
 
 function probe(): Figures {
-  const rows = [readOnly('sets the accessed bit'), readOnly('faults to set it')];
+  const rows = [
+    readOnly('sets the accessed bit'),
+    readOnly('faults to set it'),
+    readOnly('faults to set it', 'mended'),
+  ];
   const of = (row: number, column: number): number => Number(rows[row]?.[column]);
   return {
     values: {
       'hardware.promotions': of(0, 2),
       'software.promotions': of(1, 2),
       'software.pages_left': of(1, 3),
+      'mended.promotions': of(2, 2),
+      'mended.pages_left': of(2, 3),
     },
     tables: [
       {
@@ -90,6 +100,11 @@ export default defineProbe({
       holds: (results) =>
         results.figure('software.promotions') === PAGES &&
         results.figure('software.pages_left') === 0,
+    },
+    {
+      text: 'With `readFaults` mended none does, and every page stays.',
+      holds: (results) =>
+        results.figure('mended.promotions') === 0 && results.figure('mended.pages_left') === PAGES,
     },
   ],
 });

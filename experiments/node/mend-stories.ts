@@ -12,6 +12,7 @@ import {
   type Plugin,
   PROT_READ,
   PROT_WRITE,
+  PTE_ACCESSED,
   PTE_WRITE,
   type Task,
   zramSwap,
@@ -317,6 +318,21 @@ function fileEntry(mends: CramMends): ReturnType<Story['tell']> {
   return { machine, figure: machine.usedPages(C) };
 }
 
+/** Loads that fault for the accessed bit, as hardware without one takes them (row 19). */
+function readFaults(mends: CramMends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, 'cram');
+  const task = moved(machine, PAGES);
+  const before = machine.usedPages(C);
+  machine.work.runAs(task.struct);
+  for (const vpn of vpns(PAGES)) {
+    const slot = machine.ptes.find(task.mm.id, vpn);
+    machine.ptes.bits[slot] = (machine.ptes.bits[slot] ?? 0) & ~PTE_ACCESSED;
+    machine.memory.handleMmFault(task.mm, vpn, false, task.nid);
+  }
+  machine.spend();
+  return { machine, figure: before - machine.usedPages(C) };
+}
+
 export const STORIES: Readonly<Record<keyof Mends | keyof CramMends, Story>> = {
   reclaimFrees: { what: '`free_folio` for pages that swap took off the node', tell: reclaimFrees },
   swapIn: { what: 'writable entries behind the fence', tell: swapIn },
@@ -334,4 +350,5 @@ export const STORIES: Readonly<Record<keyof Mends | keyof CramMends, Story>> = {
   entryCap: { what: 'of 800 pages demoted at pressure 500, 1024 on the node', tell: entryCap },
   fullDram: { what: 'faults of one store (given up at 50)', tell: fullDram },
   fileEntry: { what: 'shared pages where write(2) changes them in place', tell: fileEntry },
+  readFaults: { what: 'of 64 pages promoted by loads that fault', tell: readFaults },
 };

@@ -21,6 +21,12 @@ export interface CramMends {
    * in place, where nothing faults. `mended`: only anonymous folios may.
    */
   readonly fileEntry?: Mending;
+  /**
+   * Does a load that faults on a present entry promote its folio? `v4`: it does, as the service is
+   * asked before the kernel looks whether the fault is a store; hardware without an accessed bit
+   * of its own takes such faults (`FEAT_HAFDBS` of arm64). `mended`: the entry is made young.
+   */
+  readonly readFaults?: Mending;
 }
 
 /** The options of CRAM with every default filled in. */
@@ -33,5 +39,6 @@ export function readCramMends(chosen: CramMends): CramConfig {
     entryCap: chosen.entryCap ?? 'v4',
     fullDram: chosen.fullDram ?? 'v4',
     fileEntry: chosen.fileEntry ?? 'v4',
+    readFaults: chosen.readFaults ?? 'v4',
   };
 }

@@ -9,12 +9,15 @@ import {
   GFP_HIGHUSER_MOVABLE,
   inject,
   injectable,
+  type Mapping,
+  MappingToken,
   MIGRATE_SYNC,
   type Migrate,
   MigrateToken,
   MR_NUMA_MISPLACED,
   type PageAlloc,
   PageAllocToken,
+  PTE_ACCESSED,
   VM_FAULT_RETRY,
   type VmFault,
   type Work,
@@ -39,6 +42,7 @@ export class CramPromotion {
     @inject(WorkToken) private readonly work: Work,
     @inject(CramConfig) private readonly config: CramConfig,
     @inject(WritablePagesToken) private readonly writable: WritablePages,
+    @inject(MappingToken) private readonly mapping: Mapping,
   ) {}
 
   /**
@@ -49,7 +53,7 @@ export class CramPromotion {
    */
   handleFault(node: CramNode, folio: number, vmf: VmFault): number {
     this.work.charge(this.cost.ns.trap);
-    if (this.writable.tryWrite(node.nid, folio, vmf)) {
+    if (this.staysOnLoad(vmf) || this.writable.tryWrite(node.nid, folio, vmf)) {
       vmf.unlock();
       return 0;
     }
@@ -76,6 +80,13 @@ export class CramPromotion {
     for (const left of list) this.folios.putbackLru(left);
     this.folios.lruAddDrain();
     return VM_FAULT_RETRY;
+  }
+
+  /** A load that faulted for the accessed bit: mended, its entry gets it and the page stays. */
+  private staysOnLoad(vmf: VmFault): boolean {
+    if (vmf.write || this.config.readFaults === 'v4') return false;
+    this.mapping.change(vmf.slot, PTE_ACCESSED, 0);
+    return true;
   }
 }
 export const CramPromotionToken = createToken<CramPromotion>('CramPromotion');
