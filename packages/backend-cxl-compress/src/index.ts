@@ -15,6 +15,7 @@ export type {
 export { type Answer, Mailbox, type MailboxCounts, type Polling } from './device/mailbox.js';
 export type { MailboxOptions, MailboxSettings } from './device/mailbox-options.js';
 export { type DpaRange, type MediaOperation, mediaZero } from './device/media-operation.js';
+export type { RatioPoint, SizeSource } from './device/size-source.js';
 export {
   HIGH_THRESHOLD_VECTOR,
   type InterruptCounts,

@@ -16,6 +16,8 @@ import { DecompressionEngine } from './decompression-engine.js';
 import { Mailbox } from './mailbox.js';
 import type { DpaRange, MediaOperation } from './media-operation.js';
 import { PageLedger } from './page-ledger.js';
+import { type SizeOf, sizesOf } from './size-source.js';
+import { SlotMedium } from './slot-medium.js';
 import { ThresholdInterrupts } from './threshold-interrupts.js';
 import { UsageHistory } from './usage-history.js';
 
@@ -53,7 +55,9 @@ export class CxlCompressDevice implements CompressingDevice {
   readonly capacityBytes: number;
   readonly logicalPages: number;
   private readonly clock: Clock;
-  private readonly data: PageData;
+  private readonly sizeOf: SizeOf;
+  /** Null: packed, and the ledger's bytes are all that is used. */
+  private readonly slots: SlotMedium | null;
   private readonly tracepoints: Tracepoints;
   private readonly ledger: PageLedger;
   private readonly interrupts: ThresholdInterrupts;
@@ -85,7 +89,11 @@ export class CxlCompressDevice implements CompressingDevice {
     this.capacityBytes = capacityBytes;
     this.logicalPages = logicalPages;
     this.clock = parts.clock;
-    this.data = parts.data;
+    const { codec, blockBytes, packing } = settings;
+    const { data, clock } = parts;
+    this.sizeOf = sizesOf(settings.sizes, { data, clock, codec, blockBytes });
+    const isPacked = packing === 'packed';
+    this.slots = isPacked ? null : new SlotMedium(logicalPages, capacityBytes, packing);
     this.tracepoints = parts.tracepoints;
     this.ledger = new PageLedger(logicalPages);
     this.interrupts = new ThresholdInterrupts(
@@ -122,6 +130,7 @@ export class CxlCompressDevice implements CompressingDevice {
   detach(): void {
     assert(this.binding !== null, 'only an attached device is detached');
     this.ledger.clear();
+    this.slots?.clear();
     this.interrupts.reset();
     this.changed();
     this.binding = null;
@@ -133,14 +142,19 @@ export class CxlCompressDevice implements CompressingDevice {
     this.stores += 1;
     if (key === 0) this.zeroStores += 1;
     const bytes = this.bytesFor(key);
-    const roomBytes = this.capacityBytes - this.ledger.usedBytes + this.ledger.bytesOf(page);
-    const fits = bytes <= roomBytes;
+    const fits = this.place(page, bytes);
     const isLost = fits && this.poisonChance.chance(this.settings.poisonFaults.storeProbability);
     if (isLost) this.poison(page);
     else if (fits) this.ledger.set(page, bytes);
     else this.overflow(page, pfn);
     this.changed();
     return fits && !isLost;
+  }
+
+  /** Finds room for the page's bytes in place of what it held. @returns false: there is none */
+  private place(page: number, bytes: number): boolean {
+    if (this.slots !== null) return this.slots.place(page, bytes);
+    return bytes <= this.capacityBytes - this.ledger.usedBytes + this.ledger.bytesOf(page);
   }
 
   /** Fault injection: the medium loses what the page holds, and a later read finds poison. */
@@ -152,6 +166,7 @@ export class CxlCompressDevice implements CompressingDevice {
 
   discard(pfn: number): void {
     this.discards += 1;
+    this.slots?.place(this.pageOf(pfn), 0);
     this.ledger.set(this.pageOf(pfn), 0);
     this.changed();
   }
@@ -164,7 +179,7 @@ export class CxlCompressDevice implements CompressingDevice {
   }
 
   usedBytes(): number {
-    return this.ledger.usedBytes;
+    return this.slots?.usedBytes ?? this.ledger.usedBytes;
   }
 
   /** Pages of zeros hold no bytes and do not count. */
@@ -186,7 +201,7 @@ export class CxlCompressDevice implements CompressingDevice {
 
   programThresholds(marks: { readonly lowBytes: number; readonly highBytes: number | null }): void {
     this.interrupts.program(marks.lowBytes, marks.highBytes);
-    this.interrupts.update(this.ledger.usedBytes);
+    this.interrupts.update(this.usedBytes());
   }
 
   /** Counters for the results, by dotted name. */
@@ -195,7 +210,8 @@ export class CxlCompressDevice implements CompressingDevice {
     return {
       'device.logical_pages': this.ledger.storedPages,
       'device.logical_pages.peak': this.history.logicalPagesPeak,
-      'device.physical_bytes': this.ledger.usedBytes,
+      'device.physical_bytes': this.usedBytes(),
+      'device.fragmentation_bytes': this.usedBytes() - this.ledger.usedBytes,
       'device.physical_bytes.peak': this.history.physicalBytesPeak,
       'device.physical_bytes.capacity': this.capacityBytes,
       'device.overflow_events': this.overflowEvents,
@@ -232,8 +248,9 @@ export class CxlCompressDevice implements CompressingDevice {
   /** Rechecks the device: a recount of every page, the capacity, the engine's queue. */
   verify(): void {
     this.ledger.verify();
+    this.slots?.verify();
     this.engine.verify();
-    assert(this.ledger.usedBytes <= this.capacityBytes, 'a device holds no more than it has');
+    assert(this.usedBytes() <= this.capacityBytes, 'a device holds no more than it has');
   }
 
   /** Media Operations, zero. The ranges must be whole pages of the range that it backs. */
@@ -258,6 +275,7 @@ export class CxlCompressDevice implements CompressingDevice {
   }
 
   private poison(page: number): void {
+    this.slots?.place(page, 0);
     this.ledger.poison(page);
     this.poisonInjected += 1;
   }
@@ -272,15 +290,17 @@ export class CxlCompressDevice implements CompressingDevice {
   /** Compressed bytes, rounded up to whole sectors, and bookkeeping. */
   private bytesFor(key: number): number {
     if (key === 0) return 0;
-    const { codec, blockBytes, granuleBytes, metadataBytes } = this.settings;
-    const compressed = this.data.compressedSize(key, codec, blockBytes);
+    const { granuleBytes, metadataBytes } = this.settings;
+    const compressed = this.sizeOf(key);
+    if (compressed === 0 && this.settings.sizes.kind === 'recorded') return 0;
     assert(compressed > 0, 'contents that are not zeros take bytes');
     assert(compressed <= PAGE_SIZE, 'a page that does not shrink is kept raw');
     return Math.ceil(compressed / granuleBytes) * granuleBytes + metadataBytes;
   }
 
   private changed(): void {
-    const { usedBytes, storedPages } = this.ledger;
+    const { storedPages } = this.ledger;
+    const usedBytes = this.usedBytes();
     this.history.update(storedPages, usedBytes);
     this.interrupts.update(usedBytes);
     if (this.tracepoints.device_bytes.enabled) this.trace(usedBytes, storedPages);

@@ -7,6 +7,7 @@ import {
   mailboxChoicesOf,
 } from './mailbox-options.js';
 import { OptionCheck } from './option-check.js';
+import { checkSizes, type SizeSource } from './size-source.js';
 
 /** A CXL memory device with inline compression. */
 export interface CxlCompressOptions extends FaultOptions {
@@ -52,6 +53,13 @@ export interface CxlCompressOptions extends FaultOptions {
    */
   readonly interruptNs?: number;
   readonly mailbox?: MailboxOptions;
+  /** Where compressed sizes come from. Default: the contents, through the codec. */
+  readonly sizes?: SizeSource;
+  /**
+   * How the medium is given out. 'packed' (default): back to back, compacted at no cost; or the
+   * slots of size classes in bytes, ascending, in chunks of 16 KiB, never compacted.
+   */
+  readonly packing?: 'packed' | readonly number[];
   /**
    * Load of a line that is held compressed, decompression included, in ns. Default `cramLine` of
    * the machine's cost table (S9).
@@ -128,6 +136,8 @@ export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
     metadataBytes: options.metadataBytes ?? 0,
     lowBytes: markOf(check, options, 'low', lowFractionOf(capacityBytes)),
     highBytes: markOf(check, options, 'high', (8 / 9) * lowFractionOf(capacityBytes)),
+    sizes: options.sizes ?? { kind: 'contents' },
+    packing: options.packing ?? 'packed',
     ...faultsOf(check, options),
     mailbox: mailboxChoicesOf(check, options.mailbox ?? {}),
     engineBytesPerNs: options.engineBytesPerNs ?? 13.3,
@@ -170,6 +180,8 @@ function markOf(
 
 function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
   check.that(choices.codec !== '', 'codec is empty');
+  checkSizes(check, choices.sizes);
+  checkPacking(check, choices.packing);
   check.powerOfTwo('blockBytes', choices.blockBytes, [BLOCK_BYTES_MIN, PAGE_SIZE]);
   check.powerOfTwo('granuleBytes', choices.granuleBytes, [GRANULE_BYTES_MIN, PAGE_SIZE]);
   check.integer('metadataBytes', choices.metadataBytes, [0, PAGE_SIZE]);
@@ -184,4 +196,15 @@ function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
   check.number('bytesPerNs', choices.bytesPerNs ?? 1, [1e-6, Number.MAX_VALUE]);
   check.number('engineBytesPerNs', choices.engineBytesPerNs, [1e-6, Number.MAX_VALUE]);
   check.number('traceIntervalNs', choices.traceIntervalNs, [1, Number.MAX_VALUE]);
+}
+
+function checkPacking(check: OptionCheck, packing: CxlCompressChoices['packing']): void {
+  if (packing === 'packed') return;
+  check.that(packing.length > 0, 'packing is empty');
+  let before = 0;
+  for (const bytes of packing) {
+    check.integer('packing', bytes, [GRANULE_BYTES_MIN, 2 * PAGE_SIZE]);
+    check.that(bytes > before, `packing is ${bytes}, not above ${before}`);
+    before = bytes;
+  }
 }

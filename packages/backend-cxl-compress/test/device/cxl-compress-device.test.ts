@@ -212,6 +212,7 @@ describe('what is reported', () => {
       'device.commands.late_effects': 0,
       'device.zeroed_pages': 0,
       'device.poison_injected': 0,
+      'device.fragmentation_bytes': 0,
       'device.logical_pages': 1,
       'device.logical_pages.peak': 3,
       'device.physical_bytes': 1024,
