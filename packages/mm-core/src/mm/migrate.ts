@@ -137,7 +137,8 @@ export class Migrate {
     else this.eachOnce(splits, request, batch);
     list.splice(0, list.length, ...left);
     const flushes = Math.ceil(moves.length / this.cost.counts.flushBatch);
-    this.work.charge(flushes * this.cost.tlbFlushNs(1));
+    const cpus = this.rmapWalk.flushCpus(moves.map(({ src }) => src));
+    this.work.charge(flushes * this.cost.tlbFlushNs(cpus));
     this.finish(moves);
     this.count(tally, request);
     const { succeeded } = tally;

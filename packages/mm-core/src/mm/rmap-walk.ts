@@ -240,9 +240,25 @@ export class RmapWalk {
    */
   chargeFlush(slots: readonly number[]): void {
     if (slots.length === 0) return;
+    this.work.charge(this.cost.tlbFlushNs(this.mostCpus(slots)));
+  }
+
+  /** CPUs that one flush for all mappings of these folios has to reach. */
+  flushCpus(folios: readonly number[]): number {
+    let cpus = 1;
+    for (const folio of folios) {
+      const end = folio + this.table.nrPages(folio);
+      for (let pfn = folio; pfn < end; pfn++) {
+        cpus = Math.max(cpus, this.mostCpus(this.rmap.slots(pfn)));
+      }
+    }
+    return cpus;
+  }
+
+  private mostCpus(slots: readonly number[]): number {
     let cpus = 1;
     for (const slot of slots) cpus = Math.max(cpus, this.mms.get(this.ptes.mmOf(slot)).activeCpus);
-    this.work.charge(this.cost.tlbFlushNs(cpus));
+    return cpus;
   }
 
   private restore(slot: number, from: number, to: number, folio: number, bits: number): void {

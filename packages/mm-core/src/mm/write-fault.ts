@@ -159,6 +159,8 @@ export class WriteFault {
   private copy(vmf: FaultContext, old: number, why: CopyReason): number {
     vmf.mm.prepareAnonVma(vmf.vma);
     this.work.charge(old < 0 ? this.cost.ns.zeroPageCow : this.cost.ns.cowFault);
+    // ptep_clear_flush; the measured fault has the flush of one CPU in it.
+    this.work.charge(this.cost.tlbFlushNs(vmf.mm.activeCpus) - this.cost.tlbFlushNs(1));
     const zero = old < 0 ? __GFP_ZERO : 0;
     const pfn = this.prealloc.forVma(vmf, 0, GFP_HIGHUSER_MOVABLE | zero);
     if (pfn < 0) {
