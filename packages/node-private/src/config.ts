@@ -18,5 +18,7 @@ export interface NodePrivateConfig {
   readonly policy: PolicyRules;
   /** Does clear_ops first move away what would be stranded? */
   readonly teardown: Mending;
+  /** Does the kernel have CONFIG_MEMORY_HOTREMOVE? */
+  readonly hotRemove: 'built in' | 'left out';
 }
 export const NodePrivateConfig = createToken<NodePrivateConfig>('NodePrivateConfig');

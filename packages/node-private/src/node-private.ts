@@ -74,6 +74,7 @@ interface Registration {
 export class NodePrivate {
   private readonly byNode = new Map<number, Registration>();
   private readonly owners = new Map<number, Owner>();
+  private isUp = false;
 
   constructor(
     @inject(NodesToken) private readonly nodes: Nodes,
@@ -85,12 +86,18 @@ export class NodePrivate {
     @inject(NodePrivateConfig) private readonly config: NodePrivateConfig,
   ) {}
 
+  /** The node subsystem is up (node_dev_init): drivers that probe from now on may register. */
+  nodeDevInit(): void {
+    this.isUp = true;
+  }
+
   /**
-   * @returns 0; -EINVAL no np, not a possible node, or capabilities that miss another; -EBUSY node
-   *   has ordinary memory, or another driver's
+   * @returns 0; -EINVAL no np, not a possible node, or capabilities that miss another; -ENODEV
+   *   before the node subsystem is up; -EBUSY node has ordinary memory, or another driver's
    */
   node_private_register(nid: number, np: NodePrivateInfo | null): number {
     if (np === null || !this.isPossible(nid)) return -EINVAL;
+    if (!this.isUp) return -ENODEV;
     if (this.nodes.hasState(nid, N_MEMORY)) return -EBUSY;
     const known = this.byNode.get(nid);
     if (known !== undefined) return known.np === np ? 0 : -EBUSY;

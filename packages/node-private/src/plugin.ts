@@ -22,6 +22,8 @@ export interface NodePrivateOptions extends Mends {
   readonly divergences?: DivergenceChoice;
   /** What keeps allocations away that did not ask; default that of the profile. */
   readonly gate?: GateName;
+  /** Can the kernel take memory away again (CONFIG_MEMORY_HOTREMOVE)? Default yes. */
+  readonly hotRemove?: 'built in' | 'left out';
 }
 
 const PROFILES = { 'v4-ops': V4Ops, 'v5-caps': V5Caps } as const;
@@ -40,6 +42,7 @@ export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
     divergences: readDivergences(options.divergences),
     policy: policyRules(profile, options),
     teardown: options.teardown ?? 'v4',
+    hotRemove: options.hotRemove ?? 'built in',
   };
   return {
     name: 'node-private',
@@ -55,6 +58,7 @@ export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
     probe(services) {
       const managed = services.get(ManagedToken);
       managed.rules = specialRules(options);
+      services.get(NodePrivateToken).nodeDevInit();
     },
   };
 }

@@ -2,6 +2,7 @@ import {
   createToken,
   EEXIST,
   EINVAL,
+  EOPNOTSUPP,
   GRANT_RECLAIM,
   inject,
   injectable,
@@ -16,6 +17,7 @@ import {
   NodesToken,
   type PfnRange,
 } from '@mm-lab/mm-core';
+import { NodePrivateConfig } from './config.js';
 import { type NodePrivate, type NodePrivateInfo, NodePrivateToken } from './node-private.js';
 
 /** How an added range comes online: the words of a memory block's state file, or not at all. */
@@ -29,7 +31,8 @@ export interface PrivateRange extends PfnRange {
 /**
  * Hotplug of private memory (RFC v4 patch 22, mm/memory_hotplug.c): memory block by memory block,
  * any number of ranges per node; or all that a node can have at once, which may be smaller than a
- * block and may be backed by a device. Simplified: one device backs a node, and only as a whole.
+ * block and may be backed by a device. Simplified: one device backs a node, and only as a whole;
+ * there are no memory groups, so a node is named by its number (no MHP_NID_IS_MGID).
  */
 @injectable()
 export class PrivateHotplug {
@@ -39,6 +42,7 @@ export class PrivateHotplug {
     @inject(MemoryBlocksToken) private readonly blocks: MemoryBlocks,
     @inject(KswapdToken) private readonly kswapd: Kswapd,
     @inject(NodePrivateToken) private readonly nodePrivate: NodePrivate,
+    @inject(NodePrivateConfig) private readonly config: NodePrivateConfig,
   ) {}
 
   /**
@@ -100,9 +104,10 @@ export class PrivateHotplug {
 
   /**
    * Evacuates and removes the node's memory, then unregisters it.
-   * @returns 0; -EBUSY if pages stay (the node stays registered)
+   * @returns 0; -EBUSY if pages stay (the node stays registered); -EOPNOTSUPP without hot-remove
    */
   offline_and_remove_private_memory(nid: number): number {
+    if (this.config.hotRemove === 'left out') return -EOPNOTSUPP;
     const rc = this.hotplug.offlinePages(nid);
     return rc < 0 ? rc : this.nodePrivate.node_private_unregister(nid);
   }
@@ -110,9 +115,10 @@ export class PrivateHotplug {
   /**
    * The same for one range.
    * @returns 0; the error of the block that stays, and the node stays registered; -EBUSY: the range
-   *   is gone, but others keep the node registered
+   *   is gone, but others keep the node registered; -EOPNOTSUPP without hot-remove
    */
   offline_and_remove_private_range(nid: number, range: PfnRange): number {
+    if (this.config.hotRemove === 'left out') return -EOPNOTSUPP;
     const rc = this.offlineAndRemove(nid, range);
     return rc < 0 ? rc : this.nodePrivate.node_private_unregister(nid);
   }

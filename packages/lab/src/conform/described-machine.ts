@@ -17,7 +17,11 @@ const DMA_END = 4096;
 /** Pages that a page of the memory map describes: 64 bytes each. */
 const PAGES_PER_MAP_PAGE = 64;
 
-/** What the recorder gave the emulator for a node of some latency: megabytes per second. */
+/**
+ * Megabytes per second by latency. The description has latencies only; these are the pairs that the
+ * recorder's machines use (`bw` beside `lat` in `oracle/machines`), taken over by latency. Nothing
+ * in the records of these machines depends on more than their order: it decides tiers.
+ */
 const BANDWIDTH_BY_LATENCY: Readonly<Record<number, number>> = {
   100: 10240,
   250: 5120,
@@ -25,7 +29,12 @@ const BANDWIDTH_BY_LATENCY: Readonly<Record<number, number>> = {
   800: 2048,
 };
 
-/** Pages of a boot node that the small kernel of these machines keeps for itself and its maps. */
+/**
+ * Pages of a boot node that the small kernel of these machines keeps for itself and its maps.
+ * Fitted, not derived: 768 MiB need 3072 pages of memory map, and the rest (about 15 MiB) stands
+ * for the kernel's image and what the boot keeps. No record tells the number of managed pages; the
+ * amounts that depend on it are compared with a tolerance.
+ */
 const BOOT_PAGES_KEPT = 7000;
 
 /** A machine that was described to the emulator, of which no kernel's view was recorded. */
