@@ -19,7 +19,7 @@ const PAGES_PER_MAP_PAGE = 64;
 
 /**
  * Megabytes per second by latency. The description has latencies only; these are the pairs that the
- * recorder's machines use (`bw` beside `lat` in `oracle/machines`), taken over by latency. Nothing
+ * recorder's machines use (`bw` beside `lat` in `machines.json`), taken over by latency. Nothing
  * in the records of these machines depends on more than their order: it decides tiers.
  */
 const BANDWIDTH_BY_LATENCY: Readonly<Record<number, number>> = {
