@@ -19,8 +19,9 @@ const PAGES_PER_MAP_PAGE = 64;
 
 /**
  * Megabytes per second by latency. The description has latencies only; these are the pairs that the
- * recorder's machines use (`bw` beside `lat` in `machines.json`), taken over by latency; 400
- * has none there and lies between its neighbours. Nothing in the records of these machines depends on more than their order: it decides tiers.
+ * recorder's machines use (`bw` beside `lat` in `machines.json`), taken over by latency; 400 has
+ * none there and lies between its neighbours. Nothing in the records of these machines depends on
+ * more than their order: it decides tiers.
  */
 const BANDWIDTH_BY_LATENCY: Readonly<Record<number, number>> = {
   100: 10240,
