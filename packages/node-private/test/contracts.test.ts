@@ -43,7 +43,7 @@ test('without hot-remove both ways of taking memory away say -EOPNOTSUPP, and al
   machine.verify();
 });
 
-test('a whole node that is there already says -EEXIST, as a range does, and stays registered', () => {
+test('a node that is there already says -EEXIST, as a range does, and stays registered', () => {
   const { machine, hotplug, nodes } = machineOf();
   expect([
     hotplug.add_private_memory_driver_managed(C, np, null),

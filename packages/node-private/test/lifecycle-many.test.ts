@@ -182,7 +182,7 @@ class World {
   }
 }
 
-test('two nodes, two ranges each, several tasks and ordinary hot-add between: the rules hold', () => {
+test('two nodes of two ranges, several tasks, ordinary hot-add between: the rules hold', () => {
   const step = fc.record({
     what: fc.constantFrom(...STEPS),
     node: fc.nat(NODES.length - 1),
