@@ -109,6 +109,7 @@ export class Cram {
     const rc = this.nodePrivate.node_private_clear_ops(nid, known.ops);
     if (rc < 0) this.warnings.warn('cram_unregister_private_node');
     this.byNode.delete(nid);
+    this.writable.dropNode(nid);
     this.tiers.refresh();
     this.folios.lruAddDrainAll();
     return 0;

@@ -40,6 +40,8 @@ export interface CramOptions {
   readonly sharedMaps?: 'v4' | 'mended';
   readonly mends?: CramMends;
   readonly sysctl?: MachineConfig['sysctl'];
+  /** Plugins behind all others. */
+  readonly plugins?: readonly Plugin[];
 }
 
 /** The level's helper: a private node with CRAM registered on it. */
@@ -74,6 +76,7 @@ export function machineOf(options: CramOptions = {}): CramMachine {
       cram(options.mends),
       driver,
       ...(swap > 0 ? [swapOf(options.swap ?? 'zram', swap)] : []),
+      ...(options.plugins ?? []),
     ],
   );
   const { cram: service, balloon, hotplug } = found;

@@ -90,12 +90,15 @@ class PageBitmap {
  * maps become writable; others go back to DRAM as in v4.
  *
  * A page: read-only --store, the policy says yes--> writable --revoked, or leaves the node-->
- * read-only. While a node is being revoked no page of it becomes writable.
+ * read-only. No page of a node becomes writable while it is being revoked, nor as long as the
+ * pressure lasts that the policy revoked it for.
  */
 @injectable()
 export class WritablePages {
   private readonly byNode = new Map<number, PageBitmap>();
   private readonly revoking = new Map<number, (() => void)[]>();
+  /** Nodes whose pressure is one that the policy revokes for. */
+  private readonly pressed = new Set<number>();
   private granted = 0;
   private revoked = 0;
 
@@ -116,7 +119,7 @@ export class WritablePages {
     if (!vmf.write || (vmf.bits & PTE_UFFD_WP) !== 0) return false;
     const isSmall = this.table.order[folio] === 0;
     if (!isSmall || !this.table.has(folio, PG_anon_exclusive)) return false;
-    if (this.revoking.has(nid)) return false;
+    if (this.revoking.has(nid) || this.pressed.has(nid)) return false;
     const known = this.byNode.get(nid)?.has(folio) ?? false;
     if (!known && !this.policy.mayWrite(this.stateOf(nid))) return false;
     if (!known) this.bitmapOf(nid).add(folio);
@@ -144,7 +147,18 @@ export class WritablePages {
 
   /** The driver said a pressure: the policy may want everything back. */
   underPressure(nid: number, pressure: number): void {
-    if (this.policy.revokes?.(nid, pressure) === true) this.revoke(nid);
+    if (this.policy.revokes?.(nid, pressure) !== true) {
+      this.pressed.delete(nid);
+      return;
+    }
+    this.pressed.add(nid);
+    this.revoke(nid);
+  }
+
+  /** The service has given the node up: what is still mapped there is none of its business. */
+  dropNode(nid: number): void {
+    this.byNode.delete(nid);
+    this.pressed.delete(nid);
   }
 
   /** Takes every writable page of the node back, batch by batch. @param done called at the end */
@@ -155,7 +169,7 @@ export class WritablePages {
       return;
     }
     this.revoking.set(nid, [done]);
-    this.revokeFrom(nid, 0);
+    this.revokeFrom(nid, this.bitmapOf(nid), 0);
   }
 
   /** Counters over all nodes. */
@@ -169,14 +183,14 @@ export class WritablePages {
     };
   }
 
-  private revokeFrom(nid: number, from: number): void {
-    const bitmap = this.bitmapOf(nid);
+  private revokeFrom(nid: number, bitmap: PageBitmap, from: number): void {
     const batch = bitmap.next(from, REVOKE_BATCH);
     this.clock.after(batch.length * REVOKE_PAGE_NS, () => {
-      for (const pfn of batch) this.protect(bitmap, pfn);
-      const last = batch.at(-1);
+      const isGone = this.byNode.get(nid) !== bitmap;
+      if (!isGone) for (const pfn of batch) this.protect(bitmap, pfn);
+      const last = isGone ? undefined : batch.at(-1);
       if (last !== undefined) {
-        this.revokeFrom(nid, last + 1);
+        this.revokeFrom(nid, bitmap, last + 1);
         return;
       }
       const waiting = this.revoking.get(nid) ?? [];
