@@ -14,3 +14,7 @@ const FOUND = [
 test.each(FOUND)('seed $seed: $what', ({ seed, steps }) => {
   expect(fuzzMachine({ seed, steps, classic: true }).steps).toBe(steps);
 });
+
+test('a page whose poison was met, then watched by a userfaultfd, is not poisoned again', () => {
+  expect(fuzzMachine({ seed: 801140, steps: 157 }).steps).toBe(157);
+});
