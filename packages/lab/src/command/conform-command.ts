@@ -2,7 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { BACKENDS, type Backend, type ConformCase } from '../conform/conform-case.js';
-import { differenceLines, familyTable, skipLines, totals } from '../conform/conform-report.js';
+import {
+  differenceLines,
+  familyTable,
+  noteLines,
+  skipLines,
+  totals,
+} from '../conform/conform-report.js';
 import { findCases } from '../conform/find-cases.js';
 import { compareWithGaps, readKnownGaps, updateKnownGaps } from '../conform/known-gaps.js';
 import type { Outcome } from '../conform/outcome.js';
@@ -85,6 +91,7 @@ function print(outcomes: readonly Outcome[], { json, diff }: ConformCommandOptio
   for (const line of differenceLines(outcomes, diff === true)) console.log(line);
   console.log(familyTable(outcomes));
   for (const line of skipLines(outcomes)) console.log(line);
+  for (const line of noteLines(outcomes)) console.log(line);
 }
 
 /** Prints the last lines. @returns the exit code */

@@ -25,12 +25,16 @@ export function bootGuest({ kase, record, topology, description, family }: Recor
   if (family === 'private') return bootPrivate(description);
   if (family === 'hmm') return bootHmm(topology, description, kase);
   const words = new WordData();
-  const config = withBootReserve(recordMachine(topology), kase, record);
+  const told = recordMachine(topology);
+  const config = withBootReserve(told, kase, record);
   const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words, {
     softDirty: true,
     program: 'counted',
     memlock: MLOCK_LIMIT,
   });
+  if (config !== told && config.bootMinFreeKbytes !== told.bootMinFreeKbytes) {
+    guest.bootNote = 'the reserve of its boot was read from its own record';
+  }
   guest.machine.swap.stopAllocating();
   writeBaseline(guest.machine, topology);
   replayBootHistory(guest.machine, config, kase);

@@ -38,6 +38,15 @@ export function skipLines(outcomes: readonly Outcome[]): readonly string[] {
   return [...counts].map(([reason, count]) => `skipped: ${reason}: ${count}`);
 }
 
+/** What cases took from their own records: each kind once, with how many. */
+export function noteLines(outcomes: readonly Outcome[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const { note } of outcomes) {
+    if (note !== undefined) counts.set(note, (counts.get(note) ?? 0) + 1);
+  }
+  return [...counts].map(([note, count]) => `noted: ${note}: ${count}`);
+}
+
 /** The last line of the command. */
 export function totals(outcomes: readonly Outcome[]): string {
   const count = (verdict: Outcome['verdict']): number =>

@@ -167,6 +167,8 @@ export class Guest {
   private readonly tasks: GuestTask[] = [];
   /** Its HMM test devices, if it has any. */
   hmm: HmmUnits | null = null;
+  /** What of the machine was read from the case's own record. */
+  bootNote?: string;
   /** What its processes share. */
   private recorder: Recorder | null = null;
   /** `vmstat_begin`. */

@@ -25,6 +25,8 @@ export interface Outcome {
   readonly verdict: 'passed' | 'failed' | 'skipped';
   /** Why it was skipped. */
   readonly reason?: string;
+  /** What of its machine came from its own record, and so is no evidence. */
+  readonly note?: string;
   readonly findings: readonly Finding[];
   /** What was done, as far as it came. */
   readonly steps: readonly StepAnswer[];

@@ -11,6 +11,8 @@ import { Endless, Step, StepError } from './step.js';
 /** What became of a case's steps. */
 export interface RecordRun {
   readonly steps: readonly StepAnswer[];
+  /** What of the machine was read from the record itself. */
+  readonly note?: string;
   /** Why the last step was not finished. */
   readonly stopped?: { readonly step: number; readonly op: string; readonly message: string };
 }
@@ -27,16 +29,17 @@ export function runRecordCase(found: RecordCase): RecordRun {
   const guest = bootGuest(found);
   guest.spawn('p0');
   const steps: StepAnswer[] = [];
+  const noted = guest.bootNote === undefined ? {} : { note: guest.bootNote };
   for (const [at, fields] of listAt(kase, 'steps').entries()) {
     const step = new Step(isObject(fields) ? fields : {});
     try {
       steps.push({ op: step.op, result: perform(step, guest) });
     } catch (error) {
-      return { steps, stopped: { step: at, op: step.op, message: messageFor(error) } };
+      return { ...noted, steps, stopped: { step: at, op: step.op, message: messageFor(error) } };
     }
     guest.sleep(STEP_MS);
   }
-  return { steps };
+  return { ...noted, steps };
 }
 
 function perform(step: Step, guest: Guest): JsonObject {
