@@ -1,4 +1,4 @@
-import { createToken, injectable } from '@mm-lab/mm-core';
+import { type Callbacks, CallbacksToken, createToken, inject, injectable } from '@mm-lab/mm-core';
 
 /**
  * Hard interrupts of a driver (in_interrupt). Handlers of timed events are kernel threads here; a
@@ -7,6 +7,8 @@ import { createToken, injectable } from '@mm-lab/mm-core';
 @injectable()
 export class Interrupts {
   private depth = 0;
+
+  constructor(@inject(CallbacksToken) private readonly callbacks: Callbacks) {}
 
   /** Is an interrupt handler running? */
   active(): boolean {
@@ -17,7 +19,7 @@ export class Interrupts {
   run<T>(handler: () => T): T {
     this.depth++;
     try {
-      return handler();
+      return this.callbacks.runAtomic(handler);
     } finally {
       this.depth--;
     }

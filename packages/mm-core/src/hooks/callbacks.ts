@@ -11,8 +11,10 @@ import type { VmFault } from './vm-fault.js';
  */
 export class Callbacks {
   private readonly countByHook = new Map<HookName, number>();
-  /** The owner whose `reclaim_policy` is under way: it holds RCU, so nothing in it may sleep. */
-  private underRcu: Owner | null = null;
+  /** Callbacks under way, the innermost last. */
+  private readonly frames: Frame[] = [];
+  /** Interrupt handlers and holders of spin locks under way. */
+  private atomicDepth = 0;
 
   /** Calls per hook so far. */
   counts(): ReadonlyMap<HookName, number> {
@@ -27,7 +29,8 @@ export class Callbacks {
 
   folio_split(owner: Owner | null, orig: number, fresh: number): void {
     if (owner === null || !owner.has('folio_split')) return;
-    this.call(owner, 'folio_split', () => owner.ops.folio_split(orig, fresh));
+    const frame = { owner, hook: 'folio_split', forbids: FROZEN } as const;
+    this.callIn(frame, () => owner.ops.folio_split(orig, fresh));
   }
 
   /** 0, the number not moved, or -errno; -ENODEV without the callback. */
@@ -45,7 +48,9 @@ export class Callbacks {
   /** VM_FAULT_* bits, or -1 if nobody takes the fault. */
   handle_fault(owner: Owner | null, folio: number, vmf: VmFault, level: number): number {
     if (owner === null || !owner.has('handle_fault')) return -1;
-    return this.call(owner, 'handle_fault', () => owner.ops.handle_fault(folio, vmf, level));
+    const forbids = (): string | null => (vmf.ptlHeld ? 'the page-table lock is held' : null);
+    const frame = { owner, hook: 'handle_fault', forbids } as const;
+    return this.callIn(frame, () => owner.ops.handle_fault(folio, vmf, level));
   }
 
   /** The owner's policy; not active without the callback. */
@@ -57,22 +62,40 @@ export class Callbacks {
       managed_watermarks: false,
     };
     if (owner?.has('reclaim_policy')) {
-      this.underRcu = owner;
-      try {
-        this.call(owner, 'reclaim_policy', () => owner.ops.reclaim_policy(nid, policy));
-      } finally {
-        this.underRcu = null;
-      }
+      const frame = { owner, hook: 'reclaim_policy', forbids: UNDER_RCU } as const;
+      this.callIn(frame, () => owner.ops.reclaim_policy(nid, policy));
       policy.active = true;
     }
     return policy;
   }
 
-  /** Whoever may wait says so first (might_sleep). @throws MmError SLEPT_UNDER_RCU */
+  /**
+   * Whoever may wait says so first (might_sleep). A callback inside another, or in an interrupt,
+   * may do no more than what is around it.
+   * @throws MmError SLEPT_IN_ATOMIC
+   */
   mightSleep(what: string): void {
-    if (this.underRcu === null) return;
-    const plugin = this.underRcu.name;
-    throw new MmError('SLEPT_UNDER_RCU', { plugin, hook: 'reclaim_policy', detail: what });
+    const innermost = this.frames.at(-1);
+    if (innermost === undefined) return;
+    const { name: plugin } = innermost.owner;
+    for (const { hook, forbids } of [...this.frames].reverse()) {
+      const why = forbids();
+      if (why === null) continue;
+      throw new MmError('SLEPT_IN_ATOMIC', { plugin, hook, detail: `${what}: ${why}` });
+    }
+    if (this.atomicDepth === 0) return;
+    const detail = `${what}: an interrupt is served or a spin lock held`;
+    throw new MmError('SLEPT_IN_ATOMIC', { plugin, hook: innermost.hook, detail });
+  }
+
+  /** Runs what an interrupt handler does, or the holder of a spin lock: callbacks may not sleep. */
+  runAtomic<T>(part: () => T): T {
+    this.atomicDepth++;
+    try {
+      return part();
+    } finally {
+      this.atomicDepth--;
+    }
   }
 
   memory_failure(owner: Owner | null, folio: number, pfn: number, flags: number): void {
@@ -81,13 +104,21 @@ export class Callbacks {
   }
 
   private call<T>(owner: Owner, hook: HookName, run: () => T): T {
+    return this.callIn({ owner, hook, forbids: NOTHING }, run);
+  }
+
+  private callIn<T>(frame: Frame, run: () => T): T {
+    const { owner, hook } = frame;
     this.countByHook.set(hook, (this.countByHook.get(hook) ?? 0) + 1);
+    this.frames.push(frame);
     try {
       return run();
     } catch (cause) {
       if (cause instanceof MmError) throw cause;
       const detail = cause instanceof Error ? cause.message : String(cause);
       throw new MmError('PLUGIN_THREW', { plugin: owner.name, hook, detail, cause });
+    } finally {
+      this.frames.pop();
     }
   }
 }
@@ -99,3 +130,14 @@ export interface MoveTo {
   readonly mode: number;
   readonly reason: number;
 }
+
+/** A callback under way, and why nothing in it may sleep now; null: it may. */
+interface Frame {
+  readonly owner: Owner;
+  readonly hook: HookName;
+  readonly forbids: () => string | null;
+}
+
+const NOTHING = (): null => null;
+const FROZEN = (): string => 'the folios are frozen and interrupts are off';
+const UNDER_RCU = (): string => 'RCU is held';

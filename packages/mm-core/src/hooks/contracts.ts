@@ -26,6 +26,7 @@ export interface HookOps {
    * Called by: `__folio_put`, `folios_put_refs`, when the last reference went.
    * Holding:   nothing; the refcount is 0. The folio may still be on an LRU list and charged.
    * May:       keep the folio by taking a reference; it will be called again when that one goes.
+   *            Sleep, unless the last reference went in an interrupt or under a spin lock.
    * Returns:   true if the folio was taken care of (the core must not touch it), false to free it
    *            normally.
    * Linux:     RFC v4 patch 10, `node_private_ops.free_folio`; `dev_pagemap_ops.folio_free`.
@@ -35,8 +36,8 @@ export interface HookOps {
   /**
    * Called by: `__folio_split`, once for each new folio and once more with `fresh` -1 for the
    *            original.
-   * Holding:   both folios locked and frozen (refcount 0).
-   * May:       copy metadata; must not touch references.
+   * Holding:   both folios locked and frozen (refcount 0), interrupts off.
+   * May:       copy metadata; must not touch references, must not sleep.
    * Returns:   nothing.
    * Linux:     RFC v4 patch 11, `node_private_ops.folio_split`; `dev_pagemap_ops.folio_split`.
    */
@@ -56,7 +57,7 @@ export interface HookOps {
    * Called by: `migrate_folio_move`, after the copy and before the mappings are restored, if `src`
    *            is this owner's.
    * Holding:   both folios locked; faulters wait on migration entries.
-   * May:       move metadata from `src` to `dst`; must not sleep.
+   * May:       move metadata from `src` to `dst`; sleep, as folio locks let it.
    * Returns:   nothing. Arrival is not notified, only departure.
    * Linux:     RFC v4 patch 12, `node_private_ops.folio_migrate`.
    */
@@ -84,7 +85,7 @@ export interface HookOps {
   /**
    * Called by: `memory_failure`, after the poison flag was newly set.
    * Holding:   perhaps no reference at all: the page may be free.
-   * May:       take note; ordinary handling follows in any case.
+   * May:       sleep; take note; ordinary handling follows in any case.
    * Returns:   nothing.
    * Linux:     RFC v4 patch 21, `node_private_ops.memory_failure`;
    *            `dev_pagemap_ops.memory_failure`.

@@ -65,9 +65,9 @@ export const ERRORS = {
     what: 'the node could not be registered or brought online',
     hint: 'use a node that is possible, not N_MEMORY and not registered by another driver',
   },
-  SLEPT_UNDER_RCU: {
+  SLEPT_IN_ATOMIC: {
     what: 'a callback slept where it may not',
-    hint: 'reclaim_policy holds RCU: fill in the policy and return, do the work elsewhere',
+    hint: 'see "Holding" of the hook: release the lock first, or do the work elsewhere',
   },
   NODE_BUSY: {
     what: 'a node was unregistered from inside a callback of its own',
