@@ -34,7 +34,7 @@ if (optionsOf === undefined) {
 }
 const { fuzzMachine, FuzzFailure } = await import('@mm-lab/testkit');
 
-const total = { steps: 0, runs: 0, checks: 0, findings: 0 };
+const total = { steps: 0, runs: 0, checks: 0, losses: 0, findings: 0 };
 const operations = new Map();
 const events = new Map();
 const begin = performance.now();
@@ -53,6 +53,7 @@ function one(seed) {
     const options = { seed, steps: stepsPerRun, classic: values.classic };
     const report = fuzzMachine({ ...options, ...optionsOf(seed) });
     total.checks += report.checks;
+    total.losses += report.losses;
     for (const [name, count] of Object.entries(report.operations)) add(operations, name, count);
     for (const [name, count] of Object.entries(report.stats)) {
       if (name.startsWith('vmstat.')) add(events, name.slice('vmstat.'.length), count);
@@ -90,7 +91,9 @@ function summary() {
   const seconds = (performance.now() - begin) / 1000;
   if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
   console.log(`${total.steps} steps in ${total.runs} runs, ${seconds.toFixed(0)} s`);
-  console.log(`${total.checks} accesses checked, ${total.findings} findings`);
+  console.log(
+    `${total.checks} accesses checked, ${total.losses} lost pages counted, ${total.findings} findings`,
+  );
   console.log(`operations: ${list(operations)}`);
   console.log(`events: ${list(events)}`);
 }

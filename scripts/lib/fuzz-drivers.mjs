@@ -12,10 +12,12 @@ import { cram } from '@mm-lab/cram';
 import { diskSwap, PageData, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import { WINDOW_PAGES } from '@mm-lab/testkit';
+import { privateLife, replugged } from './fuzz-teardown.mjs';
 
 const LOGICAL_PAGES = 1024;
 const SWAP = { pages: 4096, codec: 'lz4' };
 const CAPACITY_BYTES = 500 * 4096;
+const ROOM_BYTES = LOGICAL_PAGES * 4096;
 
 /** Pages of every size, from one sector to incompressible, changing with each store. */
 const data = {
@@ -29,7 +31,31 @@ const data = {
   },
 };
 
-function device() {
+/** What goes wrong on a device that must be safe all the same, by seed. */
+const FAULTS = [
+  {},
+  { interruptFaults: { lateProbability: 0.5, lateNs: 20_000 } },
+  // Slower than the driver waits would not be safe: it gives the page back, and later it is zeroed.
+  { mailboxFaults: { slowProbability: 0.2, slowNs: 1e9, failProbability: 0.3 } },
+  { mailboxFaults: { deadFromNs: 2e8 } },
+  // No threshold can be told: only room for all of the logical pages is safe.
+  { interruptFaults: { lossProbability: 0.5 }, capacityBytes: ROOM_BYTES },
+  {
+    interruptFaults: { deadFromNs: 1e8 },
+    mailboxFaults: { deadFromNs: 1e8 },
+    capacityBytes: ROOM_BYTES,
+  },
+];
+
+/** What makes a device lose pages. */
+const LOSSES = [
+  { poisonFaults: { storeProbability: 0.2 } },
+  { interruptFaults: { deadFromNs: 1e8 }, mailboxFaults: { slowProbability: 0.3, slowNs: 3e9 } },
+  { interruptFaults: { lossProbability: 0.7 }, mailboxFaults: { deadFromNs: 1e8 } },
+  {},
+];
+
+function device(faults = {}) {
   // A direct reclaimer takes no time, so a run of it comes before the interrupt that it causes: the
   // headroom has to hold one.
   const headroom = { lowFraction: 0.65, highFraction: 0.5 };
@@ -37,6 +63,7 @@ function device() {
     logicalPages: LOGICAL_PAGES,
     capacityBytes: CAPACITY_BYTES,
     ...headroom,
+    ...faults,
   });
 }
 
@@ -48,6 +75,23 @@ function nodes(seed) {
   ];
 }
 
+/** Without these v4 maps pages of the node writable, which the fuzzer's audit forbids. */
+const FENCED = { swapIn: 'mended', sharedMaps: 'mended' };
+
+/** CRAM's driver, pulled and plugged at random moments. */
+function cramOn({ seed, faults, driver }) {
+  const { plugin, operations } = replugged(cxlCompression({ nid: 1, ...driver }));
+  const reclaimFrees = seed % 2 === 0 ? 'v4' : 'mended';
+  const guard = [nodePrivate({ reclaimFrees, ...FENCED }), cram(), plugin];
+  return {
+    nodes: nodes(seed),
+    plugins: [data, device(faults), ...guard],
+    operations,
+    sysctl: { demotion_enabled: true },
+    mayHang: true,
+  };
+}
+
 export const DRIVERS = {
   none: () => ({}),
   // One small node and a swap device that holds what memory does not: zswap is never idle.
@@ -57,21 +101,20 @@ export const DRIVERS = {
     sysctl: { swappiness: 200 },
     zswap: { enabled: true, max_pool_percent: [5, 40, 90][seed % 3] },
   }),
-  cram: (seed) => ({
-    nodes: nodes(seed),
-    plugins: [
-      data,
-      device(),
-      nodePrivate({
-        reclaimFrees: seed % 2 === 0 ? 'v4' : 'mended',
-        swapIn: 'mended',
-        sharedMaps: 'mended',
-      }),
-      cram(),
-      cxlCompression({ nid: 1, teardown: 'evacuate-first' }),
-    ],
-    sysctl: { demotion_enabled: true },
-    mayHang: true,
+  private: (seed) => {
+    const { plugin, operations } = privateLife(1, seed);
+    const teardown = seed % 3 === 0 ? 'mended' : 'v4';
+    return { nodes: nodes(seed), plugins: [data, nodePrivate({ teardown }), plugin], operations };
+  },
+  cram: (seed) =>
+    cramOn({
+      seed,
+      faults: FAULTS[seed % FAULTS.length],
+      driver: { teardown: 'evacuate-first', flush: seed % 5 === 0 ? 'none' : 'buffers' },
+    }),
+  'cram-unsafe': (seed) => ({
+    ...cramOn({ seed, faults: LOSSES[seed % LOSSES.length], driver: { teardown: 'posted' } }),
+    mayLose: true,
   }),
   sysram: (seed) => ({
     nodes: nodes(seed),

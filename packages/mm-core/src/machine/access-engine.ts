@@ -86,6 +86,8 @@ export interface EngineParts {
  */
 export class AccessEngine {
   readonly shadow = new Shadow();
+  /** Tries of one access after which it is taken to hang; whoever expects hangs lowers it. */
+  triesMax = TRIES_MAX;
   readonly latency = new LatencyHistogram();
   readonly counts: AccessCounts = { hits: 0, faulted: 0, minor: 0, major: 0, failed: 0 };
   /** Accesses away from the home node since the last `settleHits`. */
@@ -155,7 +157,7 @@ export class AccessEngine {
     const slot = ptes.slot(mm.id, vpn);
     let faults = 0;
     let starved = 0;
-    for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+    for (let attempt = 0; attempt < this.triesMax; attempt++) {
       if (this.finishIfMapped(slot, vpn, write)) return this.charge(slot, begin, faults, n);
       const result = this.fault(mm, vpn, write, nid);
       faults++;
@@ -170,7 +172,7 @@ export class AccessEngine {
       if (starved > STARVED_MAX) return { done: 0, result: 'killed' };
       if (this.parts.oom.isVictim(mm.id)) return { done: 0, result: 'killed' };
     }
-    throw new MmError('ACCESS_LIVELOCK', { detail: `page ${vpn}, ${TRIES_MAX} tries` });
+    throw new MmError('ACCESS_LIVELOCK', { detail: `page ${vpn}, ${this.triesMax} tries` });
   }
 
   private fault(mm: MmStruct, vpn: number, write: boolean, nid: number): number {

@@ -73,6 +73,8 @@ export interface FuzzReport {
   readonly steps: number;
   /** Accesses whose verdict and contents were compared with the model. */
   readonly checks: number;
+  /** Pages that a driver lost: the model missed them, and the machine counted each. */
+  readonly losses: number;
   /** Steps by operation. */
   readonly operations: Readonly<Record<string, number>>;
   /** Counters of the machine at the end. */
@@ -132,7 +134,14 @@ export function fuzzMachine(options: FuzzOptions): FuzzReport {
   }
   const operations = Object.fromEntries([...counts].sort());
   const stats = world.machine.stats();
-  return { seed: options.seed, steps: step, checks: world.checks, operations, stats };
+  return {
+    seed: options.seed,
+    steps: step,
+    checks: world.checks,
+    losses: world.losses,
+    operations,
+    stats,
+  };
 }
 
 function buildWorld(options: FuzzOptions, random: Prng): FuzzWorld {

@@ -15,7 +15,8 @@ export function sideAccess(world: FuzzWorld, model: TaskModel, at: number, write
   if (result === 'killed') return;
   world.checks++;
   const wanted = verdict(page);
-  const mayBus = unsure || page?.isHuge === true;
+  // A page of a file that a driver lost stays poisoned.
+  const mayBus = unsure || page?.isHuge === true || world.allow.loses;
   const isOverhang = result === 'ok' && wanted === 'SIGBUS' && page?.object?.kind === 'shmem';
   const isRight = result === wanted || (result === 'SIGBUS' && mayBus) || isOverhang;
   world.expect(isRight, () => `side page ${at}: ${result}, expected ${wanted}`);

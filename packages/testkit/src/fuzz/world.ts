@@ -28,6 +28,15 @@ const FILE_PAGES = 128;
 
 /** Tasks alive at a time. */
 const TASKS_MAX = 4;
+/** What a read found, should have found, and how many lost pages the machine counted for it. */
+interface CheckedRead {
+  readonly found: number;
+  readonly expected: number;
+  readonly counted: number;
+}
+
+/** Tries of an access that its driver may let hang. */
+const HANG_TRIES = 300;
 
 /** What a driver under test is allowed to do. */
 export interface Allowances {
@@ -65,6 +74,8 @@ export class FuzzWorld {
   poisonings = 0;
   /** Pages that were to be taken out of use softly so far. */
   offlined = 0;
+  /** Pages that the model missed, each of which the machine counted. */
+  losses = 0;
   /** Reads and stores checked against the model. */
   checks = 0;
   /** May pages be offered to KSM, because `bytesOf` tells which stores wrote the same? */
@@ -83,6 +94,8 @@ export class FuzzWorld {
     readonly allow: Allowances,
   ) {
     machine.folios.addHolder(() => this.held);
+    // Each try of a store that hangs may be a run of direct reclaim.
+    if (allow.hangs) machine.engine.triesMax = HANG_TRIES;
   }
 
   /** A live program; makes one if there is none. */
@@ -153,7 +166,7 @@ export class FuzzWorld {
     }
     const found = this.contentOf(model, index);
     if (write) this.noteStore(model, index, found);
-    else this.compare(model, index, found);
+    else this.compare(model, index, found, lost);
     if (write) model.mark(index, ~MARK_LAZY);
   }
 
@@ -313,9 +326,10 @@ export class FuzzWorld {
     model.content[index] = lost ? UNKNOWN : found;
   }
 
-  private compare(model: TaskModel, index: number, found: number): void {
+  private compare(model: TaskModel, index: number, found: number, counted: number): void {
     if (found === UNKNOWN) return;
     const expected = model.content[index]!;
+    this.checkLoss(model, index, { found, expected, counted });
     const dropped = found === VERSION_ZERO && model.marked(index, MARK_LAZY);
     const right = this.sameBytes(found, expected) || expected === UNKNOWN || dropped;
     const lost = this.allow.loses && (found === VERSION_ZERO || found === VERSION_LOST);
@@ -323,6 +337,20 @@ export class FuzzWorld {
       return `page ${model.vpn(index)} holds ${found}, the program stored ${expected}`;
     });
     model.content[index] = found;
+  }
+
+  /** A driver may lose pages, but the machine counts each that the model misses, and no other. */
+  private checkLoss(model: TaskModel, index: number, read: CheckedRead): void {
+    const { found, expected, counted } = read;
+    if (!this.allow.loses || expected === UNKNOWN || model.marked(index, MARK_LAZY)) return;
+    const isGone = found === VERSION_ZERO || found === VERSION_LOST;
+    const missed = isGone && found !== expected ? 1 : 0;
+    // Poison in a page of zeroes is a loss that the contents do not show.
+    const isHidden = expected === VERSION_ZERO && counted === 1;
+    this.expect(counted === missed || isHidden, () => {
+      return `page ${model.vpn(index)}: ${counted} losses counted, the model misses ${missed}`;
+    });
+    this.losses += counted;
   }
 
   /** A pin holds a page where it is mapped; poison takes the mapping away all the same. */
