@@ -112,16 +112,7 @@ export function privateLife(nid, seed) {
   const plugin = {
     name: 'private-life',
     probe(services) {
-      const pageAlloc = services.get(PageAllocToken);
-      parts = {
-        nodes: services.get(NodePrivateToken),
-        hotplug: services.get(PrivateHotplugToken),
-        migrate: services.get(MigrateToken),
-        tiers: services.get(MemoryTiersToken),
-        states: services.get(NodesToken),
-        alloc: (request) => pageAlloc.alloc({ ...request, nodemask: null }),
-        order: () => 0,
-      };
+      parts = partsOf(services);
       steps.add();
       steps.setOps();
       steps.refresh();
@@ -134,33 +125,47 @@ export function privateLife(nid, seed) {
     run(world) {
       parts.order = (folio) => world.machine.table.order[folio] ?? 0;
       const name = world.random.pick(Object.keys(steps));
-      const was = { ops: parts.nodes.opsOf(nid), online: isOnline() };
+      const was = {
+        ops: parts.nodes.opsOf(nid),
+        online: parts.states.hasState(nid, N_MEMORY_PRIVATE),
+      };
       const rc = steps[name]();
       world.machine.spend();
-      check(world, { name, rc, was });
+      checkLife({ parts, nid, orphaned }, world, { name, rc, was });
       return `${name}() = ${rc}`;
     },
   };
   return { plugin, operations: [operation] };
+}
 
-  function isOnline() {
-    return parts.states.hasState(nid, N_MEMORY_PRIVATE);
+/** The invariants of a private node's life. */
+function checkLife({ parts, nid, orphaned }, world, { name, rc, was }) {
+  const isOnline = parts.states.hasState(nid, N_MEMORY_PRIVATE);
+  const isRegistered = parts.nodes.refsOf(nid) > 0;
+  const hasOps = parts.nodes.opsOf(nid) !== null;
+  const both = isOnline && parts.states.hasState(nid, N_MEMORY);
+  world.expect(!both, () => 'a node is ordinary and private at once');
+  world.expect(!isOnline || isRegistered, () => 'private memory belongs to somebody');
+  world.expect(!hasOps || isRegistered, () => 'ops belong to a registration');
+  world.expect(orphaned === 0, () => `${orphaned} callbacks of an np that is gone`);
+  if (name === 'unregister') {
+    world.expect(rc < 0 === was.online, () => `unregister gave ${rc}, online: ${was.online}`);
   }
+  if (name === 'strangerClears') {
+    world.expect(rc < 0 && parts.nodes.opsOf(nid) === was.ops, () => 'a stranger cleared ops');
+  }
+}
 
-  /** The invariants of a private node's life. */
-  function check(world, { name, rc, was }) {
-    const isRegistered = parts.nodes.refsOf(nid) > 0;
-    const hasOps = parts.nodes.opsOf(nid) !== null;
-    const both = isOnline() && parts.states.hasState(nid, N_MEMORY);
-    world.expect(!both, () => 'a node is ordinary and private at once');
-    world.expect(!isOnline() || isRegistered, () => 'private memory belongs to somebody');
-    world.expect(!hasOps || isRegistered, () => 'ops belong to a registration');
-    world.expect(orphaned === 0, () => `${orphaned} callbacks of an np that is gone`);
-    if (name === 'unregister') {
-      world.expect(rc < 0 === was.online, () => `unregister gave ${rc}, online: ${was.online}`);
-    }
-    if (name === 'strangerClears') {
-      world.expect(rc < 0 && parts.nodes.opsOf(nid) === was.ops, () => 'a stranger cleared ops');
-    }
-  }
+/** What the driver of a life uses. */
+function partsOf(services) {
+  const pageAlloc = services.get(PageAllocToken);
+  return {
+    nodes: services.get(NodePrivateToken),
+    hotplug: services.get(PrivateHotplugToken),
+    migrate: services.get(MigrateToken),
+    tiers: services.get(MemoryTiersToken),
+    states: services.get(NodesToken),
+    alloc: (request) => pageAlloc.alloc({ ...request, nodemask: null }),
+    order: () => 0,
+  };
 }

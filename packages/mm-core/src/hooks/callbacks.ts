@@ -29,7 +29,7 @@ export class Callbacks {
 
   folio_split(owner: Owner | null, orig: number, fresh: number): void {
     if (owner === null || !owner.has('folio_split')) return;
-    const frame = { owner, hook: 'folio_split', forbids: FROZEN } as const;
+    const frame = { plugin: owner.name, hook: 'folio_split', forbids: FROZEN } as const;
     this.callIn(frame, () => owner.ops.folio_split(orig, fresh));
   }
 
@@ -49,7 +49,7 @@ export class Callbacks {
   handle_fault(owner: Owner | null, folio: number, vmf: VmFault, level: number): number {
     if (owner === null || !owner.has('handle_fault')) return -1;
     const forbids = (): string | null => (vmf.ptlHeld ? 'the page-table lock is held' : null);
-    const frame = { owner, hook: 'handle_fault', forbids } as const;
+    const frame = { plugin: owner.name, hook: 'handle_fault', forbids } as const;
     return this.callIn(frame, () => owner.ops.handle_fault(folio, vmf, level));
   }
 
@@ -62,7 +62,7 @@ export class Callbacks {
       managed_watermarks: false,
     };
     if (owner?.has('reclaim_policy')) {
-      const frame = { owner, hook: 'reclaim_policy', forbids: UNDER_RCU } as const;
+      const frame = { plugin: owner.name, hook: 'reclaim_policy', forbids: UNDER_RCU } as const;
       this.callIn(frame, () => owner.ops.reclaim_policy(nid, policy));
       policy.active = true;
     }
@@ -77,7 +77,7 @@ export class Callbacks {
   mightSleep(what: string): void {
     const innermost = this.frames.at(-1);
     if (innermost === undefined) return;
-    const { name: plugin } = innermost.owner;
+    const { plugin } = innermost;
     for (const { hook, forbids } of [...this.frames].reverse()) {
       const why = forbids();
       if (why === null) continue;
@@ -104,11 +104,11 @@ export class Callbacks {
   }
 
   private call<T>(owner: Owner, hook: HookName, run: () => T): T {
-    return this.callIn({ owner, hook, forbids: NOTHING }, run);
+    return this.callIn({ plugin: owner.name, hook, forbids: NOTHING }, run);
   }
 
   private callIn<T>(frame: Frame, run: () => T): T {
-    const { owner, hook } = frame;
+    const { plugin, hook } = frame;
     this.countByHook.set(hook, (this.countByHook.get(hook) ?? 0) + 1);
     this.frames.push(frame);
     try {
@@ -116,7 +116,7 @@ export class Callbacks {
     } catch (cause) {
       if (cause instanceof MmError) throw cause;
       const detail = cause instanceof Error ? cause.message : String(cause);
-      throw new MmError('PLUGIN_THREW', { plugin: owner.name, hook, detail, cause });
+      throw new MmError('PLUGIN_THREW', { plugin, hook, detail, cause });
     } finally {
       this.frames.pop();
     }
@@ -133,7 +133,8 @@ export interface MoveTo {
 
 /** A callback under way, and why nothing in it may sleep now; null: it may. */
 interface Frame {
-  readonly owner: Owner;
+  /** Whose it is, for messages. */
+  readonly plugin: string;
   readonly hook: HookName;
   readonly forbids: () => string | null;
 }
