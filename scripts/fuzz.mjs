@@ -91,9 +91,9 @@ function summary() {
   const seconds = (performance.now() - begin) / 1000;
   if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
   console.log(`${total.steps} steps in ${total.runs} runs, ${seconds.toFixed(0)} s`);
-  console.log(
-    `${total.checks} accesses checked, ${total.losses} lost pages counted, ${total.findings} findings`,
-  );
+  const { checks, losses, findings } = total;
+  const lost = `${losses} lost pages counted`;
+  console.log(`${checks} accesses checked, ${lost}, ${findings} findings`);
   console.log(`operations: ${list(operations)}`);
   console.log(`events: ${list(events)}`);
 }
