@@ -22,7 +22,7 @@ test('a private node whose life goes on at random moments keeps its rules', () =
 test('CRAM on a faulty device, pulled and plugged at random moments, loses nothing', () => {
   const said = fuzz('cram', 1);
   expect(said).toMatch(/ 0 lost pages counted, 0 findings/);
-  expect(said).toMatch(/replug \d{2}/);
+  expect(said).toMatch(/replug [1-9]/);
 }, 60_000);
 
 test('where a device loses pages the machine counts those that the model misses, no other', () => {
