@@ -25,4 +25,5 @@ export { CxlCompression, CxlCompressionToken, cxlCompression } from './driver/co
 export type { CompressionOptions, CompressionSettings } from './driver/compression-options.js';
 export type { DriverOptions } from './driver/driver-options.js';
 export { FlushBitmap } from './driver/flush-bitmap.js';
+export { CxlMempolicy, CxlMempolicyToken, cxlMempolicy } from './driver/mempolicy.js';
 export { cxlSysram } from './driver/sysram.js';
