@@ -1,5 +1,6 @@
 // The experiments that docs/discussion.md shows, by name: `NN-what-it-asks.ts` for a point of the
-// discussion, `hNN-what-it-asks.ts` for a hypothesis of the cost model.
+// discussion, `hNN-what-it-asks.ts` for a hypothesis of the cost model, `vNN-what-it-asks.ts` for a
+// row of its validation ladder.
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ export function experimentNames(root, folder) {
   const path = join(root, 'experiments', folder);
   if (!existsSync(path)) return [];
   return readdirSync(path)
-    .filter((name) => /^h?\d\d-[\w-]+\.ts$/.test(name))
+    .filter((name) => /^[hv]?\d\d-[\w-]+\.ts$/.test(name))
     .map((name) => name.slice(0, -'.ts'.length))
     .sort();
 }

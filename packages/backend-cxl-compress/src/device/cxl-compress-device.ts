@@ -12,10 +12,10 @@ import {
   type Tracepoints,
 } from '@mm-lab/mm-core';
 import type { CxlCompressSettings } from './cxl-compress-options.js';
-import { DecompressionEngine } from './decompression-engine.js';
 import { Mailbox } from './mailbox.js';
 import type { DpaRange, MediaOperation } from './media-operation.js';
 import { PageLedger } from './page-ledger.js';
+import { ReadPath } from './read-path.js';
 import { type SizeOf, sizesOf } from './size-source.js';
 import { SlotMedium } from './slot-medium.js';
 import { ThresholdInterrupts } from './threshold-interrupts.js';
@@ -50,7 +50,10 @@ export interface DeviceHost {
  */
 export class CxlCompressDevice implements CompressingDevice {
   readonly name: string;
+  /** Of a page that is expanded, if the device keeps any. */
   readonly lineNs: number;
+  /** Only if a line's time depends on what came before: there is a cache or a queue. */
+  readonly touchNs?: (pfn: number) => number;
   readonly bytesPerNs: number;
   readonly capacityBytes: number;
   readonly logicalPages: number;
@@ -61,7 +64,7 @@ export class CxlCompressDevice implements CompressingDevice {
   private readonly tracepoints: Tracepoints;
   private readonly ledger: PageLedger;
   private readonly interrupts: ThresholdInterrupts;
-  private readonly engine: DecompressionEngine;
+  private readonly reads: ReadPath;
   private readonly history: UsageHistory;
   private readonly poisonChance: Prng;
   /** Its driver commands it here. */
@@ -82,9 +85,9 @@ export class CxlCompressDevice implements CompressingDevice {
     private readonly settings: CxlCompressSettings,
     parts: CxlCompressParts,
   ) {
-    const { name, lineNs, bytesPerNs, capacityBytes, logicalPages } = settings;
+    const { name, bytesPerNs, capacityBytes, logicalPages } = settings;
     this.name = name;
-    this.lineNs = lineNs;
+    this.lineNs = settings.cache?.hitNs ?? settings.lineNs;
     this.bytesPerNs = bytesPerNs;
     this.capacityBytes = capacityBytes;
     this.logicalPages = logicalPages;
@@ -101,7 +104,8 @@ export class CxlCompressDevice implements CompressingDevice {
       parts.clock,
       parts.tracepoints.device_interrupt,
     );
-    this.engine = new DecompressionEngine(parts.clock, settings.engineBytesPerNs);
+    this.reads = new ReadPath(parts.clock, settings);
+    if (this.reads.seesLines) this.touchNs = (pfn) => this.touch(pfn);
     this.history = new UsageHistory(parts.clock);
     this.poisonChance = new Prng(settings.poisonFaults.seed);
     const { mailbox, mailboxFaults } = settings;
@@ -131,6 +135,7 @@ export class CxlCompressDevice implements CompressingDevice {
     assert(this.binding !== null, 'only an attached device is detached');
     this.ledger.clear();
     this.slots?.clear();
+    this.reads.clear();
     this.interrupts.reset();
     this.changed();
     this.binding = null;
@@ -147,6 +152,7 @@ export class CxlCompressDevice implements CompressingDevice {
     if (isLost) this.poison(page);
     else if (fits) this.ledger.set(page, bytes);
     else this.overflow(page, pfn);
+    this.dropIfPlain(page);
     this.changed();
     return fits && !isLost;
   }
@@ -159,23 +165,29 @@ export class CxlCompressDevice implements CompressingDevice {
 
   /** Fault injection: the medium loses what the page holds, and a later read finds poison. */
   injectPoison(pfn: number): void {
-    this.poison(this.pageOf(pfn));
+    const page = this.pageOf(pfn);
+    this.poison(page);
+    this.reads.drop(page);
     this.changed();
     this.host?.lost(pfn);
   }
 
   discard(pfn: number): void {
     this.discards += 1;
-    this.slots?.place(this.pageOf(pfn), 0);
-    this.ledger.set(this.pageOf(pfn), 0);
+    const page = this.pageOf(pfn);
+    this.slots?.place(page, 0);
+    this.ledger.set(page, 0);
+    this.reads.drop(page);
     this.changed();
   }
 
-  /** Nothing for zeros, poison and pages held raw: the engine has no work with them. */
   readPageNs(pfn: number): number {
-    const bytes = this.ledger.bytesOf(this.pageOf(pfn));
-    const isRaw = bytes >= PAGE_SIZE + this.settings.metadataBytes;
-    return bytes === 0 || isRaw ? 0 : this.engine.readPageNs();
+    const page = this.pageOf(pfn);
+    return this.reads.readPageNs(page, this.isCompressed(page));
+  }
+
+  writePageNs(): number {
+    return this.reads.writePageNs();
   }
 
   usedBytes(): number {
@@ -206,7 +218,6 @@ export class CxlCompressDevice implements CompressingDevice {
 
   /** Counters for the results, by dotted name. */
   stats(): Readonly<Record<string, number>> {
-    const engine = this.engine.stats();
     return {
       'device.logical_pages': this.ledger.storedPages,
       'device.logical_pages.peak': this.history.logicalPagesPeak,
@@ -222,10 +233,7 @@ export class CxlCompressDevice implements CompressingDevice {
       'device.zeroed_pages': this.zeroedPages,
       'device.poison_injected': this.poisonInjected,
       ...this.controlStats(),
-      'device.engine.reads': engine.arrivals,
-      'device.engine.utilisation': engine.utilisation,
-      'device.engine.wait_ns.mean': engine.meanWaitNs,
-      'device.engine.queue.mean': engine.meanInSystem,
+      ...this.reads.stats(),
       'memory.saved_bytes.mean': this.history.savedBytesMean(),
     };
   }
@@ -245,11 +253,11 @@ export class CxlCompressDevice implements CompressingDevice {
     };
   }
 
-  /** Rechecks the device: a recount of every page, the capacity, the engine's queue. */
+  /** Rechecks the device: a recount of every page, the capacity, cache and queues. */
   verify(): void {
     this.ledger.verify();
     this.slots?.verify();
-    this.engine.verify();
+    this.reads.verify((page) => this.isCompressed(page));
     assert(this.usedBytes() <= this.capacityBytes, 'a device holds no more than it has');
   }
 
@@ -272,6 +280,21 @@ export class CxlCompressDevice implements CompressingDevice {
     this.zeroedPages += 1;
     if (this.host === null) this.discard(pfn);
     else this.host.zeroed(pfn);
+  }
+
+  private touch(pfn: number): number {
+    const page = this.pageOf(pfn);
+    return this.reads.lineNs(page, this.isCompressed(page));
+  }
+
+  /** Not zeros, poison and pages held raw: the engine has no work with them. */
+  private isCompressed(page: number): boolean {
+    const bytes = this.ledger.bytesOf(page);
+    return bytes > 0 && bytes < PAGE_SIZE + this.settings.metadataBytes;
+  }
+
+  private dropIfPlain(page: number): void {
+    if (!this.isCompressed(page)) this.reads.drop(page);
   }
 
   private poison(page: number): void {

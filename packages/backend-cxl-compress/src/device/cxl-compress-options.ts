@@ -1,4 +1,5 @@
 import { type CostModel, PAGE_SIZE } from '@mm-lab/mm-core';
+import { type CacheOptions, checkCache } from './decompression-cache.js';
 import { type DeviceFaults, type FaultOptions, faultsOf } from './faults.js';
 import {
   type MailboxChoices,
@@ -72,23 +73,40 @@ export interface CxlCompressOptions extends FaultOptions {
   readonly bytesPerNs?: number;
   /** Bytes per ns that the one decompression engine yields. Default 13.3 (S9, RST engine). */
   readonly engineBytesPerNs?: number;
+  /**
+   * Pages kept expanded: a line of one takes `cache.hitNs`, of another `lineNs` and a turn of the
+   * engine. The device then sees every row of a trace that touches it, which is slower to simulate.
+   * Default: none, and every line takes `lineNs`.
+   */
+  readonly cache?: CacheOptions;
+  /**
+   * Do page copies and lines queue for the link at `bytesPerNs`? Default false: they take their
+   * time and wait for nobody. As slow to simulate as `cache`.
+   */
+  readonly linkQueue?: boolean;
   /** Simulated ns after which a small change of usage is traced too. Default 1,000,000. */
   readonly traceIntervalNs?: number;
 }
 
 /** Options with every default filled in and every rule checked. */
 export type CxlCompressSettings = PlainSettings &
-  DeviceFaults & { readonly mailbox: MailboxSettings };
+  DeviceFaults & {
+    readonly mailbox: MailboxSettings;
+    readonly cache: Required<CacheOptions> | null;
+  };
 type PlainSettings = Readonly<
   Required<
-    Omit<CxlCompressOptions, keyof FaultOptions | 'mailbox' | 'lowFraction' | 'highFraction'>
+    Omit<
+      CxlCompressOptions,
+      keyof FaultOptions | 'mailbox' | 'cache' | 'lowFraction' | 'highFraction'
+    >
   >
 >;
 
 /** Settings before the machine is known: what its cost table gives may be missing. */
 export type CxlCompressChoices = Omit<PlainSettings, CostedSetting> &
   Readonly<Pick<CxlCompressOptions, CostedSetting>> &
-  DeviceFaults & { readonly mailbox: MailboxChoices };
+  DeviceFaults & { readonly mailbox: MailboxChoices; readonly cache: CacheOptions | null };
 type CostedSetting = 'lineNs' | 'interruptNs' | 'bytesPerNs';
 
 /**
@@ -111,7 +129,8 @@ export function settingsOf(choices: CxlCompressChoices, cost: CostModel): CxlCom
     commandNs: choices.mailbox.commandNs ?? ns.mailbox,
     timeoutNs: choices.mailbox.timeoutNs ?? ns.mailboxTimeout,
   };
-  return Object.freeze({ ...choices, lineNs, interruptNs, bytesPerNs, mailbox });
+  const cache = choices.cache && { hitNs: Math.min(ns.cxlLine, lineNs), ...choices.cache };
+  return Object.freeze({ ...choices, lineNs, interruptNs, bytesPerNs, mailbox, cache });
 }
 
 /**
@@ -141,6 +160,8 @@ export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
     ...faultsOf(check, options),
     mailbox: mailboxChoicesOf(check, options.mailbox ?? {}),
     engineBytesPerNs: options.engineBytesPerNs ?? 13.3,
+    cache: options.cache ?? null,
+    linkQueue: options.linkQueue ?? false,
     traceIntervalNs: options.traceIntervalNs ?? 1_000_000,
     ...(options.interruptNs === undefined ? {} : { interruptNs: options.interruptNs }),
     ...(options.lineNs === undefined ? {} : { lineNs: options.lineNs }),
@@ -195,6 +216,7 @@ function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
   check.number('lineNs', choices.lineNs ?? 1, [Number.MIN_VALUE, Number.MAX_VALUE]);
   check.number('bytesPerNs', choices.bytesPerNs ?? 1, [1e-6, Number.MAX_VALUE]);
   check.number('engineBytesPerNs', choices.engineBytesPerNs, [1e-6, Number.MAX_VALUE]);
+  if (choices.cache !== null) checkCache(check, choices.cache, choices.lineNs);
   check.number('traceIntervalNs', choices.traceIntervalNs, [1, Number.MAX_VALUE]);
 }
 

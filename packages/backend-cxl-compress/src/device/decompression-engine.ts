@@ -30,6 +30,14 @@ export class DecompressionEngine {
     return this.queue.finishNs - beforeNs;
   }
 
+  /** Expands a page behind the line that was asked for. @returns ns until it starts */
+  expandWaitNs(): number {
+    const nowNs = this.clock.now;
+    const waitNs = this.queue.waitAt(nowNs);
+    this.queue.arrive(nowNs, this.pageNs);
+    return waitNs;
+  }
+
   stats(): ServerQueueStats {
     return this.queue.stats(this.clock.now);
   }

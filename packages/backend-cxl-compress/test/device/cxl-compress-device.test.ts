@@ -206,6 +206,14 @@ describe('what is reported', () => {
     device.discard(BASE + 1);
     clock.advance(100);
     expect(stats()).toEqual({
+      'device.cache_evictions': 0,
+      'device.cache_hits': 0,
+      'device.cache_misses': 0,
+      'device.cache_pages': 0,
+      'device.link.copies': 0,
+      'device.link.lines': 0,
+      'device.link.utilisation': 0,
+      'device.link.wait_ns': 0,
       'device.commands': 0,
       'device.commands.failed': 0,
       'device.commands.timed_out': 0,

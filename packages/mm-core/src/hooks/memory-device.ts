@@ -30,6 +30,14 @@ export interface MemoryDevice {
   discard(pfn: number): void;
   /** Extra nanoseconds that reading the whole page takes now (queueing, decompression). */
   readPageNs(pfn: number): number;
+  /** The same for a migration that copies a page to it; absent: 0. */
+  writePageNs?(pfn: number): number;
+  /**
+   * Latency of the first access of a run to the page, in nanoseconds, where it depends on what was
+   * touched before; the others take `lineNs`. A device that asks for this is told of every run, so
+   * none of them is a hit of the access loop. Absent: all take `lineNs`.
+   */
+  readonly touchNs?: ((pfn: number) => number) | undefined;
 }
 
 /** What a device is told of the machine it is plugged into. */

@@ -24,6 +24,7 @@ import {
 import { MAX_NUMNODES, PAGE_SHIFT, PMD_ORDER } from '../abi/zone.js';
 import type { Clock } from '../base/clock.js';
 import { MmError } from '../hooks/errors.js';
+import type { MemoryDevice } from '../hooks/memory-device.js';
 import type { Tracepoints } from '../hooks/tracepoints.js';
 import type { Contents } from '../mem/contents.js';
 import { type FolioTable, VERSION_LOST, VERSION_ZERO } from '../mem/folio-table.js';
@@ -268,7 +269,8 @@ export class AccessEngine {
         return false;
       }
     }
-    ptes.bits[slot] = ptes.bits[slot]! | PTE_ACCESSED | PTE_CHECKED;
+    const checked = this.watcherOf(slot) === null ? PTE_CHECKED : 0;
+    ptes.bits[slot] = ptes.bits[slot]! | PTE_ACCESSED | checked;
     return true;
   }
 
@@ -283,6 +285,19 @@ export class AccessEngine {
     clock.advance(work.take());
   }
 
+  /** The device behind an entry if it is told of every access (`touchNs`). */
+  private watcherOf(slot: number): MemoryDevice | null {
+    const { ptes, contents } = this.parts;
+    if ((ptes.bits[slot]! & PTE_SPECIAL) !== 0) return null;
+    const device = contents.deviceOf(ptes.value[slot]!);
+    return device?.touchNs === undefined ? null : device;
+  }
+
+  /** Latency of the first access of a run. */
+  private touchNs(slot: number, lineNs: number): number {
+    return this.watcherOf(slot)?.touchNs?.(this.parts.ptes.value[slot]!) ?? lineNs;
+  }
+
   /**
    * Charges the access: its faults to the first, the line's latency to each, up to the next event.
    */
@@ -291,16 +306,17 @@ export class AccessEngine {
     const bits = ptes.bits[slot]!;
     const lineNs = this.lineNs((bits & PTE_NODE_MASK) >>> PTE_NODE_SHIFT);
     clock.advance(work.take());
-    const room = Math.floor((clock.deadline() - clock.now) / lineNs);
     const isStill = ((ptes.bits[slot]! ^ bits) & ~PTE_ACCESSED) === 0;
+    const moreNs = isStill ? this.touchNs(slot, lineNs) - lineNs : 0;
+    const room = Math.floor((clock.deadline() - clock.now - moreNs) / lineNs);
     const done = isStill ? Math.max(1, Math.min(n, room)) : 1;
-    const firstNs = clock.now - begin + lineNs;
+    const firstNs = clock.now - begin + lineNs + moreNs;
     if (faults > 0) this.counts.faulted++;
     else this.counts.hits++;
     this.counts.hits += done - 1;
     this.latency.add(firstNs, 1);
     this.latency.add(lineNs, done - 1);
-    clock.advance(done * lineNs);
+    clock.advance(done * lineNs + moreNs);
     return { done, result: 'ok' };
   }
 

@@ -216,12 +216,11 @@ export type CountName = NamesOf<'count'>;
 
 /**
  * Rows that no path charges yet, so that changing one changes nothing: a node says how far it is
- * (`remoteLine`, `cxlLine`), writeback is not waited for, an allocation is part of a whole fault,
- * a move of 2 MiB is the sum of its parts, and there is no NUMA balancing.
+ * (`remoteLine`), writeback is not waited for, an allocation is part of a whole fault, a move of
+ * 2 MiB is the sum of its parts, and there is no NUMA balancing.
  */
 export const RESERVED_COSTS: readonly CostName[] = [
   'remoteLine',
-  'cxlLine',
   'hintFault',
   'migrateHugePage',
   'diskWrite',
