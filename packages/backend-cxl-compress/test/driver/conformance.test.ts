@@ -6,7 +6,6 @@ import { describe, it } from 'vitest';
 import {
   cxlCompressDevice,
   cxlCompression,
-  cxlMempolicy,
   cxlSysram,
   type InterruptFaults,
 } from '../../src/index.js';
@@ -70,16 +69,6 @@ describeDriver(
   {
     name: 'CXL compression as ordinary memory',
     plugins: () => [data, device(), cxlSysram({ nid: 1 })],
-    nodes: NODES,
-    mayLose: true,
-  },
-);
-
-describeDriver(
-  { describe, it },
-  {
-    name: 'CXL memory for policies',
-    plugins: () => [data, device(), nodePrivate({ teardown: 'mended' }), cxlMempolicy({ nid: 1 })],
     nodes: NODES,
     mayLose: true,
   },
