@@ -519,6 +519,8 @@ export {
   type MemoryBlock,
   MemoryBlocks,
   MemoryBlocksToken,
+  ONLINE_TYPES,
+  type OnlineType,
 } from './mm/memory-block.js';
 export { MemoryFailure, MemoryFailureToken } from './mm/memory-failure.js';
 export { MemoryHotplug, MemoryHotplugToken, type NodeListener } from './mm/memory-hotplug.js';

@@ -51,7 +51,6 @@ export {
 export { checkFlags, flagMistake, grantsOf, opsMistakes } from './opt-ins.js';
 export { type NodePrivateOptions, nodePrivate } from './plugin.js';
 export {
-  type OnlineType,
   PrivateHotplug,
   PrivateHotplugToken,
   type PrivateRange,

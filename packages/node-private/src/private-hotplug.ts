@@ -15,13 +15,11 @@ import {
   MemoryHotplugToken,
   type Nodes,
   NodesToken,
+  type OnlineType,
   type PfnRange,
 } from '@mm-lab/mm-core';
 import { NodePrivateConfig } from './config.js';
 import { type NodePrivate, type NodePrivateInfo, NodePrivateToken } from './node-private.js';
-
-/** How an added range comes online: the words of a memory block's state file, or not at all. */
-export type OnlineType = 'offline' | 'online' | 'online_kernel' | 'online_movable';
 
 /** A range that a driver adds to a node. */
 export interface PrivateRange extends PfnRange {
@@ -81,25 +79,11 @@ export class PrivateHotplug {
   add_private_range(nid: number, np: NodePrivateInfo | null, range: PrivateRange): number {
     const registered = this.register(nid, np);
     if (registered < 0) return registered;
-    const rc = this.blocks.add(nid, range, this.nodePrivate.ownerOfNode(nid));
-    if (rc < 0) {
-      this.nodePrivate.node_private_unregister(nid);
-      return rc;
-    }
-    if (range.onlineType === 'offline') return 0;
-    this.online(nid, range);
-    this.startDaemons(nid);
-    return 0;
-  }
-
-  /**
-   * Block by block until one will not (walk_memory_blocks in add_memory_resource, which does not
-   * look at the answer): the memory is plugged in then, and the rest of it offline.
-   */
-  private online(nid: number, range: PrivateRange): void {
-    for (const block of this.blocks.within(nid, range)) {
-      if (this.blocks.setState(block, range.onlineType) < 0) return;
-    }
+    const owner = this.nodePrivate.ownerOfNode(nid);
+    const rc = this.blocks.plug(nid, range, range.onlineType, owner);
+    if (rc < 0) this.nodePrivate.node_private_unregister(nid);
+    else if (range.onlineType !== 'offline') this.startDaemons(nid);
+    return rc;
   }
 
   /**
@@ -119,25 +103,8 @@ export class PrivateHotplug {
    */
   offline_and_remove_private_range(nid: number, range: PfnRange): number {
     if (this.config.hotRemove === 'left out') return -EOPNOTSUPP;
-    const rc = this.offlineAndRemove(nid, range);
+    const rc = this.blocks.offlineAndRemove(nid, range);
     return rc < 0 ? rc : this.nodePrivate.node_private_unregister(nid);
-  }
-
-  /** Blocks that went offline come back online if one of them can't (offline_and_remove_memory). */
-  private offlineAndRemove(nid: number, range: PfnRange): number {
-    if (!this.nodes.exists(nid)) return -EINVAL;
-    const undo: (() => void)[] = [];
-    for (const block of this.blocks.within(nid, range)) {
-      if (!block.online) continue;
-      const word = block.zone?.name === 'Movable' ? 'online_movable' : 'online_kernel';
-      const rc = this.blocks.setState(block, 'offline');
-      if (rc < 0) {
-        for (const back of undo.reverse()) back();
-        return rc;
-      }
-      undo.push(() => this.blocks.setState(block, word));
-    }
-    return this.blocks.remove(nid, range);
   }
 
   private register(nid: number, np: NodePrivateInfo | null): number {

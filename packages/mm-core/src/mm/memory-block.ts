@@ -21,6 +21,7 @@ export const MEMORY_BLOCK_PAGES = 32768;
 
 /** Words of a state file and of auto_online_blocks (online_type_to_str). */
 export const ONLINE_TYPES = ['offline', 'online', 'online_kernel', 'online_movable'] as const;
+export type OnlineType = (typeof ONLINE_TYPES)[number];
 
 /** Passes of evacuation after which a signal ends the attempt; the kernel tries for ever. */
 const OFFLINE_PASSES_MAX = 8;
@@ -61,7 +62,7 @@ export class MemoryBlocks {
   private readonly byNode = new Map<number, readonly MemoryBlock[]>();
   private readonly bootZones: BootZone[] = [];
   /** /sys/devices/system/memory/auto_online_blocks. */
-  autoOnline: (typeof ONLINE_TYPES)[number] = 'online';
+  autoOnline: OnlineType = 'online';
   /** Poisoned pages that left with their block. */
   pagesGone = 0;
 
@@ -125,6 +126,41 @@ export class MemoryBlocks {
     this.byNode.set(nid, left);
     if (left.length === 0 && !this.nodes.hasState(nid, N_CPU)) this.nodes.clearState(nid, N_ONLINE);
     return 0;
+  }
+
+  /**
+   * The same, and brings the blocks online until one will not: add_memory_resource does not look at
+   * the answer, so the rest stays offline.
+   * @returns as `add`
+   */
+  plug(nid: number, range: PfnRange, state: OnlineType, adder: Owner | null = null): number {
+    const rc = this.add(nid, range, adder);
+    if (rc < 0 || state === 'offline') return rc;
+    for (const block of this.within(nid, range)) {
+      if (this.setState(block, state) < 0) break;
+    }
+    return 0;
+  }
+
+  /**
+   * Takes a range offline and away. Blocks that went offline come back if one of them can't
+   * (offline_and_remove_memory).
+   * @returns 0; -EINVAL no such node; or the error of the block that stays
+   */
+  offlineAndRemove(nid: number, range: PfnRange): number {
+    if (!this.nodes.exists(nid)) return -EINVAL;
+    const undo: (() => void)[] = [];
+    for (const block of this.within(nid, range)) {
+      if (!block.online) continue;
+      const word = block.zone?.name === 'Movable' ? 'online_movable' : 'online_kernel';
+      const rc = this.setState(block, 'offline');
+      if (rc < 0) {
+        for (const back of undo.reverse()) back();
+        return rc;
+      }
+      undo.push(() => this.setState(block, word));
+    }
+    return this.remove(nid, range);
   }
 
   /** Blocks of a node in a range. */

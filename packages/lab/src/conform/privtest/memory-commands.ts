@@ -1,21 +1,14 @@
-import { EINVAL, type Machine, type PfnRange } from '@mm-lab/mm-core';
+import { EINVAL, type Machine, ONLINE_TYPES, type PfnRange } from '@mm-lab/mm-core';
 import type {
   NodePrivate,
   NodePrivateInfo,
   NodePrivateOps,
-  OnlineType,
   PrivateHotplug,
 } from '@mm-lab/node-private';
 import type { Callbacks } from './callbacks.js';
 import type { Words } from './words.js';
 
 const PAGES_PER_MB = 256;
-const ONLINE_TYPES: readonly OnlineType[] = [
-  'offline',
-  'online',
-  'online_kernel',
-  'online_movable',
-];
 
 /** Which np a command names: the driver has two for each node, and NULL. */
 const NP_NULL = 2;
