@@ -21,9 +21,22 @@ export {
   type InterruptCounts,
   LOW_THRESHOLD_VECTOR,
 } from './device/threshold-interrupts.js';
-export { CxlCompression, CxlCompressionToken, cxlCompression } from './driver/compression.js';
+export {
+  type CompressingRegion,
+  CxlCompression,
+  CxlCompressionToken,
+  cxlCompression,
+} from './driver/compression.js';
 export type { CompressionOptions, CompressionSettings } from './driver/compression-options.js';
+export { CxlMemdev, type CxlMemdevOptions, type HpaWindow } from './driver/cxl-memdev.js';
+export { type CxlRegion, type PartitionMode, regionOfNode } from './driver/cxl-region.js';
+export { type CxlSysramOptions, cxlSysram } from './driver/cxl-sysram.js';
 export type { DriverOptions } from './driver/driver-options.js';
 export { FlushBitmap } from './driver/flush-bitmap.js';
 export { CxlMempolicy, CxlMempolicyToken, cxlMempolicy } from './driver/mempolicy.js';
-export { cxlSysram } from './driver/sysram.js';
+export {
+  type CxlSysram,
+  CxlSysrams,
+  CxlSysramsToken,
+  type PrivateSysram,
+} from './driver/sysram.js';

@@ -4,6 +4,13 @@ import type { DriverOptions } from './driver-options.js';
 /** The compression driver of RFC v4 patch 27; every default is what was posted. */
 export interface CompressionOptions extends DriverOptions {
   /**
+   * Its committed RAM regions, each with its medium, of which it takes the first eight. Default
+   * one: all of node `nid`, on `device`. None: it makes one there, of the device's pages rounded
+   * down to 256 MB. Simplified: each region has a device model of its own, and each node one
+   * region.
+   */
+  readonly regions?: readonly DriverOptions[];
+  /**
    * Who scrubs freed pages? 'buffers' (posted): the driver's flush pipeline, later; 'none': CRAM
    * zeroes each at once.
    */
@@ -41,6 +48,7 @@ export function compressionSettingsOf(options: CompressionOptions): CompressionS
   const settings: CompressionSettings = {
     device: options.device ?? 'cxl0',
     nid: options.nid,
+    regions: options.regions ?? [options],
     flush: options.flush ?? 'buffers',
     ...(interval === undefined ? {} : { flush_interval_ms: interval }),
     flush_buf_size: options.flush_buf_size ?? 0,
