@@ -2,12 +2,13 @@ import { PTE_TYPE_HWPOISON } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
-import { LEAF_SHIFT } from '../mem/ptes.js';
+import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Hugetlb, HugetlbToken } from './hugetlb.js';
 import { type HugetlbFault, HugetlbFaultToken } from './hugetlb-fault.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 
 /**
  * What poison does to a page of the hugetlb pool (mm/memory-failure.c: the hugetlb side of
@@ -17,17 +18,22 @@ import { type Mapping, MappingToken } from './mapping.js';
 export class HugetlbFailure {
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PtesToken) private readonly ptes: Ptes,
     @inject(RmapToken) private readonly rmap: Rmap,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(HugetlbToken) private readonly hugetlb: Hugetlb,
     @inject(HugetlbFaultToken) private readonly fault: HugetlbFault,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
   ) {}
 
   /** Every mapping becomes poison as a whole; the references of the mappings go. */
   unmap(folio: number): void {
     const leaves = this.rmap.slots(folio).map((slot) => slot >> LEAF_SHIFT);
     for (const leaf of leaves) {
+      const vpn = this.ptes.vpnOf(leaf << LEAF_SHIFT);
+      const mmId = this.ptes.mmOf(leaf << LEAF_SHIFT);
+      this.notifiers.invalidate(mmId, vpn, vpn + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
       this.mapping.whole(leaf, () => {
         for (let at = 0; at < PTRS_PER_PTE; at++) {
           this.mapping.unmap((leaf << LEAF_SHIFT) | at);

@@ -36,6 +36,7 @@ import { type Hugetlb, HugetlbToken } from './hugetlb.js';
 import { type HugetlbReserve, HugetlbReserveToken } from './hugetlb-reserve.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { Mempolicy, type PolicyChoice } from './mempolicy.js';
+import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import type { FilePlace } from './page-cache.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -61,6 +62,7 @@ export class HugetlbFault {
     @inject(HugetlbReserveToken) private readonly reserve: HugetlbReserve,
     @inject(Mempolicy) private readonly mempolicy: Mempolicy,
     @inject(ContentsToken) private readonly contents: Contents,
+    @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {
@@ -262,7 +264,11 @@ export class HugetlbFault {
     this.mapping.setPmd(leaf);
   }
 
+  /** Unmaps the page of a leaf, who mirrors it being told of the whole page (unmap_hugepage_range). */
   private unmapLeaf(leaf: number): void {
+    const vpn = this.ptes.vpnOf(leaf << LEAF_SHIFT);
+    const mmId = this.ptes.mmOf(leaf << LEAF_SHIFT);
+    this.notifiers.invalidate(mmId, vpn, vpn + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
     this.mapping.whole(leaf, () => {
       for (let at = 0; at < PTRS_PER_PTE; at++) {
         const pfn = this.mapping.unmap((leaf << LEAF_SHIFT) | at);

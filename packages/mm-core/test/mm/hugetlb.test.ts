@@ -11,6 +11,12 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   type Machine,
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_UNMAP,
+  MmuIntervalNotifier,
+  type MmuNotifierRange,
+  type MmuNotifiers,
+  MmuNotifiersToken,
   MPOL_BIND,
   MPOL_MF_MOVE,
   PROT_READ,
@@ -243,4 +249,67 @@ test('poison takes a page of the pool from whoever maps it, and the pool is smal
   machine.verify();
   task.exit();
   machine.verify();
+});
+
+describe('who mirrors huge pages of the pool', () => {
+  /** A machine whose notifiers can be had, with a pool of three pages. */
+  function watched(): { machine: Machine; notifiers: MmuNotifiers } {
+    const found: MmuNotifiers[] = [];
+    const machine = machineOf({
+      nodes: [{ id: 0, pages: 16384, cpus: 1 }],
+      plugins: [
+        {
+          name: 'mirror',
+          probe: (services) => {
+            found.push(services.get(MmuNotifiersToken));
+          },
+        },
+      ],
+    });
+    setPool(machine, 0, 3);
+    return { machine, notifiers: found[0]! };
+  }
+
+  function listen(notifiers: MmuNotifiers, task: Task): MmuNotifierRange[] {
+    const heard: MmuNotifierRange[] = [];
+    notifiers.insert(
+      new MmuIntervalNotifier(task.mm.id, 0, Infinity, (range) => {
+        heard.push(range);
+      }),
+    );
+    return heard;
+  }
+
+  test('hears of the whole page when a store copies it and when it is unmapped', () => {
+    const { machine, notifiers } = watched();
+    const task = machine.createTask('t');
+    const addr = map(machine, task, 1 << 30, 1, MAP_PRIVATE);
+    const vpn = addr / 4096;
+    task.write(vpn);
+    const child = task.fork();
+    const heard = listen(notifiers, child);
+    expect(child.write(vpn + 9)).toBe('ok');
+    const whole = { mmId: child.mm.id, start: vpn, end: vpn + 512, by: null };
+    expect(heard).toEqual([{ ...whole, event: MMU_NOTIFY_CLEAR }]);
+    machine.sys.munmap.munmap(child.struct, addr, HUGE);
+    expect(heard.slice(1)).toEqual([{ ...whole, event: MMU_NOTIFY_UNMAP }]);
+    machine.verify();
+  });
+
+  test('hears of it when the owner takes the page, and when it is poisoned', () => {
+    const { machine, notifiers } = watched();
+    setPool(machine, 0, 1);
+    const task = machine.createTask('t');
+    const addr = map(machine, task, 1 << 30, 1, MAP_PRIVATE);
+    const vpn = addr / 4096;
+    task.write(vpn);
+    const heardByChild = listen(notifiers, task.fork());
+    const heard = listen(notifiers, task);
+    expect(task.write(vpn)).toBe('ok');
+    expect(heardByChild.map(({ start, end }) => end - start)).toEqual([512]);
+    expect(heard).toEqual([]);
+    machine.sys.madvise.madvise(task.struct, addr, 4096, MADV_HWPOISON);
+    expect(heard.map(({ event }) => event)).toEqual([MMU_NOTIFY_CLEAR]);
+    machine.verify();
+  });
 });
