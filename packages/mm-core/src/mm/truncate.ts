@@ -1,5 +1,7 @@
 import { PG_dirty } from '../abi/page-flags.js';
 import { PAGE_SIZE, PTRS_PER_PTE } from '../abi/zone.js';
+import type { Clock } from '../base/clock.js';
+import { ClockToken } from '../base/clock-token.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
@@ -35,6 +37,7 @@ export class Truncate {
     @inject(HugetlbFaultToken) private readonly hugetlb: HugetlbFault,
     @inject(ZapToken) private readonly zap: Zap,
     @inject(MigrateToken) private readonly migrate: Migrate,
+    @inject(ClockToken) private readonly clock: Clock,
   ) {}
 
   /** ftruncate: what lies behind the new end is gone, private copies included. */
@@ -80,11 +83,15 @@ export class Truncate {
   /**
    * A page that a batch moves is locked, and who takes it out of the cache waits for that
    * (truncate_inode_pages_range). Here before entries are emptied, so that none is a migration's.
+   * While it waits, the next batch may begin, with other pages of the file.
    */
   private waitForMoving(file: AddressSpace, first: number, end: number): void {
-    if (!this.migrate.busy()) return;
-    for (const [index, pfn] of [...file.pages]) {
-      if (index >= first && index < end) this.migrate.waitFor(this.table.head(pfn));
+    while (this.migrate.busy()) {
+      const before = this.clock.now;
+      for (const [index, pfn] of [...file.pages]) {
+        if (index >= first && index < end) this.migrate.waitFor(this.table.head(pfn));
+      }
+      if (this.clock.now === before) return;
     }
   }
 
