@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { burdenOf } from './count.ts';
 import { DRIVERS } from './groups.ts';
+import { burdenPage } from './page.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -13,4 +16,9 @@ test('every function of a driver has a duty', () => {
       driver.name,
     ).toBeGreaterThan(0);
   }
+});
+
+test('docs/driver-burden.md is what the generator writes', { timeout: 60_000 }, () => {
+  const page = readFileSync(join(ROOT, 'docs/driver-burden.md'), 'utf8');
+  expect(page, 'run scripts/generate-docs.mjs').toBe(burdenPage());
 });
