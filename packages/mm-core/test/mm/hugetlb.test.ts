@@ -270,6 +270,12 @@ describe('who mirrors huge pages of the pool', () => {
     return { machine, notifiers: found[0]! };
   }
 
+  function childOf(task: Task): Task {
+    const child = task.fork('child');
+    if (typeof child === 'number') throw new Error(`errno ${child}`);
+    return child;
+  }
+
   function listen(notifiers: MmuNotifiers, task: Task): MmuNotifierRange[] {
     const heard: MmuNotifierRange[] = [];
     notifiers.insert(
@@ -286,7 +292,7 @@ describe('who mirrors huge pages of the pool', () => {
     const addr = map(machine, task, 1 << 30, 1, MAP_PRIVATE);
     const vpn = addr / 4096;
     task.write(vpn);
-    const child = task.fork();
+    const child = childOf(task);
     const heard = listen(notifiers, child);
     expect(child.write(vpn + 9)).toBe('ok');
     const whole = { mmId: child.mm.id, start: vpn, end: vpn + 512, by: null };
@@ -303,7 +309,7 @@ describe('who mirrors huge pages of the pool', () => {
     const addr = map(machine, task, 1 << 30, 1, MAP_PRIVATE);
     const vpn = addr / 4096;
     task.write(vpn);
-    const heardByChild = listen(notifiers, task.fork());
+    const heardByChild = listen(notifiers, childOf(task));
     const heard = listen(notifiers, task);
     expect(task.write(vpn)).toBe('ok');
     expect(heardByChild.map(({ start, end }) => end - start)).toEqual([512]);
