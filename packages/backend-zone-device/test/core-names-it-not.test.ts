@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 const CORE = fileURLToPath(new URL('../../mm-core/src/', import.meta.url));
 const NAMES =
-  /zone.?device|dev.?pagemap|device.?private|device.?coherent|migrate.?vma|fs.?dax|p2pdma|memremap/i;
+  /(zone|private|coherent).?device|device.?(private|coherent)|dev.?pagemap|migrate.?vma|p2pdma/i;
 
 /**
  * What the core may name as data: the kernel function that a site stands for, and the predicates

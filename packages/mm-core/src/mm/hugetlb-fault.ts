@@ -264,7 +264,7 @@ export class HugetlbFault {
     this.mapping.setPmd(leaf);
   }
 
-  /** Unmaps the page of a leaf, who mirrors it being told of the whole page (unmap_hugepage_range). */
+  /** Unmaps the page of a leaf and tells who mirrors it of all of it (unmap_hugepage_range). */
   private unmapLeaf(leaf: number): void {
     const vpn = this.ptes.vpnOf(leaf << LEAF_SHIFT);
     const mmId = this.ptes.mmOf(leaf << LEAF_SHIFT);
