@@ -21,7 +21,7 @@ export class Mms {
 
   get(id: number): MmStruct {
     const mm = this.byId.get(id);
-    assert(mm !== undefined, `address space ${id} exists`);
+    assert(mm !== undefined, 'the address space exists');
     return mm;
   }
 

@@ -121,7 +121,7 @@ export class ThpSettings {
     const isFault = asker === 'pagefault';
     if (vma.file !== null) return isFault ? 0 : this.fileOrders(mm, vma, orders, isForced);
     let left = orders;
-    if (!isForced) left &= this.sysfsOrders(vma);
+    if (!isForced) left = this.sysfsOrders(vma, left);
     if (left === 0 || isDisabled(mm, vma, isForced)) return 0;
     if (!isFault && (vma.flags & VM_NO_KHUGEPAGED) !== 0) return 0;
     if (!isFault) left = suitableOrders(vma, left);
@@ -183,11 +183,13 @@ export class ThpSettings {
   }
 
   /** What the files allow for anonymous memory (thp_vma_allowable_orders). */
-  private sysfsOrders(vma: Vma): number {
+  private sysfsOrders(vma: Vma, orders: number): number {
     const advised = (vma.flags & VM_HUGEPAGE) !== 0;
     const inherits = this.enabled === 'always' || (advised && this.enabled === 'madvise');
     let mask = 0;
-    for (const [order, size] of this.sizes) {
+    for (let order = 1; order <= PMD_ORDER; order++) {
+      if ((orders & (1 << order)) === 0) continue;
+      const size = this.sizes.get(order);
       const byAdvice = size === 'madvise' && advised;
       if (size === 'always' || byAdvice || (size === 'inherit' && inherits)) mask |= 1 << order;
     }

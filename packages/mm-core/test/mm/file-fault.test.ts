@@ -81,6 +81,19 @@ describe('a private mapping of a file', () => {
     expect(mapped[15]).toBe(true);
   });
 
+  test('leaves out a cached page that is poisoned', () => {
+    const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
+    const file = machine.files.create('shmem', 'f', 16 * 4096);
+    for (let index = 0; index < 16; index++) machine.filemap.write(file, index, 0);
+    expect(machine.memoryFailure.memoryFailure(file.pages.get(5) ?? -1, 0)).toBe(0);
+    const task = machine.createTask('t');
+    map(machine, task, 1024, file, 0);
+    expect(task.read(1024)).toBe('ok');
+    expect(task.mm.rss).toBe(15);
+    expect(machine.ptes.bits[machine.ptes.slot(task.mm.id, 1029)]).toBe(0);
+    machine.verify();
+  });
+
   test('maps cached pages around a load, read-only, and copies at a store', () => {
     const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
     const file = machine.files.create('regular', 'f', 40 * 4096);
