@@ -1,4 +1,4 @@
-import { PG_ksm } from '../abi/page-flags.js';
+import { PG_hwpoison, PG_ksm } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import type { StableNode } from '../mem/ksm-node.js';
@@ -29,8 +29,9 @@ export class KsmNodes {
     if (this.byPfn.get(node.pfn) === node) this.byPfn.delete(node.pfn);
   }
 
-  /** Is the page still there and still merged? */
+  /** Is the page still there and still merged? One that was poisoned is not. */
   isLive(node: StableNode): boolean {
+    if (this.table.has(node.pfn, PG_hwpoison)) return false;
     return this.table.refcount[node.pfn]! > 0 && this.of(node.pfn) === node;
   }
 

@@ -155,3 +155,18 @@ test('what is merged in a closed area stays closed, and so does what is unmerged
   expect([task.read(0), task.read(1)]).toEqual(['SIGSEGV', 'SIGSEGV']);
   machine.verify();
 });
+
+test('nothing is merged into a page that was poisoned', () => {
+  const { machine, task } = mergeable(4);
+  store(task, 0, 7);
+  store(task, 1, 7);
+  ksmd(machine, 500);
+  const poisoned = pfnOf(machine, task, 0);
+  expect(machine.memoryFailure.memoryFailure(poisoned, 0)).toBe(0);
+  store(task, 2, 7);
+  store(task, 3, 7);
+  ksmd(machine, 500);
+  expect(pfnOf(machine, task, 2)).toBe(pfnOf(machine, task, 3));
+  expect(pfnOf(machine, task, 2)).not.toBe(poisoned);
+  machine.verify();
+});
