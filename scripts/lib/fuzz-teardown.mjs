@@ -1,6 +1,7 @@
 // Operations of the fuzzer that plug and tear down a driver of a private node at random moments.
 
 import {
+  FolioTableToken,
   GFP_HIGHUSER_MOVABLE,
   MemoryTiersToken,
   MigrateToken,
@@ -85,7 +86,7 @@ export function privateLife(nid, seed) {
     migrate_to(folios, target, mode, reason) {
       called();
       const newFolio = (src) => {
-        const order = parts.order(src);
+        const order = parts.table.order[src];
         return parts.alloc({ gfp: GFP_HIGHUSER_MOVABLE | GFP_PRIVATE, order, nid: target });
       };
       return parts.migrate.migratePages(folios, { mode, reason, newFolio }).rc;
@@ -123,7 +124,6 @@ export function privateLife(nid, seed) {
     always: true,
     weight: 1,
     run(world) {
-      parts.order = (folio) => world.machine.table.order[folio] ?? 0;
       const name = world.random.pick(Object.keys(steps));
       const was = {
         ops: parts.nodes.opsOf(nid),
@@ -166,6 +166,6 @@ function partsOf(services) {
     tiers: services.get(MemoryTiersToken),
     states: services.get(NodesToken),
     alloc: (request) => pageAlloc.alloc({ ...request, nodemask: null }),
-    order: () => 0,
+    table: services.get(FolioTableToken),
   };
 }
