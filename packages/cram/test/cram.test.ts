@@ -1,4 +1,13 @@
-import { EBUSY, EINVAL, ENODEV, ENOSPC, PROT_READ, PROT_WRITE, type Task } from '@mm-lab/mm-core';
+import {
+  EBUSY,
+  EINVAL,
+  ENODEV,
+  ENOSPC,
+  PG_mlocked,
+  PROT_READ,
+  PROT_WRITE,
+  type Task,
+} from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
 import { CRAM_FLAGS } from '../src/index.js';
 import { type CramMachine, DEVICE, DRAM, machineOf } from './support.js';
@@ -79,6 +88,22 @@ test('mprotect back to writable leaves the fence up: the store still faults (X12
   task.write(7);
   const ordinary = made.machine.vmstat().pgfault - before - fenced;
   expect({ fenced, ordinary }).toEqual({ fenced: 2, ordinary: 0 });
+});
+
+test('mlock of a writable area brings its pages to DRAM and locks them there', () => {
+  const made = machineOf();
+  const task = taskOn(made, 8, 4);
+  const { machine } = made;
+  expect(machine.sys.mlock.mlock(task.struct, 0, 8 * 4096)).toBe(0);
+  machine.folios.lruAddDrainAll();
+  const pages = [0, 1, 2, 3, 4, 5, 6, 7];
+  expect(task.where(pages)).toEqual(pages.map(() => DRAM));
+  const locked = pages.map((vpn) => {
+    const pfn = machine.ptes.value[machine.ptes.slot(task.mm.id, vpn)] ?? -1;
+    return machine.table.has(pfn, PG_mlocked);
+  });
+  expect(locked).toEqual(pages.map(() => true));
+  machine.verify();
 });
 
 test('a child’s store promotes the shared page and copies from there', () => {

@@ -32,6 +32,7 @@ import { CostModel } from './cost-model.js';
 import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Mapping, MappingToken } from './mapping.js';
+import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
 import { type Mms, MmsToken } from './mms.js';
 import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 import { type Pmds, PmdsToken } from './pmd.js';
@@ -60,6 +61,7 @@ export class RmapWalk {
     @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
+    @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -186,7 +188,8 @@ export class RmapWalk {
   /**
    * Puts mappings of `to` where migration entries of `from` stand (remove_migration_ptes). `to ===
    * from` undoes a failed migration. A protected destination gets no writable mapping (RFC v4 patch
-   * 15).
+   * 15). A small folio is locked where the area is (__folio_add_anon_rmap): what mlock passed by
+   * where it was, it holds where it goes.
    */
   removeMigrationPtes(from: number, to: number): void {
     this.eachMapping(from, (slot, pfn) => {
@@ -273,6 +276,7 @@ export class RmapWalk {
     const present = vma !== null && isAccessible(vma) ? PTE_PRESENT : PTE_PROTNONE;
     this.folios.get(folio);
     this.mapping.fromMigration(slot, from, to, present | write | (bits & KEPT));
+    if (vma !== null && this.table.order[folio] === 0) this.mlockFolio.mapped(folio, vma);
     if (exclusive && this.table.has(folio, PG_anon)) this.table.set(to, PG_anon_exclusive);
   }
 

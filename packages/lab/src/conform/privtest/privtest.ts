@@ -104,8 +104,8 @@ export class Privtest {
   private viewCommands(): [string, Command][] {
     return [
       ['info', (words) => this.say(infoText(this.machine, this.nodePrivate, words.int(1)))],
-      ['zonelist', (words) => this.say(zonelistText(this.machine.nodes.pgdat(words.int(1))))],
-      ['pages', (words) => this.say(this.pagesOf(words.int(1)))],
+      ['zonelist', (words) => this.sayOf(words, (nid) => this.zonelistsOf(nid))],
+      ['pages', (words) => this.sayOf(words, (nid) => this.pagesOf(nid))],
       ['walk', (words, task) => this.walk(words, task)],
       ['counts', () => this.say(this.callbacks.counters.text(this.callbacks.deferred))],
     ];
@@ -113,7 +113,7 @@ export class Privtest {
 
   private stateCommands(): [string, Command][] {
     return [
-      ['alloc', (words) => this.say(this.alloc(words))],
+      ['alloc', (words) => this.sayOf(words, () => this.alloc(words))],
       ['freeall', () => this.done(() => this.pages.freeAll())],
       ['zero', () => this.done(() => (this.callbacks.counters = new Counters()))],
       ['mode', (words) => this.done(() => this.setMode(words))],
@@ -134,10 +134,20 @@ export class Privtest {
     return 0;
   }
 
+  /** The same of a node that there can be. */
+  private sayOf(words: Words, textOf: (nid: number) => string): number {
+    const nid = words.int(1);
+    return this.machine.nodes.exists(nid) ? this.say(textOf(nid)) : -EINVAL;
+  }
+
   private registerCram(words: Words): number {
     const owner = this.owners[words.int(2)] ?? {};
     const flush = words.int(3) === 1 ? (folio: number) => this.callbacks.flush(folio) : null;
     return this.cram.cram_register_private_node(words.int(1), owner, flush);
+  }
+
+  private zonelistsOf(nid: number): string {
+    return zonelistText(this.machine.nodes.pgdat(nid));
   }
 
   private pagesOf(nid: number): string {
@@ -170,6 +180,7 @@ export class Privtest {
   }
 
   private setKswapd(words: Words): void {
+    if (!this.machine.nodes.exists(words.int(1))) return;
     if (words.int(2) === 1) this.kswapd.start(words.int(1));
     else this.kswapd.stop(words.int(1));
   }
@@ -177,7 +188,7 @@ export class Privtest {
   /** The watermarks of a node rise by so many thousandths of it, without a word to its owner. */
   private boost(words: Words): void {
     const nid = words.int(1);
-    const zone = this.machine.nodes.pgdat(nid).zones.find(({ managedPages }) => managedPages > 0);
+    const zone = this.machine.nodes.pgdats[nid]?.zones.find(({ managedPages }) => managedPages > 0);
     if (zone === undefined) return;
     zone.watermarkBoost = Math.floor((zone.managedPages * words.int(2)) / 1000);
     if (zone.watermarkBoost > 0) this.machine.zoneAlloc.wakeupKswapd(nid, 0);
