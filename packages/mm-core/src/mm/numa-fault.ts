@@ -149,22 +149,27 @@ export class NumaFault {
   private migrateMisplaced(folio: number, nid: number): boolean {
     const source = this.nodes.nidOf(folio);
     const memcg = this.memcgs.of(folio);
-    const pages = this.table.nrPages(folio);
-    const order = this.table.order[folio]!;
     const list = [folio];
-    this.migrate.migratePages(list, {
+    const { succeeded } = this.migrate.migratePages(list, {
       mode: MIGRATE_ASYNC,
       reason: MR_NUMA_MISPLACED,
-      newFolio: () => this.pageAlloc.alloc({ gfp: GFP_MISPLACED, order, nid, nodemask: null }),
+      newFolio: (src) => {
+        const order = this.table.order[src]!;
+        return this.pageAlloc.alloc({ gfp: GFP_MISPLACED, order, nid, nodemask: null });
+      },
     });
     for (const left of list) this.folios.putbackLru(left);
-    if (list.length > 0) return false;
+    if (succeeded > 0) this.countMoved(memcg, source, nid, succeeded);
+    return list.length === 0;
+  }
+
+  /** Counts base pages of one folio; of one that was split, only some may have moved. */
+  private countMoved(memcg: MemCgroup, source: number, nid: number, pages: number): void {
     this.event(memcg, 'numa_pages_migrated', pages);
     const tiering = (this.sysctl.numa_balancing & NUMA_BALANCING_MEMORY_TIERING) !== 0;
     if (tiering && !this.tiers.isTopTier(source) && this.tiers.isTopTier(nid)) {
       this.event(memcg, 'pgpromote_success', pages);
     }
-    return true;
   }
 
   /** All entries of the folio around the fault become accessible at once (numa_rebuild_*). */

@@ -90,3 +90,26 @@ test('pages that are of no use to look at are not scanned', () => {
   task.unpin(pfn);
   machine.verify();
 });
+
+test('a huge page of which a part is unmapped is promoted in its pages', () => {
+  const machine = machineOf({
+    nodes: [
+      { id: 0, pages: 4096, cpus: 1 },
+      { id: 1, pages: 4096, lineNs: 500 },
+    ],
+    sysctl: { numa_balancing: 2, numa_balancing_scan_delay_ms: 20, thp_enabled: 'always' },
+  });
+  const task = machine.createTask('t');
+  const pages = 512;
+  task.mmap(0, pages);
+  task.write(0);
+  task.movePages([0], 1);
+  task.madvise(100, 200, MADV_DONTNEED);
+  const mapped = Array.from({ length: 64 }, (_, at) => at);
+  expect(new Set(task.where(mapped))).toEqual(new Set([1]));
+  run(machine, task, 2000);
+  expect(new Set(task.where(mapped))).toEqual(new Set([0]));
+  // A page that nobody maps is freed when it is tried, and counts as moved (migrate_folio_unmap).
+  expect(machine.vmstat().numa_pages_migrated).toBe(pages);
+  machine.verify();
+});
