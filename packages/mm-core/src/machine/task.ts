@@ -174,13 +174,18 @@ export class Task {
     return rc;
   }
 
-  /** Unmaps everything (exit_mmap). */
+  /** Unmaps everything (do_exit, exit_mmap) on its own CPU; then whoever ran before goes on. */
   exit(): void {
     if (!this.alive) return;
+    const { work } = this.machine;
+    const { current, cpuNid } = work;
+    work.runAs(this.struct);
     this.machine.tasks.delete(this.struct);
     this.machine.cgroups.leave(this.struct);
     this.machine.releaseMm(this.mm);
     this.machine.spend();
+    work.current = current === this.struct ? null : current;
+    work.cpuNid = cpuNid;
   }
 
   private call(run: () => number): number {

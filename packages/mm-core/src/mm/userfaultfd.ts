@@ -118,7 +118,9 @@ export class Userfaultfd {
   }
 
   /**
-   * Fills holes (mfill_atomic). @returns pages filled, or -errno if it failed at the first one
+   * Fills holes (mfill_atomic). A private area has its anon_vma afterwards, even if it is not
+   * registered (uffd_lock_vma).
+   * @returns pages filled, or -errno if it failed at the first one
    */
   fill(
     { mm }: UserfaultfdCtx,
@@ -128,6 +130,7 @@ export class Userfaultfd {
   ): number {
     const { start, pages } = range;
     const vma = mm.find(start);
+    if (vma !== null && (vma.flags & VM_SHARED) === 0) mm.prepareAnonVma(vma);
     if (vma === null || vma.uffd === null || start + pages > vma.end) return -ENOENT;
     if (isProtected && !userfaultfdWp(vma)) return -EINVAL;
     if ((vma.flags & VM_HUGETLB) !== 0) return -EINVAL;
@@ -151,7 +154,8 @@ export class Userfaultfd {
   }
 
   /** mfill_atomic_pte_zeropage: also a protected hole is none. */
-  private fillZeroes({ slot, nid, vma }: Hole): number {
+  private fillZeroes({ slot, nid, vma, vpn }: Hole): number {
+    if (isBehindFile(vma, vpn)) return -EFAULT;
     if (this.ptes.bits[slot] !== 0) return -EEXIST;
     this.mapping.setEntry(slot, 0, 0, zeroEntryIn(vma, nid));
     this.work.charge(this.cost.ns.zeroPageFault);

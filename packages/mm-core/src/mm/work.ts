@@ -45,7 +45,7 @@ export class Work {
    * its own, and what the handler does not take is the actor's (`actorNs`).
    */
   isolate(handler: () => void): void {
-    const { sum, memallocDepth, faultDepth, pinDepth, current } = this;
+    const { sum, memallocDepth, faultDepth, pinDepth, current, cpuNid } = this;
     this.sum = 0;
     this.memallocDepth = 0;
     this.faultDepth = 0;
@@ -61,6 +61,7 @@ export class Work {
       this.faultDepth = faultDepth;
       this.pinDepth = pinDepth;
       this.current = current;
+      this.cpuNid = cpuNid;
       this.interrupted = null;
     }
   }

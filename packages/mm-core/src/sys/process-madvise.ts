@@ -83,7 +83,7 @@ function importRanges({ ranges, vlen }: ProcessMadviseRequest): readonly ByteRan
   let left = BYTES_MAX;
   for (const { addr, length } of ranges) {
     const checked = isAlone ? Math.min(length, BYTES_MAX) : length;
-    if (addr + checked > TASK_SIZE) return -EFAULT;
+    if (addr < 0 || addr + checked > TASK_SIZE) return -EFAULT;
     cut.push({ addr, length: Math.min(length, left) });
     left -= Math.min(length, left);
   }

@@ -29,9 +29,6 @@ import { filledOr, type Userfaultfd, UserfaultfdToken } from '../mm/userfaultfd.
 import type { ByteRange } from './madvise.js';
 import { isPageAligned, type PageRange, pageRange, sizeOf, TASK_SIZE } from './user-range.js';
 
-/** Lowest address that an area may have (vm.mmap_min_addr). */
-const MMAP_MIN_ADDR = 65_536;
-
 /**
  * userfaultfd(2) and its ioctls, with their checks in the order of fs/userfaultfd.c. Simplified:
  * there are no events to read, no UFFDIO_MOVE, _CONTINUE and _POISON.
@@ -47,8 +44,8 @@ export class SysUserfaultfd {
 
   /** UFFDIO_API, once. @param features UFFD_FEATURE_* */
   api(task: TaskStruct, ctx: UserfaultfdCtx, features: number): number {
-    if ((features & ~UFFD_API_FEATURES) !== 0) return -EINVAL;
     if ((features & UFFD_FEATURE_EVENT_FORK) !== 0 && !task.creds.capSysPtrace) return -EPERM;
+    if ((features & ~UFFD_API_FEATURES) !== 0) return -EINVAL;
     if (ctx.features !== null) return -EINVAL;
     ctx.features = features;
     return 0;
@@ -135,7 +132,7 @@ function validRange(ctx: UserfaultfdCtx, addr: number, length: number): PageRang
   if (ctx.features === null) return null;
   const bytes = sizeOf(length);
   if (!isPageAligned(addr) || bytes % PAGE_SIZE !== 0 || bytes === 0) return null;
-  if (addr < MMAP_MIN_ADDR || addr >= TASK_SIZE || bytes > TASK_SIZE - addr) return null;
+  if (addr < 0 || addr >= TASK_SIZE || bytes > TASK_SIZE - addr) return null;
   return pageRange(addr, bytes);
 }
 

@@ -3,12 +3,14 @@ import {
   diskSwap,
   EBUSY,
   EEXIST,
+  EFAULT,
   EINVAL,
   ENOENT,
   MADV_DONTNEED,
   MADV_PAGEOUT,
   type Machine,
   PAGE_SIZE,
+  PROT_READ,
   type Task,
   UFFD_FEATURE_SIGBUS,
   UFFD_FEATURE_WP_UNPOPULATED,
@@ -117,6 +119,34 @@ test('missing pages are filled by the user alone; protection is not dropped', ()
     '......',
   ]);
   machine.verify();
+});
+
+test('arguments are refused in the order of the kernel', () => {
+  const machine = machineOf();
+  const { userfaultfd, processMadvise } = machine.sys;
+  const task = machine.createTask('t');
+  task.mmap(FIRST, PAGES, PROT_READ);
+  for (let at = 0; at < PAGES; at++) task.read(FIRST + at);
+  const ctx = open(machine, task);
+  const unknown = userfaultfd.api(task.struct, ctx, 2 ** 20);
+  const low = userfaultfd.copy(ctx, { addr: 0, length: PAGE_SIZE }, 0);
+  const advised = processMadvise.processMadvise(task.struct, {
+    target: task.struct,
+    ranges: [{ addr: -PAGE_SIZE, length: PAGE_SIZE }],
+    advice: MADV_DONTNEED,
+    flags: 0,
+  });
+  const unregistered = userfaultfd.copy(ctx, RANGE, 0);
+  const child = task.fork('child');
+  if (typeof child === 'number') throw new Error('fork');
+  const inherited = machine.proc.pagemap.read(child.mm, FIRST).present;
+  expect({ unknown, low, advised, unregistered, inherited }).toEqual({
+    unknown: -EINVAL,
+    low: -ENOENT,
+    advised: -EFAULT,
+    unregistered: -ENOENT,
+    inherited: true,
+  });
 });
 
 const WP_ON = 1;

@@ -52,6 +52,7 @@ const COMMANDS: Readonly<Record<string, Ioctl>> = {
   unprotect: (sys, ctx, range) => sys.writeProtect(ctx, range, 0),
   zeropage: (sys, ctx, range) => sys.zeropage(ctx, range, 0),
   copy: (sys, ctx, { addr, length }, step) => {
-    return sys.copy(ctx, { addr, length: Math.min(length, SOURCE_BYTES) }, step.int('mode', 0));
+    const bytes = length < 0 ? SOURCE_BYTES : Math.min(length, SOURCE_BYTES);
+    return sys.copy(ctx, { addr, length: bytes }, step.int('mode', 0));
   },
 };
