@@ -67,11 +67,13 @@ function device(faults = {}) {
   });
 }
 
+/** Ordinary memory around the device's; every fourth machine has room for huge pages. */
 function nodes(seed) {
+  const scale = seed % 4 === 3 ? 4 : 1;
   return [
-    { id: 0, pages: 250 + ((seed * 37) % 400), cpus: 1 + (seed % 2) },
+    { id: 0, pages: scale * (250 + ((seed * 37) % 400)), cpus: 1 + (seed % 2) },
     { id: 1, pages: LOGICAL_PAGES, online: false },
-    { id: 2, pages: (seed * 53) % 500, lineNs: seed % 3 === 0 ? 180 : 100 },
+    { id: 2, pages: scale * ((seed * 53) % 500), lineNs: seed % 3 === 0 ? 180 : 100 },
   ];
 }
 
