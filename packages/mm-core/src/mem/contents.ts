@@ -69,6 +69,11 @@ export class Contents {
     if (device !== null && !device.store(pfn, key)) this.lose(pfn);
   }
 
+  /** Does the page hold zeroes and nothing else? What is lost is poison, which is no zeroes. */
+  isZeroes(pfn: number): boolean {
+    return this.table.key[pfn] === 0 && this.table.version[pfn] !== VERSION_LOST;
+  }
+
   /** The frame's contents are gone. */
   lose(pfn: number): void {
     this.table.version[pfn] = VERSION_LOST;

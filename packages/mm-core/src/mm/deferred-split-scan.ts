@@ -1,6 +1,7 @@
 import { PG_anon, PG_hugetlb, PG_partially_mapped } from '../abi/page-flags.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
@@ -23,6 +24,7 @@ export class DeferredSplitScan implements Shrinker {
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(ContentsToken) private readonly contents: Contents,
     @inject(DeferredSplitToken) private readonly queue: DeferredSplit,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
@@ -61,7 +63,7 @@ export class DeferredSplitScan implements Shrinker {
     if (max_ptes_none === PTRS_PER_PTE - 1) return false;
     let zeroes = 0;
     for (let pfn = folio; pfn < folio + PTRS_PER_PTE; pfn++) {
-      if (this.table.key[pfn] === 0) zeroes++;
+      if (this.contents.isZeroes(pfn)) zeroes++;
     }
     return zeroes > max_ptes_none;
   }

@@ -21,7 +21,12 @@ import { GRANT_KSM } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
-import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
+import {
+  type FolioTable,
+  FolioTableToken,
+  VERSION_LOST,
+  VERSION_ZERO,
+} from '../mem/folio-table.js';
 import type { RmapItem } from '../mem/ksm-node.js';
 import { presenceIn } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
@@ -65,6 +70,8 @@ export class KsmMerge {
     const pfn = this.ptes.value[slot]!;
     const folio = this.table.head(pfn);
     if (!this.managed.folio_managed_allows(this.site, folio, GRANT_KSM)) return -1;
+    // Poison that nobody met yet: its bytes can be compared with none.
+    if (this.table.version[pfn] === VERSION_LOST) return -1;
     return this.table.has(folio, PG_anon) ? pfn : -1;
   }
 

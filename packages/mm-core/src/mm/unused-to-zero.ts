@@ -40,7 +40,7 @@ export class UnusedToZero {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsPage(bits) || this.isLocked(slot)) continue;
       if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(slot), slot);
-      if (this.table.key[pfn] !== 0) return;
+      if (!this.contents.isZeroes(pfn)) return;
       this.mapping.unmap(slot);
       this.folios.put(pfn);
       const kept = bits & (PTE_PRESENT | PTE_PROTNONE | PTE_TRACKING);

@@ -18,6 +18,8 @@ import {
   VM_HUGEPAGE,
   zramSwap,
 } from '../../src/index.js';
+import { type Contents, ContentsToken } from '../../src/mem/contents.js';
+import { type HugeMemory, HugeMemoryToken } from '../../src/mm/huge-memory.js';
 import { entryOf, machineOf, pfnOf } from '../machine-of.js';
 
 const RW = PROT_READ | PROT_WRITE;
@@ -291,5 +293,29 @@ test('a folio of 64 KiB that went to swap whole comes back whole with one fault'
   task.madvise(530, 1, MADV_DONTNEED);
   for (const vpn of [515, 529]) task.read(vpn);
   expect([task.mm.rss, task.mm.swapents, machine.vmstat().pgmajfault]).toEqual([17, 14, 2]);
+  machine.verify();
+});
+
+test('a page that is lost is no page of zeroes when its huge page is split', () => {
+  const parts: { contents: Contents; huge: HugeMemory }[] = [];
+  const machine = machineOf({
+    nodes: [{ id: 0, pages: 8192, cpus: 1 }],
+    sysctl: { thp_enabled: 'madvise' },
+    plugins: [
+      {
+        name: 'parts',
+        probe: ({ get }) => {
+          parts.push({ contents: get(ContentsToken), huge: get(HugeMemoryToken) });
+        },
+      },
+    ],
+  });
+  const [part] = parts;
+  const task = hugeTask(machine);
+  for (let vpn = 512; vpn < 516; vpn++) task.write(vpn);
+  part?.contents.lose(pfnOf(machine, task, 513));
+  expect(part?.huge.split(pfnOf(machine, task, 512))).toBe(0);
+  for (let vpn = 512; vpn < 516; vpn++) task.read(vpn);
+  expect(machine.stats()['integrity.lost_pages']).toBe(1);
   machine.verify();
 });
