@@ -11,6 +11,7 @@ import { Zsmalloc, ZsmallocToken } from '../mm/zsmalloc.js';
 import { Zswap, ZswapToken } from '../mm/zswap.js';
 import { ZswapShrink, ZswapShrinkToken } from '../mm/zswap-shrink.js';
 import { ZswapTree, ZswapTreeToken } from '../mm/zswap-tree.js';
+import { ZswapWriteback, ZswapWritebackToken } from '../mm/zswap-writeback.js';
 
 /** Binds swap and the compressed memory in front of it. */
 export function bindSwap(services: Services): void {
@@ -25,9 +26,12 @@ export function bindSwap(services: Services): void {
   services.bind(SwapToken, Swap);
   services.bind(SwapFaultToken, SwapFault);
   services.bind(SwapoffToken, Swapoff);
+  services.bind(ZswapWritebackToken, ZswapWriteback);
 }
 
-/** Lets reclaim ask zswap to write old pages back. */
+/** Lets reclaim ask zswap to write old pages back, and zswap do it through the swap cache. */
 export function registerSwapShrinkers(services: Services): void {
-  services.get(ShrinkersToken).register(services.get(ZswapShrinkToken));
+  const shrink = services.get(ZswapShrinkToken);
+  shrink.pages = services.get(ZswapWritebackToken);
+  services.get(ShrinkersToken).register(shrink);
 }

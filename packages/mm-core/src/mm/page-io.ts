@@ -1,7 +1,7 @@
 import { EAGAIN } from '../abi/errno.js';
-import { PG_dirty } from '../abi/page-flags.js';
+import { PG_anon, PG_dirty } from '../abi/page-flags.js';
 import type { VmstatName } from '../abi/vmstat.js';
-import { PAGE_SIZE } from '../abi/zone.js';
+import { PAGE_SIZE, PMD_ORDER } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
@@ -76,12 +76,13 @@ export class PageIo {
     const memcg = this.memcgs.of(folio);
     const nid = this.nodes.nidOf(folio);
     this.chargeRead(folio, keys);
-    if (this.zswap.store({ slots, keys, memcg, nid })) return 0;
+    const isAnon = this.table.has(folio, PG_anon);
+    if (this.zswap.store({ slots, keys, memcg, nid, isAnon })) return 0;
     if (!this.zswap.mayWriteback(memcg)) return -EAGAIN;
     return this.writeToDevice(folio, slots, nid);
   }
 
-  /** __swap_writepage. */
+  /** __swap_writepage; a huge page counts as one only here (count_swpout_vm_event). */
   private writeToDevice(folio: number, slots: readonly number[], nid: number): number {
     for (const slot of slots) {
       const key = this.key[slot]!;
@@ -90,6 +91,7 @@ export class PageIo {
       if (rc < 0) return rc;
       this.event(folio, 'pswpout');
     }
+    if (this.table.order[folio] === PMD_ORDER) this.event(folio, 'thp_swpout');
     return 0;
   }
 
@@ -119,9 +121,14 @@ export class PageIo {
       this.zswap.noteSwapin(this.memcgs.of(pfn), this.nodes.nidOf(pfn));
       this.event(pfn, 'pswpin');
     }
-    this.contents.put(pfn, this.version[slot]!, this.key[slot]!);
+    this.fill(slot, pfn);
     const tp = this.tracepoints.mm_swap_in;
     if (tp.enabled) tp.emit(slot, this.work.soFar() - before);
+  }
+
+  /** Fills a page with what was written to a slot; nobody counts it as read. */
+  fill(slot: number, pfn: number): void {
+    this.contents.put(pfn, this.version[slot]!, this.key[slot]!);
   }
 
   /** Does a slot stand for zeroes that were not written (swap_zeromap_batch)? */

@@ -36,7 +36,6 @@ export type PageoutResult = 'free' | 'written' | 'keep' | 'activate' | 'split';
  */
 @injectable()
 export class Pageout {
-  private readonly swpout = Vmstat.index('thp_swpout');
   private readonly swpoutFallback = Vmstat.index('thp_swpout_fallback');
 
   constructor(
@@ -110,7 +109,6 @@ export class Pageout {
       queue.push(...[folio, ...fresh].reverse());
       return 'split';
     }
-    if (order === PMD_ORDER) this.vmstat.add(this.swpout, 1);
     this.cache.remove(folio);
     for (const [at, slot] of slots.entries()) {
       file.swapped.set(index + at, slot);
@@ -177,7 +175,6 @@ export class Pageout {
     if (whole) {
       const slots = this.swap.writeLarge(folio);
       if (slots !== null) {
-        if (isPmd) this.event(folio, this.swpout);
         this.rmapWalk.splitPmds(folio);
         const shadow = this.workingset.eviction(folio, sc.targetMemcg ?? null);
         this.deferred.begin();

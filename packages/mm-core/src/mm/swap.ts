@@ -229,6 +229,11 @@ export class Swap {
     this.io.read(slot, pfn);
   }
 
+  /** Fills a page with what was written to a slot; nobody counts it as read. */
+  fill(slot: number, pfn: number): void {
+    this.io.fill(slot, pfn);
+  }
+
   /** The slot's page was evicted without the swap cache. */
   leaveShadow(slot: number, shadow: number): void {
     this.shadows[slot] = shadow;

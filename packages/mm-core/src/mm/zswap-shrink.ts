@@ -1,5 +1,4 @@
 import { EAGAIN, EEXIST, ENOENT, ENOMEM } from '../abi/errno.js';
-import { GFP_KERNEL } from '../abi/gfp.js';
 import { N_MEMORY } from '../abi/node-states.js';
 import { PAGE_SIZE } from '../abi/zone.js';
 import type { Clock } from '../base/clock.js';
@@ -9,15 +8,21 @@ import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.j
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
-import { type Folios, FoliosToken } from './folio.js';
 import { MAX_RECLAIM_RETRIES, SWAP_CLUSTER_MAX } from './scan-control.js';
 import { SHRINK_STOP, type ShrinkControl, type Shrinker } from './shrinker.js';
 import { type SwapCache, SwapCacheToken } from './swap-cache.js';
 import { type SwapDevice, SwapDeviceToken } from './swap-device.js';
 import { type Work, WorkToken } from './work.js';
-import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
 import { ZswapParams } from './zswap-params.js';
 import { type ZswapEntry, type ZswapTree, ZswapTreeToken } from './zswap-tree.js';
+
+/** Pages of the swap cache that writeback goes through. */
+export interface WritebackPages {
+  /** @returns a page of the swap cache that holds the same, clean; -1: there is none to be had */
+  bringIn(entry: ZswapEntry, nid: number): number;
+  /** The page could not be written. */
+  giveUp(folio: number): void;
+}
 
 /** What a walk over old entries came to. */
 interface Walked {
@@ -31,9 +36,7 @@ interface Walked {
  * Writes the oldest pages of zswap to the swap device (mm/zswap.c: shrink_memcg, shrink_worker, the
  * shrinker). An entry that came since the last look gets a second chance.
  *
- * Simplified: the page that a writeback goes through is free again at once, not the next that
- * reclaim finds in the swap cache, and is charged to nobody; the worker runs in one moment, and
- * gives up where it would have to reclaim.
+ * Simplified: the worker runs in one moment, and gives up where it would have to reclaim.
  */
 @injectable()
 export class ZswapShrink implements Shrinker {
@@ -47,6 +50,8 @@ export class ZswapShrink implements Shrinker {
   private readonly diskSwapins = new Map<string, number>();
   /** Where the worker's walk over groups stopped (zswap_next_shrink). */
   private next: MemCgroup | null = null;
+  /** Set when the machine is wired: swap itself is above zswap. */
+  pages: WritebackPages | null = null;
   private isQueued = false;
 
   constructor(
@@ -56,8 +61,6 @@ export class ZswapShrink implements Shrinker {
     @inject(SwapCacheToken) private readonly cache: SwapCache,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(NodesToken) private readonly nodes: Nodes,
-    @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
-    @inject(FoliosToken) private readonly folios: Folios,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
@@ -200,13 +203,11 @@ export class ZswapShrink implements Shrinker {
 
   private writeThrough(entry: ZswapEntry): number {
     const nid = this.tree.listNid(this.work.cpuNid);
-    this.work.enterMemalloc();
-    const page = this.zoneAlloc.alloc({ gfp: GFP_KERNEL, order: 0, nid, nodemask: null });
-    this.work.leaveMemalloc();
-    if (page < 0) return -ENOMEM;
+    const folio = this.pages?.bringIn(entry, nid) ?? -1;
+    if (folio < 0) return -ENOMEM;
     this.work.charge(this.cost.decompressNs(entry.length < PAGE_SIZE ? entry.codec : null));
     const rc = this.device.store(entry.slot, entry.key, nid);
-    this.folios.put(page);
+    if (rc < 0) this.pages?.giveUp(folio);
     return rc;
   }
 }

@@ -19,6 +19,7 @@ export interface ZswapEntry {
   /** The group that the bytes are charged to, the root if to nobody. */
   readonly memcg: MemCgroup;
   readonly nid: number;
+  readonly isAnon: boolean;
   /** Came since writeback last looked. */
   referenced: boolean;
 }

@@ -19,6 +19,8 @@ export interface ZswapStore {
   readonly keys: readonly number[];
   readonly memcg: MemCgroup;
   readonly nid: number;
+  /** Is it anonymous, and not of shared memory? */
+  readonly isAnon: boolean;
 }
 
 /**
@@ -148,7 +150,7 @@ export class Zswap {
   }
 
   /** zswap_store_page, zswap_compress. */
-  private storePage({ slots, keys, memcg, nid }: ZswapStore, at: number): boolean {
+  private storePage({ slots, keys, memcg, nid, isAnon }: ZswapStore, at: number): boolean {
     const { compressor } = this.params;
     const key = keys[at] ?? 0;
     const slot = slots[at] ?? 0;
@@ -166,8 +168,8 @@ export class Zswap {
       this.rejects.alloc++;
       return false;
     }
-    const list = { memcg, nid: this.tree.listNid(nid) };
-    this.tree.add({ slot, key, length, codec, pool, handle, ...list, referenced: true });
+    const of = { memcg, nid: this.tree.listNid(nid), isAnon };
+    this.tree.add({ slot, key, length, codec, pool, handle, ...of, referenced: true });
     return true;
   }
 

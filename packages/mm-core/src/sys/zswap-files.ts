@@ -1,4 +1,4 @@
-import { EINVAL } from '../abi/errno.js';
+import { ENOENT } from '../abi/errno.js';
 import { inject, injectable } from '../base/di.js';
 import { MmError } from '../hooks/errors.js';
 import { type Zswap, ZswapToken } from '../mm/zswap.js';
@@ -64,7 +64,7 @@ export class ZswapFiles implements PseudoFileSource {
     });
   }
 
-  /** zswap_compressor_param_set; old pages stay in the pool that they are in. */
+  /** zswap_compressor_param_set: -ENOENT none of that name; old pages stay in their pool. */
   private compressorFile(): PseudoFile {
     return {
       read: () => this.params.compressor,
@@ -73,7 +73,7 @@ export class ZswapFiles implements PseudoFileSource {
         try {
           checkZswap({ compressor });
         } catch (error) {
-          if (error instanceof MmError) return -EINVAL;
+          if (error instanceof MmError) return -ENOENT;
           throw error;
         }
         this.params.compressor = compressor;
