@@ -3,12 +3,11 @@ import {
   EBUSY,
   EINVAL,
   ENODEV,
-  type Folios,
-  FoliosToken,
   inject,
   injectable,
   type Kswapd,
   KswapdToken,
+  MAX_NUMNODES,
   type MemoryTiers,
   MemoryTiersToken,
   N_MEMORY_PRIVATE,
@@ -63,7 +62,6 @@ export class Cram {
     @inject(WritablePagesToken) private readonly writable: WritablePages,
     @inject(KswapdToken) private readonly kswapd: Kswapd,
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
-    @inject(FoliosToken) private readonly folios: Folios,
     @inject(ZoneAllocToken) private readonly zoneAlloc: ZoneAlloc,
     @inject(Tracepoints) private readonly tracepoints: Tracepoints,
     @inject(WarningsToken) private readonly warnings: Warnings,
@@ -74,12 +72,13 @@ export class Cram {
    * target.
    * @param owner whose node it is; the same owner may register again
    * @param flush how to scrub freed pages; null: CRAM zeroes them
-   * @returns 0; -EINVAL not a private node; -EBUSY another owner's; or the error of set_ops
+   * @returns 0; in this order -EINVAL not a private node, -EBUSY another owner's, or the error of
+   *   set_ops
    */
   cram_register_private_node(nid: number, owner: object, flush: FlushCallback | null): number {
+    if (!this.nodes.exists(nid) || !this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EINVAL;
     const known = this.byNode.get(nid);
     if (known !== undefined) return known.node.owner === owner ? 0 : -EBUSY;
-    if (!this.nodes.exists(nid) || !this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EINVAL;
     const counts = { promotions: 0, refused: 0, notAdmitted: 0, refusedFiles: 0 };
     const gates = { pressure: 0, purged: false, withdrawn: false, converging: false };
     const node: CramNode = { nid, owner, flush, ...gates, ...counts };
@@ -95,42 +94,41 @@ export class Cram {
   /**
    * Takes a node out of CRAM's care. Pages may still be on it: from now on they are ordinary pages
    * of a node without ops (the hazard of the posted teardown order: they can neither migrate nor
-   * are their writes caught).
-   * @returns 0; -EINVAL no such node; -ENODEV not registered
+   * are their writes caught). What the last pressure did stays with the node too: the boost of its
+   * watermarks, and at full pressure the block, until somebody who registered it anew reports.
+   * @returns 0; -EINVAL no number of a node; -ENODEV not registered
    */
   cram_unregister_private_node(nid: number): number {
-    if (!this.nodes.exists(nid)) return -EINVAL;
+    if (!isNid(nid)) return -EINVAL;
     const known = this.byNode.get(nid);
     if (known === undefined) return -ENODEV;
     this.cram_set_no_alloc(nid, 'open');
     this.setConverging(nid, false);
-    this.cram_clear_pressure(nid);
     this.kswapd.stop(nid);
     const rc = this.nodePrivate.node_private_clear_ops(nid, known.ops);
     if (rc < 0) this.warnings.warn('cram_unregister_private_node');
     this.byNode.delete(nid);
     this.writable.dropNode(nid);
     this.tiers.refresh();
-    this.folios.lruAddDrainAll();
     return 0;
   }
 
   /**
    * Marks a node that is being torn down: `migrate_to` says -ENODEV from now on. The text of patch
    * 23 speaks of such a mark; nothing in the posted series sets it (divergence D11).
-   * @returns 0; -EINVAL no such node; -ENODEV not registered
+   * @returns 0; -EINVAL no number of a node; -ENODEV not registered
    */
   cram_purge(nid: number): number {
     return this.setPurged(nid, true);
   }
 
-  /** Takes the mark back. @returns 0; -EINVAL no such node; -ENODEV not registered */
+  /** Takes the mark back. @returns 0; -EINVAL no number of a node; -ENODEV not registered */
   cram_unpurge(nid: number): number {
     return this.setPurged(nid, false);
   }
 
   private setPurged(nid: number, purged: boolean): number {
-    if (!this.nodes.exists(nid)) return -EINVAL;
+    if (!isNid(nid)) return -EINVAL;
     const node = this.byNode.get(nid)?.node;
     if (node === undefined) return -ENODEV;
     node.purged = purged;
@@ -244,3 +242,8 @@ export class Cram {
   }
 }
 export const CramToken = createToken<Cram>('Cram');
+
+/** cram_valid_nid: may a node have this number? */
+function isNid(nid: number): boolean {
+  return nid >= 0 && nid < MAX_NUMNODES;
+}

@@ -3,6 +3,7 @@ import {
   EINVAL,
   ENODEV,
   ENOSPC,
+  MAX_NUMNODES,
   PG_mlocked,
   PROT_READ,
   PROT_WRITE,
@@ -36,6 +37,9 @@ test('registration has the error codes and flags of the posted code', () => {
     unregister: cram.cram_unregister_private_node(DEVICE),
     'unregister again': cram.cram_unregister_private_node(DEVICE),
     'unregister nowhere': cram.cram_unregister_private_node(7),
+    'no number of a node': cram.cram_unregister_private_node(MAX_NUMNODES),
+    'unpurge nowhere': cram.cram_unpurge(7),
+    'unpurge -1': cram.cram_unpurge(-1),
   }).toEqual({
     'ordinary node': -EINVAL,
     'no such node': -EINVAL,
@@ -44,10 +48,43 @@ test('registration has the error codes and flags of the posted code', () => {
     'other owner': -EBUSY,
     unregister: 0,
     'unregister again': -ENODEV,
-    'unregister nowhere': -EINVAL,
+    'unregister nowhere': -ENODEV,
+    'no number of a node': -EINVAL,
+    'unpurge nowhere': -ENODEV,
+    'unpurge -1': -EINVAL,
   });
   expect(CRAM_FLAGS).toBe(0x3d);
   machine.verify();
+});
+
+test('a node that is gone is no private node, whoever asks', () => {
+  const { cram, owner, hotplug } = machineOf();
+  expect(hotplug.offline_and_remove_private_memory(DEVICE)).toBe(0);
+  expect({
+    'same owner': cram.cram_register_private_node(DEVICE, owner, null),
+    'other owner': cram.cram_register_private_node(DEVICE, {}, null),
+    unregister: cram.cram_unregister_private_node(DEVICE),
+  }).toEqual({ 'same owner': -EINVAL, 'other owner': -EINVAL, unregister: 0 });
+});
+
+test('unregistering leaves the block of full pressure behind, for who registers next', () => {
+  const made = machineOf();
+  const { cram, owner } = made;
+  const task = taskOn(made, 8, 0);
+  const moved = (): number => {
+    task.movePages([0, 1], DEVICE);
+    return made.machine.usedPages(DEVICE);
+  };
+  cram.cram_set_pressure(DEVICE, 1000);
+  cram.cram_unregister_private_node(DEVICE);
+  cram.cram_register_private_node(DEVICE, owner, null);
+  const blocked = { pressure: cram.pressureOf(DEVICE), pages: moved() };
+  cram.cram_clear_pressure(DEVICE);
+  expect({ blocked, cleared: moved() }).toEqual({
+    blocked: { pressure: 0, pages: 0 },
+    cleared: 2,
+  });
+  made.machine.verify();
 });
 
 test('a page arrives read-only and a store brings it back with two faults and one copy', () => {

@@ -1,4 +1,12 @@
-import { CGROUP_FOLDER, EINVAL, ENODEV, type Machine, PTE_WRITE, type Task } from '@mm-lab/mm-core';
+import {
+  CGROUP_FOLDER,
+  EINVAL,
+  ENODEV,
+  MAX_NUMNODES,
+  type Machine,
+  PTE_WRITE,
+  type Task,
+} from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
 import { DEVICE, DRAM, machineOf } from './support.js';
 
@@ -151,7 +159,7 @@ test('a node that is being torn down takes nothing until the mark is taken back'
     back,
     after,
     elsewhere: [cram.cram_purge(DRAM), cram.cram_unpurge(DRAM)],
-    nowhere: [cram.cram_purge(9), cram.cram_unpurge(9)],
+    nowhere: [cram.cram_purge(MAX_NUMNODES), cram.cram_unpurge(-1)],
   }).toEqual({
     marked: 0,
     during: -ENODEV,
