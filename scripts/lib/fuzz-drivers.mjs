@@ -14,9 +14,9 @@ import { nodePrivate } from '@mm-lab/node-private';
 import { WINDOW_PAGES } from '@mm-lab/testkit';
 import { privateLife, replugged } from './fuzz-teardown.mjs';
 
-const LOGICAL_PAGES = 1024;
+const LOGICAL_PAGES = 2048;
 const SWAP = { pages: 4096, codec: 'lz4' };
-const CAPACITY_BYTES = 500 * 4096;
+const CAPACITY_BYTES = 850 * 4096;
 const ROOM_BYTES = LOGICAL_PAGES * 4096;
 
 /** Pages of every size, from one sector to incompressible, changing with each store. */
@@ -47,6 +47,8 @@ const FAULTS = [
   },
 ];
 
+/** Room for so little above the low mark that even a device without a fault loses pages. */
+const TIGHT = { capacityBytes: 120 * 4096, lowFraction: 0.65, highFraction: 0.5 };
 /** What makes a device lose pages. */
 const LOSSES = [
   { poisonFaults: { storeProbability: 0.2 } },
@@ -57,8 +59,9 @@ const LOSSES = [
 
 function device(faults = {}) {
   // A direct reclaimer takes no time, so a run of it comes before the interrupt that it causes: the
-  // headroom has to hold one.
-  const headroom = { lowFraction: 0.65, highFraction: 0.5 };
+  // headroom has to hold one, which with huge pages is more than a thousand pages. A low mark of
+  // some sixty pages lets most programs reach it.
+  const headroom = { lowFraction: 0.04, highFraction: 0.03 };
   return cxlCompressDevice({
     logicalPages: LOGICAL_PAGES,
     capacityBytes: CAPACITY_BYTES,
@@ -88,7 +91,7 @@ function cramOn({ seed, faults, driver }) {
   return {
     nodes: nodes(seed),
     plugins: [data, device(faults), ...guard],
-    operations,
+    operations: [...operations, DEMOTE],
     sysctl: { demotion_enabled: true },
     mayHang: true,
   };
@@ -115,7 +118,11 @@ export const DRIVERS = {
       driver: { teardown: 'evacuate-first', flush: seed % 5 === 0 ? 'none' : 'buffers' },
     }),
   'cram-unsafe': (seed) => ({
-    ...cramOn({ seed, faults: LOSSES[seed % LOSSES.length], driver: { teardown: 'posted' } }),
+    ...cramOn({
+      seed,
+      faults: { ...TIGHT, ...LOSSES[seed % LOSSES.length] },
+      driver: { teardown: 'posted' },
+    }),
     mayLose: true,
   }),
   sysram: (seed) => ({
@@ -152,6 +159,24 @@ export const DRIVERS = {
       plugins: [data, nodePrivate(), driver, diskSwap(SWAP)],
       operations: [coherentCommand(driver)],
     };
+  },
+};
+
+/** Reclaim on demand, which demotes: without it most machines end before the device is pressed. */
+const DEMOTE = {
+  name: 'demote',
+  always: true,
+  weight: 2,
+  run: ({ machine, random }, { task }) => {
+    if (random.chance(0.5)) {
+      machine.pseudoFiles.write('/sys/kernel/mm/numa/demotion_enabled', '1', task.struct);
+    }
+    const nid = random.pick([0, 0, 2]);
+    const bytes = 4096 * (1 + random.below(200));
+    const file = `/sys/devices/system/node/node${nid}/reclaim`;
+    const rc = machine.pseudoFiles.write(file, String(bytes), task.struct);
+    machine.spend();
+    return `echo ${bytes} > ${file} = ${rc}`;
   },
 };
 

@@ -39,8 +39,10 @@ export function replugged(driver) {
   const replug = {
     name: 'replug',
     always: true,
-    weight: 0.3,
+    weight: 0.5,
     run(world) {
+      // Most of the time it is there.
+      if (bound && world.random.chance(0.7)) return 'the driver stays';
       const step = bound ? 'remove' : 'probe';
       const rc = refusal(() => driver[step](services));
       if (rc === 0) bound = !bound;
