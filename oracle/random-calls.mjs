@@ -152,7 +152,7 @@ function mremap(task) {
   const region = pick(task.regions);
   const { name, pages } = region;
   const wanted = pick([pages, pages, pages + 1, pages + 4, Math.max(1, pages - 1), 0, 2 ** 35]);
-  const to = chance(0.5) ? { move_slot: pick([20, 21, 300, below(6), 2 ** 20]) } : {};
+  const to = chance(0.5) ? { move_slot: pick([20, 21, 60, below(6), 2 ** 20]) } : {};
   const may = to.move_slot === undefined && chance(0.5) ? { maymove: 1 } : {};
   if (wanted > 0 && wanted < 2 ** 30) region.pages = Math.min(pages, wanted);
   return step(task, 'mremap', { r: name, new_pages: wanted, ...to, ...may });

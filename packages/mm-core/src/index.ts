@@ -226,8 +226,20 @@ export {
 } from './abi/pte.js';
 export type { SignalCode, SignalInfo } from './abi/siginfo.js';
 export {
+  UFFD_EVENT_FORK,
+  UFFD_EVENT_PAGEFAULT,
+  UFFD_EVENT_REMAP,
+  UFFD_EVENT_REMOVE,
+  UFFD_EVENT_UNMAP,
+  UFFD_FEATURE_EVENT_FORK,
+  UFFD_FEATURE_EVENT_REMAP,
+  UFFD_FEATURE_EVENT_REMOVE,
+  UFFD_FEATURE_EVENT_UNMAP,
   UFFD_FEATURE_SIGBUS,
   UFFD_FEATURE_WP_UNPOPULATED,
+  UFFD_PAGEFAULT_FLAG_MINOR,
+  UFFD_PAGEFAULT_FLAG_WP,
+  UFFD_PAGEFAULT_FLAG_WRITE,
   UFFDIO_REGISTER_MODE_MISSING,
   UFFDIO_REGISTER_MODE_WP,
   UFFDIO_WRITEPROTECT_MODE_WP,
@@ -436,7 +448,7 @@ export {
   rootCreds,
   TaskStruct,
 } from './mem/task-struct.js';
-export { UserfaultfdCtx, userfaultfdMissing } from './mem/userfaultfd.js';
+export { type UffdMsg, UserfaultfdCtx, userfaultfdMissing } from './mem/userfaultfd.js';
 export { lockedVm, totalVm } from './mem/vm-totals.js';
 export {
   anonymousVma,

@@ -68,6 +68,7 @@ import { Shmem, ShmemToken } from '../mm/shmem.js';
 import { SoftOffline, SoftOfflineToken } from '../mm/soft-offline.js';
 import { Tasks, TasksToken } from '../mm/tasks.js';
 import { Truncate, TruncateToken } from '../mm/truncate.js';
+import { UffdReaders, UffdReadersToken } from '../mm/uffd-readers.js';
 import { Userfaultfd, UserfaultfdToken } from '../mm/userfaultfd.js';
 import { VmLimits, VmLimitsToken } from '../mm/vm-limits.js';
 import { VmaEdit, VmaEditToken } from '../mm/vma-edit.js';
@@ -183,5 +184,6 @@ function bindAddressSpaces(services: Services): void {
   services.bind(MlockFolioToken, MlockFolio);
   services.bind(MlockToken, Mlock);
   services.bind(UserfaultfdToken, Userfaultfd);
+  services.bind(UffdReadersToken, UffdReaders);
   services.bind(ZapToken, Zap);
 }

@@ -1,7 +1,51 @@
 import { VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP } from '../abi/mman.js';
 import { isMarker, PTE_MARKER_UFFD_WP, PTE_UFFD_WP } from '../abi/pte.js';
-import { UFFD_FEATURE_WP_ASYNC, UFFD_FEATURE_WP_UNPOPULATED } from '../abi/userfaultfd.js';
+import {
+  type UFFD_EVENT_FORK,
+  type UFFD_EVENT_PAGEFAULT,
+  type UFFD_EVENT_REMAP,
+  type UFFD_EVENT_REMOVE,
+  type UFFD_EVENT_UNMAP,
+  UFFD_FEATURE_SIGBUS,
+  UFFD_FEATURE_WP_ASYNC,
+  UFFD_FEATURE_WP_UNPOPULATED,
+} from '../abi/userfaultfd.js';
+import { VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
+import type { VmFault } from '../hooks/vm-fault.js';
 import type { MmStruct, Vma } from './vma.js';
+
+/** What is read from a userfaultfd (struct uffd_msg); addresses are virtual pages. */
+export type UffdMsg =
+  | {
+      readonly event: typeof UFFD_EVENT_PAGEFAULT;
+      /** UFFD_PAGEFAULT_FLAG_* */
+      readonly flags: number;
+      readonly vpn: number;
+    }
+  | {
+      readonly event: typeof UFFD_EVENT_FORK;
+      /** The userfaultfd of the child. */
+      readonly ufd: UserfaultfdCtx;
+    }
+  | {
+      readonly event: typeof UFFD_EVENT_REMAP;
+      readonly from: number;
+      readonly to: number;
+      readonly pages: number;
+    }
+  | {
+      readonly event: typeof UFFD_EVENT_REMOVE | typeof UFFD_EVENT_UNMAP;
+      readonly start: number;
+      readonly end: number;
+    };
+
+/** Who reads a userfaultfd and acts on what it says: a thread or process of the program. */
+export interface UffdReader {
+  /** The faulting task sleeps until the page is there. @returns VM_FAULT_* bits */
+  fault(vmf: VmFault, reason: number): number;
+  /** The one who did it sleeps until the message was read. */
+  event(msg: UffdMsg): void;
+}
 
 /** What areas that a program watches itself are registered with (struct userfaultfd_ctx). */
 export class UserfaultfdCtx {
@@ -9,14 +53,40 @@ export class UserfaultfdCtx {
   users = 1;
   /** UFFD_FEATURE_* that its user asked for; null before UFFDIO_API, without which nothing goes. */
   features: number | null = null;
+  /** Who reads it. Simplified: if nobody does, events are lost, where the kernel's caller waits. */
+  reader: UffdReader | null = null;
 
   constructor(
     /** The address space that it was made in; another process with the descriptor acts on it. */
     readonly mm: MmStruct,
+    /** The parent's, if a fork made it. */
+    readonly twinOf: UserfaultfdCtx | null = null,
   ) {}
+
+  /** One like it for the child of a fork; whoever reads this one gets its descriptor. */
+  twinFor(child: MmStruct): UserfaultfdCtx {
+    const twin = new UserfaultfdCtx(child, this);
+    twin.features = this.features;
+    return twin;
+  }
 }
 
 export const VM_UFFD_MASK = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR;
+
+/** Does its user want to be told of it? @param feature UFFD_FEATURE_* */
+export function hasUffdFeature(ctx: UserfaultfdCtx | null, feature: number): boolean {
+  return ((ctx?.features ?? 0) & feature) !== 0;
+}
+
+/**
+ * A fault that is its user's business (handle_userfault): a signal if the user asked for that, or
+ * if nobody reads the userfaultfd. @param reason VM_UFFD_* @returns VM_FAULT_* bits
+ */
+export function handleUserfault(vmf: VmFault & { readonly vma: Vma }, reason: number): number {
+  const ctx = vmf.vma.uffd;
+  if (ctx === null || hasUffdFeature(ctx, UFFD_FEATURE_SIGBUS)) return VM_FAULT_SIGBUS;
+  return ctx.reader?.fault(vmf, reason) ?? VM_FAULT_SIGBUS;
+}
 
 /** Is a fault on a page that is not there its user's business (userfaultfd_missing)? */
 export function userfaultfdMissing(vma: Vma): boolean {

@@ -1,5 +1,5 @@
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_DROPPABLE, VM_WRITE } from '../abi/mman.js';
+import { VM_DROPPABLE, VM_UFFD_MISSING, VM_WRITE } from '../abi/mman.js';
 import { PG_anon, PG_anon_exclusive, PG_swapbacked } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
@@ -9,13 +9,18 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from '../abi/pte.js';
-import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
+import { VM_FAULT_OOM } from '../abi/vm-fault.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { presenceIn } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import { isUffdWpMarker, userfaultfdMissing, withOldProtection } from '../mem/userfaultfd.js';
+import {
+  handleUserfault,
+  isUffdWpMarker,
+  userfaultfdMissing,
+  withOldProtection,
+} from '../mem/userfaultfd.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
@@ -47,7 +52,7 @@ export class AnonFault {
   doAnonymousPage(vmf: FaultContext): number {
     if (userfaultfdMissing(vmf.vma)) {
       vmf.unlock();
-      return VM_FAULT_SIGBUS;
+      return handleUserfault(vmf, VM_UFFD_MISSING);
     }
     if (!vmf.write) {
       this.mapping.setEntry(vmf.slot, 0, 0, this.protectedAs(vmf.slot, zeroEntry(vmf.nid)));

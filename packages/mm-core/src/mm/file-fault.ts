@@ -1,5 +1,5 @@
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_SHARED, VM_UFFD_MINOR, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
+import { VM_SHARED, VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
@@ -24,12 +24,7 @@ import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { pageProtWrites } from '../mem/page-prot.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
-import {
-  isUffdWpMarker,
-  userfaultfdMinor,
-  userfaultfdMissing,
-  withOldProtection,
-} from '../mem/userfaultfd.js';
+import { handleUserfault, isUffdWpMarker, withOldProtection } from '../mem/userfaultfd.js';
 import { pageIndex, type Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
@@ -124,7 +119,8 @@ export class FileFault {
   private page(vmf: FaultContext, file: AddressSpace): FilePage {
     const index = pageIndex(vmf.vma, vmf.vpn);
     if (index >= file.sizePages) return { pfn: -VM_FAULT_SIGBUS, isMajor: false };
-    if (isUsersBusiness(vmf.vma, file, index)) return { pfn: -VM_FAULT_SIGBUS, isMajor: false };
+    const reason = usersReason(vmf.vma, file, index);
+    if (reason !== 0) return { pfn: -handleUserfault(vmf, reason), isMajor: false };
     const page = this.filemap.getFolio(file, index, vmf.nid, vmf);
     if (page.pfn < 0) return { pfn: -VM_FAULT_OOM, isMajor: false };
     if (!this.table.has(page.pfn, PG_hwpoison)) return page;
@@ -208,10 +204,13 @@ export class FileFault {
 }
 export const FileFaultToken = createToken<FileFault>('FileFault');
 
-/** Is a fault on this page of a file for a userfaultfd (shmem_get_folio_gfp)? */
-function isUsersBusiness(vma: Vma, file: AddressSpace, index: number): boolean {
-  if (file.pages.has(index)) return userfaultfdMinor(vma);
-  return userfaultfdMissing(vma) && !file.swapped.has(index);
+/**
+ * Why a fault on this page of a file is for a userfaultfd, as VM_UFFD_*; 0: it is not
+ * (shmem_get_folio_gfp).
+ */
+function usersReason({ flags }: Vma, file: AddressSpace, index: number): number {
+  if (file.pages.has(index)) return flags & VM_UFFD_MINOR;
+  return file.swapped.has(index) ? 0 : flags & VM_UFFD_MISSING;
 }
 
 const SHARED_WRITE = VM_SHARED | VM_WRITE;

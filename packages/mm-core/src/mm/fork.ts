@@ -16,8 +16,7 @@ import {
   isMigrationType,
   PTE_ACCESSED,
   PTE_DIRTY,
-  PTE_MARKER_GUARD,
-  PTE_MARKER_POISONED,
+  PTE_MARKER_UFFD_WP,
   PTE_MKDIRTY,
   PTE_PRESENT,
   PTE_PROTNONE,
@@ -36,12 +35,18 @@ import {
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
+import { UFFD_EVENT_FORK, UFFD_FEATURE_EVENT_FORK } from '../abi/userfaultfd.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { AnonVma } from '../mem/anon-vma.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
-import { VM_UFFD_MASK } from '../mem/userfaultfd.js';
+import {
+  hasUffdFeature,
+  type UserfaultfdCtx,
+  userfaultfdWp,
+  VM_UFFD_MASK,
+} from '../mem/userfaultfd.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type EntryTypes, EntryTypesToken } from './entry-types.js';
@@ -117,6 +122,7 @@ export class Fork {
       if (rc === 0) this.copyHuge(parent, child, vma);
     }
     this.ksm.fork(parent, child);
+    if (rc === 0) tellForked(child);
     this.work.charge(this.cost.tlbFlushNs(parent.activeCpus));
     return rc;
   }
@@ -144,12 +150,13 @@ export class Fork {
   /** The areas alone; each charged one is charged again. */
   private copyAreas(parent: MmStruct, child: MmStruct): number {
     const copied: Vma[] = [];
+    const forked = new Map<UserfaultfdCtx, UserfaultfdCtx>();
     child.vmas = copied;
     for (const vma of parent.vmas) {
       if ((vma.flags & VM_DONTCOPY) !== 0) continue;
       const isCharged = (vma.flags & VM_ACCOUNT) !== 0;
       if (isCharged && !this.limits.enoughMemory(parent, vma.end - vma.start)) return -ENOMEM;
-      copied.push(childVma(vma));
+      copied.push(childVma(vma, child, forked));
     }
     return 0;
   }
@@ -167,17 +174,18 @@ export class Fork {
       this.swap.duplicate(value);
       const kept = bits & PTE_TRACKING;
       this.mapping.setEntry(from, PTE_TYPE_SWAP, value, kept);
-      this.mapping.setEntry(to, PTE_TYPE_SWAP, value, kept & ~PTE_UFFD_WP);
+      this.mapping.setEntry(to, PTE_TYPE_SWAP, value, kept & ~lostBits(copy));
       copy.child.swapents += 1;
     } else if (isMigrationType(type)) {
       const flags = bits & (PTE_ACCESSED | PTE_DIRTY | PTE_TRACKING);
       const read = PTE_TYPE_MIGRATION_READ << PTE_TYPE_SHIFT;
       this.mapping.setEntry(from, PTE_TYPE_MIGRATION_READ, value, flags);
-      this.mapping.copyMigration(to, read | (flags & ~PTE_UFFD_WP), value);
+      this.mapping.copyMigration(to, read | (flags & ~lostBits(copy)), value);
     } else if (type === PTE_TYPE_HWPOISON) {
       this.mapping.setEntry(to, type, value);
     } else if (type === PTE_TYPE_MARKER) {
-      const kinds = value & (PTE_MARKER_POISONED | PTE_MARKER_GUARD);
+      const lost = lostBits(copy) === 0 ? 0 : PTE_MARKER_UFFD_WP;
+      const kinds = value & ~lost;
       if (kinds !== 0) this.mapping.setEntry(to, type, kinds);
     } else {
       if ((bits & PTE_UNADDRESSABLE) !== 0) this.copyUnaddressable(from, to, type, value);
@@ -198,7 +206,7 @@ export class Fork {
   /** Private pages become read-only on both sides; a mapping that is shared stays as it is. */
   private copyPresent(from: number, to: number, bits: number, copy: Copy): number {
     if ((bits & PTE_SPECIAL) !== 0) {
-      this.mapping.setEntry(to, 0, 0, bits & ~(PTE_ACCESSED | PTE_DIRTY | PTE_UFFD_WP));
+      this.mapping.setEntry(to, 0, 0, bits & ~(PTE_ACCESSED | PTE_DIRTY | lostBits(copy)));
       return 0;
     }
     const pfn = this.ptes.value[from]!;
@@ -210,7 +218,8 @@ export class Fork {
     const isShared = (copy.vma.flags & VM_SHARED) !== 0;
     if (!isShared) this.mapping.change(from, 0, PTE_WRITE);
     this.folios.get(this.table.head(pfn));
-    const kept = PRESENCE | PTE_SOFT_DIRTY | (isShared ? PTE_WRITE : PTE_DIRTY);
+    const tracked = PTE_SOFT_DIRTY | (PTE_UFFD_WP & ~lostBits(copy));
+    const kept = PRESENCE | tracked | (isShared ? PTE_WRITE : PTE_DIRTY);
     this.mapping.map(to, pfn, bits & kept);
     return 0;
   }
@@ -226,8 +235,10 @@ export class Fork {
     if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, this.ptes.vpnOf(from), from);
     this.contents.copy(fresh, pfn);
     this.table.set(fresh, PG_anon | PG_anon_exclusive | PG_swapbacked);
+    const isProtected = (bits & PTE_UFFD_WP & ~lostBits(copy)) !== 0;
     const write = (copy.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-    this.mapping.map(to, fresh, (bits & PRESENCE) | write | PTE_MKDIRTY);
+    const allowed = isProtected ? PTE_UFFD_WP : write;
+    this.mapping.map(to, fresh, (bits & PRESENCE) | allowed | PTE_MKDIRTY);
     this.folios.addLru(fresh);
     return 0;
   }
@@ -235,17 +246,36 @@ export class Fork {
 export const ForkToken = createToken<Fork>('Fork');
 
 const ENTRY_FLAGS = 0xfff;
-const NOT_INHERITED = VM_LOCKED | VM_LOCKONFAULT | VM_UFFD_MASK;
+const NOT_INHERITED = VM_LOCKED | VM_LOCKONFAULT;
 const PRESENCE = PTE_PRESENT | PTE_PROTNONE;
 
 /**
- * Locks and userfaultfds are not inherited; pages below it are the child's own from now on
- * (anon_vma_fork, dup_userfaultfd without UFFD_FEATURE_EVENT_FORK).
+ * Locks are not inherited; pages below it are the child's own from now on (anon_vma_fork). A
+ * userfaultfd gets a twin for the child if its user wants to know, otherwise it stays behind
+ * (dup_userfaultfd). @param forked twins so far
  */
-function childVma(vma: Vma): Vma {
+function childVma(vma: Vma, child: MmStruct, forked: Map<UserfaultfdCtx, UserfaultfdCtx>): Vma {
   const isWiped = (vma.flags & VM_WIPEONFORK) !== 0;
   const anonVma = vma.anonVma === null || isWiped ? null : new AnonVma(true);
-  return { ...vma, flags: vma.flags & ~NOT_INHERITED, anonVma, uffd: null };
+  const flags = vma.flags & ~NOT_INHERITED;
+  if (vma.uffd === null || !hasUffdFeature(vma.uffd, UFFD_FEATURE_EVENT_FORK)) {
+    return { ...vma, flags: flags & ~VM_UFFD_MASK, anonVma, uffd: null };
+  }
+  const twin = forked.get(vma.uffd) ?? vma.uffd.twinFor(child);
+  forked.set(vma.uffd, twin);
+  return { ...vma, flags, anonVma, uffd: twin };
+}
+
+/** Each userfaultfd that has a twin now is told of it (dup_userfaultfd_complete). */
+function tellForked(child: MmStruct): void {
+  for (const twin of new Set(child.vmas.map(({ uffd }) => uffd))) {
+    if (twin !== null) twin.twinOf?.reader?.event({ event: UFFD_EVENT_FORK, ufd: twin });
+  }
+}
+
+/** Bits that entries of the child lose: protection that nobody would lift there. */
+function lostBits({ vma }: Copy): number {
+  return userfaultfdWp(vma) ? 0 : PTE_UFFD_WP;
 }
 
 /** Are its pages copied when somebody stores to them (is_cow_mapping)? */
@@ -256,5 +286,6 @@ function isCow({ flags }: Vma): boolean {
 /** What a file holds the child can fault in again, and the zero page too (vma_needs_copy). */
 function needsCopy(vma: Vma): boolean {
   if ((vma.flags & VM_WIPEONFORK) !== 0) return false;
+  if (userfaultfdWp(vma)) return true;
   return vma.anonVma !== null || (vma.flags & VM_MAYBE_GUARD) !== 0;
 }

@@ -1,3 +1,4 @@
+import { VM_UFFD_WP } from '../abi/mman.js';
 import { PG_anon_exclusive, PG_dirty, PG_swapcache } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
@@ -8,7 +9,7 @@ import {
   PTE_WRITE,
   pteMapsPage,
 } from '../abi/pte.js';
-import { LEVEL_PMD, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
+import { LEVEL_PMD } from '../abi/vm-fault.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
@@ -16,7 +17,12 @@ import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { LEAF_SHIFT, PMD_HUGE, PMD_NONE, type Ptes, PtesToken } from '../mem/ptes.js';
-import { userfaultfdMissing, userfaultfdPteWp, userfaultfdWpAsync } from '../mem/userfaultfd.js';
+import {
+  handleUserfault,
+  userfaultfdMissing,
+  userfaultfdPteWp,
+  userfaultfdWpAsync,
+} from '../mem/userfaultfd.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type AnonFault, AnonFaultToken, zeroEntry } from './anon-fault.js';
 import { CostModel } from './cost-model.js';
@@ -87,7 +93,7 @@ export class HugeFault {
       return FALLBACK;
     }
     vmf.unlock();
-    return VM_FAULT_SIGBUS;
+    return handleUserfault(vmf, VM_UFFD_WP);
   }
 
   private createHugePmd(vmf: FaultContext): number {

@@ -1,5 +1,5 @@
 import { MPOL_PREFERRED_MANY } from '../abi/mempolicy.js';
-import { VM_SHARED, VM_WRITE } from '../abi/mman.js';
+import { VM_SHARED, VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
 import { PG_anon, PG_anon_exclusive, PG_hwpoison } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
@@ -21,9 +21,8 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import {
+  handleUserfault,
   isUffdWpMarker,
-  userfaultfdMinor,
-  userfaultfdMissing,
   userfaultfdPteWp,
   userfaultfdWpAsync,
   withOldProtection,
@@ -74,7 +73,8 @@ export class HugetlbFault {
     vmf.unlock();
     this.work.charge(this.cost.ns.hugeFault);
     const isHole = vmf.bits === 0 || isUffdWpMarker(vmf.bits, vmf.value);
-    if (isHole && this.isUsersBusiness(vmf)) return VM_FAULT_SIGBUS;
+    const reason = isHole ? this.usersReason(vmf) : 0;
+    if (reason !== 0) return handleUserfault(vmf, reason);
     if (isHole) return this.noPage(vmf);
     if (!pteMapsPage(vmf.bits)) {
       const isPoison = pteType(vmf.bits) === PTE_TYPE_HWPOISON;
@@ -82,7 +82,7 @@ export class HugetlbFault {
     }
     if (vmf.write && (vmf.bits & PTE_WRITE) === 0) {
       if (!userfaultfdPteWp(vmf.vma, vmf.bits)) return this.wp(vmf);
-      if (!userfaultfdWpAsync(vmf.vma)) return VM_FAULT_SIGBUS;
+      if (!userfaultfdWpAsync(vmf.vma)) return handleUserfault(vmf, VM_UFFD_WP);
       this.changeLeaf(vmf.slot >> LEAF_SHIFT, 0, PTE_UFFD_WP);
       return this.wp(vmf.again(this.ptes.bits[vmf.slot]!, vmf.value));
     }
@@ -91,10 +91,11 @@ export class HugetlbFault {
     return 0;
   }
 
-  private isUsersBusiness(vmf: FaultContext): boolean {
+  /** Why the fault is a userfaultfd's business, as VM_UFFD_*; 0: it is not. */
+  private usersReason(vmf: FaultContext): number {
     const isShared = (vmf.vma.flags & VM_SHARED) !== 0;
-    if (isShared && this.sharedPage(vmf) >= 0) return userfaultfdMinor(vmf.vma);
-    return userfaultfdMissing(vmf.vma);
+    const isCached = isShared && this.sharedPage(vmf) >= 0;
+    return vmf.vma.flags & (isCached ? VM_UFFD_MINOR : VM_UFFD_MISSING);
   }
 
   /** The file is gone: its pages go back to the pool. */

@@ -1,6 +1,8 @@
 import { VM_LOCKED_MASK } from '../abi/mman.js';
+import { PTE_UFFD_WP } from '../abi/pte.js';
+import { UFFD_FEATURE_EVENT_REMAP } from '../abi/userfaultfd.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { VM_UFFD_MASK } from '../mem/userfaultfd.js';
+import { hasUffdFeature, VM_UFFD_MASK } from '../mem/userfaultfd.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
 import { type MovePageTables, MovePageTablesToken } from './move-page-tables.js';
 
@@ -24,21 +26,23 @@ export class Mremap {
   move(mm: MmStruct, vma: Vma, move: Move, keepSource: boolean): void {
     const { from, pages, to, newPages } = move;
     const moved = this.moved(vma, move);
-    this.pageTables.move(mm, from, to, pages);
+    const isWatched = moved.uffd !== null;
+    this.pageTables.move(mm, { from, to, pages, bitsLost: isWatched ? 0 : PTE_UFFD_WP });
     if (pages > 0 && !keepSource) mm.replace(from, from + pages, []);
     mm.replace(to, to + newPages, [moved]);
     if (keepSource) this.emptySource(mm, from, pages);
   }
 
   /**
-   * Anonymous memory that never had a page is numbered anew where it goes (copy_vma), and no
-   * userfaultfd looks at it there (mremap_userfaultfd_prep without UFFD_FEATURE_EVENT_REMAP).
+   * Anonymous memory that never had a page is numbered anew where it goes (copy_vma), and a
+   * userfaultfd goes along only if it is told of it (mremap_userfaultfd_prep).
    */
   private moved(vma: Vma, { from, to, newPages }: Move): Vma {
     const isFresh = vma.file === null && vma.anonVma === null;
     const pgoff = isFresh ? to : pageIndex(vma, from);
-    const flags = vma.flags & ~VM_UFFD_MASK;
-    return { ...vma, start: to, end: to + newPages, pgoff, flags, uffd: null };
+    const area = { ...vma, start: to, end: to + newPages, pgoff };
+    if (hasUffdFeature(vma.uffd, UFFD_FEATURE_EVENT_REMAP)) return area;
+    return { ...area, flags: vma.flags & ~VM_UFFD_MASK, uffd: null };
   }
 
   /**

@@ -1,9 +1,16 @@
-import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM } from '../abi/errno.js';
+import { EAGAIN, EEXIST, EFAULT, EINVAL, EIO, ENOENT, ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { VM_HUGETLB, VM_SHARED, VM_WRITE } from '../abi/mman.js';
-import { PG_anon, PG_anon_exclusive, PG_dirty, PG_swapbacked } from '../abi/page-flags.js';
+import {
+  PG_anon,
+  PG_anon_exclusive,
+  PG_dirty,
+  PG_hwpoison,
+  PG_swapbacked,
+} from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
+  PTE_MARKER_POISONED,
   PTE_MARKER_UFFD_WP,
   PTE_MKDIRTY,
   PTE_TYPE_HWPOISON,
@@ -54,12 +61,11 @@ interface Hole {
 }
 
 /** What a range of pages is filled with. */
-export type Filling = 'data' | 'zeroes';
+export type Filling = 'data' | 'zeroes' | 'cached' | 'poison';
 
 /**
- * What a userfaultfd does to areas and their pages (mm/userfaultfd.c). Simplified: nobody reads
- * events, so that a fault for its user is always SIGBUS, as UFFD_FEATURE_SIGBUS has it; pages of
- * hugetlb are not filled.
+ * What a userfaultfd does to areas and their pages (mm/userfaultfd.c). Simplified: pages of hugetlb
+ * are not filled; no moving of pages (UFFDIO_MOVE) and no protection from loads (UFFDIO_RWPROTECT).
  */
 @injectable()
 export class Userfaultfd {
@@ -134,6 +140,7 @@ export class Userfaultfd {
     if (vma === null || vma.uffd === null || start + pages > vma.end) return -ENOENT;
     if (isProtected && !userfaultfdWp(vma)) return -EINVAL;
     if ((vma.flags & VM_HUGETLB) !== 0) return -EINVAL;
+    if (filling === 'cached' && vma.file === null) return -EINVAL;
     let done = 0;
     for (; done < pages; done++) {
       const rc = this.fillPage(mm, start + done, filling, isProtected);
@@ -149,6 +156,8 @@ export class Userfaultfd {
     const slot = this.ptes.slot(mm.id, vpn);
     if (this.ptes.isHuge(slot)) return -EEXIST;
     const hole: Hole = { mm, vma, vpn, slot, nid: this.work.cpuNid, isProtected };
+    if (filling === 'poison') return this.fillPoison(hole);
+    if (filling === 'cached') return this.fillCached(hole);
     if ((vma.flags & VM_SHARED) !== 0) return this.fillShared(hole, filling);
     return filling === 'data' ? this.fillData(hole) : this.fillZeroes(hole);
   }
@@ -178,6 +187,33 @@ export class Userfaultfd {
     this.mlockFolio.mapped(pfn, area);
     this.folios.addLru(pfn);
     this.work.charge(this.cost.ns.cowFault);
+    return 0;
+  }
+
+  /** mfill_atomic_pte_poison: who touches it gets SIGBUS; also a protected hole is none. */
+  private fillPoison({ slot, vma, vpn }: Hole): number {
+    if (isBehindFile(vma, vpn)) return -EFAULT;
+    if (this.ptes.bits[slot] !== 0) return -EEXIST;
+    this.mapping.setEntry(slot, PTE_TYPE_MARKER, PTE_MARKER_POISONED);
+    return 0;
+  }
+
+  /** mfill_atomic_pte_continue: the page that the file has there; a private area may not store. */
+  private fillCached(hole: Hole): number {
+    const { vma, vpn, slot, nid } = hole;
+    const { file } = vma;
+    const index = pageIndex(vma, vpn);
+    if (file === null || isBehindFile(vma, vpn)) return -EFAULT;
+    if (!file.pages.has(index) && !file.swapped.has(index)) return -EFAULT;
+    const { pfn } = this.filemap.getFolio(file, index, nid);
+    if (pfn < 0) return -EFAULT;
+    if (this.table.has(pfn, PG_hwpoison)) return -EIO;
+    if (!this.isHole(slot)) return -EEXIST;
+    this.folios.get(this.table.head(pfn));
+    const isPrivate = (vma.flags & VM_SHARED) === 0;
+    this.mapping.map(slot, pfn, this.bitsOf(hole) & ~(isPrivate ? PTE_WRITE : 0));
+    this.mlockFolio.mapped(pfn, vma);
+    this.work.charge(this.cost.ns.trap);
     return 0;
   }
 

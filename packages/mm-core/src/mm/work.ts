@@ -66,6 +66,26 @@ export class Work {
     }
   }
 
+  /**
+   * Runs what somebody else does while the running path waits for it: on an account of its own,
+   * but its time is the waiting path's.
+   */
+  waitFor(other: () => void): void {
+    const { memallocDepth, faultDepth, pinDepth, current, cpuNid } = this;
+    this.memallocDepth = 0;
+    this.faultDepth = 0;
+    this.pinDepth = 0;
+    try {
+      other();
+    } finally {
+      this.memallocDepth = memallocDepth;
+      this.faultDepth = faultDepth;
+      this.pinDepth = pinDepth;
+      this.current = current;
+      this.cpuNid = cpuNid;
+    }
+  }
+
   /** Runs a path of `task`: its CPU and its policy are those of the running path. */
   runAs(task: TaskStruct): void {
     this.current = task;

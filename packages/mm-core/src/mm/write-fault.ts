@@ -1,5 +1,5 @@
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { VM_DROPPABLE, VM_WRITE } from '../abi/mman.js';
+import { VM_DROPPABLE, VM_UFFD_WP, VM_WRITE } from '../abi/mman.js';
 import {
   PG_anon,
   PG_anon_exclusive,
@@ -17,13 +17,13 @@ import {
   PTE_UFFD_WP,
   PTE_WRITE,
 } from '../abi/pte.js';
-import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '../abi/vm-fault.js';
+import { VM_FAULT_OOM } from '../abi/vm-fault.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { presenceIn } from '../mem/page-prot.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
-import { userfaultfdPteWp, userfaultfdWpAsync } from '../mem/userfaultfd.js';
+import { handleUserfault, userfaultfdPteWp, userfaultfdWpAsync } from '../mem/userfaultfd.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
@@ -68,7 +68,7 @@ export class WriteFault {
 
   doWpPage(fault: FaultContext): number {
     const vmf = this.withoutUserfaultfd(fault);
-    if (vmf === null) return VM_FAULT_SIGBUS;
+    if (vmf === null) return handleUserfault(fault, VM_UFFD_WP);
     const old = vmf.value;
     const special = (vmf.bits & PTE_SPECIAL) !== 0;
     if (!special && isSharedWritable(vmf.vma)) return this.share(vmf);

@@ -28,9 +28,11 @@ import {
   VM_SPECIAL,
   VM_WRITE,
 } from '../abi/mman.js';
+import { UFFD_EVENT_REMOVE, UFFD_FEATURE_EVENT_REMOVE } from '../abi/userfaultfd.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
+import { hasUffdFeature } from '../mem/userfaultfd.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
 import { type Collapse, CollapseToken } from '../mm/collapse.js';
 import { type InjectError, InjectErrorToken } from '../mm/inject-error.js';
@@ -154,6 +156,7 @@ export class SysMadvise {
     if ((flags & VM_LOCKED) !== 0 || file === null) return -EINVAL;
     const shared = VM_SHARED | VM_MAYWRITE;
     if ((flags & shared) !== shared) return -EACCES;
+    tellRemoved(part, part.end);
     this.truncate.punchHole(file, pageIndex(part, part.start), pageIndex(part, part.end));
     return 0;
   }
@@ -162,6 +165,7 @@ export class SysMadvise {
     const forbidden = advice === MADV_DONTNEED ? VM_LOCKED : 0;
     if ((part.flags & forbidden) !== 0) return -EINVAL;
     if ((part.flags & VM_HUGETLB) !== 0) return this.dontneedHuge(mm, part);
+    tellRemoved(part, part.end);
     this.zap.discard(mm, part.start, part.end);
     this.shadow.clear(mm.id, part.start, part.end - part.start);
     return 0;
@@ -172,6 +176,7 @@ export class SysMadvise {
     if (part.start % PTRS_PER_PTE !== 0) return -EINVAL;
     const end = part.end - (part.end % PTRS_PER_PTE);
     if (end <= part.start) return 0;
+    tellRemoved(part, end);
     this.zap.discard(mm, part.start, end);
     this.shadow.clear(mm.id, part.start, end - part.start);
     return 0;
@@ -179,7 +184,9 @@ export class SysMadvise {
 
   private free(mm: MmStruct, part: Vma): number {
     const isLocked = (part.flags & (VM_LOCKED | VM_HUGETLB)) !== 0;
-    if (isLocked || part.file !== null) return -EINVAL;
+    if (isLocked) return -EINVAL;
+    tellRemoved(part, part.end);
+    if (part.file !== null) return -EINVAL;
     for (const vpn of this.lazyfree.free(mm, part)) this.shadow.clear(mm.id, vpn, 1);
     return 0;
   }
@@ -192,6 +199,15 @@ export class SysMadvise {
   }
 }
 export const SysMadviseToken = createToken<SysMadvise>('SysMadvise');
+
+/**
+ * What goes on in an area's userfaultfd is told before it is done (userfaultfd_remove). Simplified:
+ * the area is not looked up again, should the reader have changed it.
+ */
+function tellRemoved({ uffd, start }: Vma, end: number): void {
+  if (!hasUffdFeature(uffd, UFFD_FEATURE_EVENT_REMOVE)) return;
+  uffd?.reader?.event({ event: UFFD_EVENT_REMOVE, start, end });
+}
 
 /** A range as a program gives it. */
 export interface ByteRange {

@@ -10,13 +10,20 @@ import {
   VM_MAYSHARE,
   VM_SEALED,
 } from '../abi/mman.js';
+import {
+  UFFD_EVENT_REMAP,
+  UFFD_EVENT_UNMAP,
+  UFFD_FEATURE_EVENT_REMAP,
+  UFFD_FEATURE_EVENT_UNMAP,
+} from '../abi/userfaultfd.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
+import { hasUffdFeature } from '../mem/userfaultfd.js';
 import { clipVma, type MmStruct, type Vma } from '../mem/vma.js';
 import { type Ksm, KsmToken } from '../mm/ksm.js';
 import { type Mmap, MmapToken } from '../mm/mmap.js';
-import { type Mremap, MremapToken } from '../mm/mremap.js';
+import { type Move, type Mremap, MremapToken } from '../mm/mremap.js';
 import { type Populate, PopulateToken } from '../mm/populate.js';
 import { unmappedArea } from '../mm/unmapped-area.js';
 import { type VmLimits, VmLimitsToken } from '../mm/vm-limits.js';
@@ -218,6 +225,7 @@ export class SysMremap {
     const move = { from: start, pages: oldPages, to, newPages };
     this.mover.move(mm, vma, move, (flags & MREMAP_DONTUNMAP) !== 0);
     this.shadow.write(mm.id, to, saved);
+    tellMoved(vma, move, flags);
     this.populateNew(remap, to);
     return addressOf(to);
   }
@@ -245,6 +253,15 @@ export const SysMremapToken = createToken<SysMremap>('SysMremap');
 /** Is it known from the flags that the area moves (vrm_implies_new_addr)? */
 function impliesNewAddr(flags: number): boolean {
   return (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0;
+}
+
+/** mremap_userfaultfd_complete; the source was unmapped as well. */
+function tellMoved({ uffd }: Vma, { from, to, pages }: Move, flags: number): void {
+  if (hasUffdFeature(uffd, UFFD_FEATURE_EVENT_REMAP)) {
+    uffd?.reader?.event({ event: UFFD_EVENT_REMAP, from, to, pages });
+  }
+  if ((flags & MREMAP_DONTUNMAP) !== 0 || !hasUffdFeature(uffd, UFFD_FEATURE_EVENT_UNMAP)) return;
+  uffd?.reader?.event({ event: UFFD_EVENT_UNMAP, start: from, end: from + pages });
 }
 
 function isHugeAligned({ start, to, flags }: Remap): boolean {

@@ -10,8 +10,11 @@ import {
 import {
   UFFD_API_FEATURES,
   UFFD_FEATURE_EVENT_FORK,
+  UFFDIO_CONTINUE_MODE_DONTWAKE,
+  UFFDIO_CONTINUE_MODE_WP,
   UFFDIO_COPY_MODE_DONTWAKE,
   UFFDIO_COPY_MODE_WP,
+  UFFDIO_POISON_MODE_DONTWAKE,
   UFFDIO_REGISTER_MODE_MINOR,
   UFFDIO_REGISTER_MODE_MISSING,
   UFFDIO_REGISTER_MODE_WP,
@@ -23,19 +26,23 @@ import { PAGE_SIZE, PTRS_PER_PTE } from '../abi/zone.js';
 import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
-import { UserfaultfdCtx } from '../mem/userfaultfd.js';
+import { type UffdMsg, UserfaultfdCtx } from '../mem/userfaultfd.js';
 import type { Vma } from '../mem/vma.js';
+import { type UffdReaders, UffdReadersToken } from '../mm/uffd-readers.js';
 import { filledOr, type Userfaultfd, UserfaultfdToken } from '../mm/userfaultfd.js';
 import type { ByteRange } from './madvise.js';
 import { isPageAligned, type PageRange, pageRange, sizeOf, TASK_SIZE } from './user-range.js';
 
 /**
- * userfaultfd(2) and its ioctls, with their checks in the order of fs/userfaultfd.c. Simplified:
- * there are no events to read, no UFFDIO_MOVE, _CONTINUE and _POISON.
+ * userfaultfd(2) and its ioctls, with their checks in the order of mm/userfaultfd.c. Simplified: no
+ * UFFDIO_MOVE and _RWPROTECT; sleepers wake by what is filled in or freed, not by UFFDIO_WAKE.
  */
 @injectable()
 export class SysUserfaultfd {
-  constructor(@inject(UserfaultfdToken) private readonly userfaultfd: Userfaultfd) {}
+  constructor(
+    @inject(UserfaultfdToken) private readonly userfaultfd: Userfaultfd,
+    @inject(UffdReadersToken) private readonly readers: UffdReaders,
+  ) {}
 
   /** userfaultfd. @returns the context or -EPERM (vm.unprivileged_userfaultfd is 0) */
   open(task: TaskStruct): UserfaultfdCtx | number {
@@ -49,6 +56,14 @@ export class SysUserfaultfd {
     if (ctx.features !== null) return -EINVAL;
     ctx.features = features;
     return 0;
+  }
+
+  /**
+   * Somebody reads it from now on. @param onMessage is called for each message, while the task that
+   * caused it waits: whatever ioctls it does there are what it waits for
+   */
+  read(ctx: UserfaultfdCtx, onMessage: (msg: UffdMsg) => void): void {
+    ctx.reader = this.readers.create(onMessage);
   }
 
   /** Another descriptor names it (fork, dup). */
@@ -123,6 +138,22 @@ export class SysUserfaultfd {
     const range = validRange(ctx, addr, length);
     if (range === null || (mode & ~UFFDIO_ZEROPAGE_MODE_DONTWAKE) !== 0) return -EINVAL;
     return filledOr(this.userfaultfd.fill(ctx, range, 'zeroes', false), range.pages);
+  }
+
+  /** UFFDIO_CONTINUE: maps what the file has. @param mode UFFDIO_CONTINUE_MODE_* */
+  continue(ctx: UserfaultfdCtx, { addr, length }: ByteRange, mode: number): number {
+    const range = validRange(ctx, addr, length);
+    if (range === null) return -EINVAL;
+    if ((mode & ~(UFFDIO_CONTINUE_MODE_DONTWAKE | UFFDIO_CONTINUE_MODE_WP)) !== 0) return -EINVAL;
+    const isProtected = (mode & UFFDIO_CONTINUE_MODE_WP) !== 0;
+    return filledOr(this.userfaultfd.fill(ctx, range, 'cached', isProtected), range.pages);
+  }
+
+  /** UFFDIO_POISON: SIGBUS for whoever touches the holes. @param mode UFFDIO_POISON_MODE_* */
+  poison(ctx: UserfaultfdCtx, { addr, length }: ByteRange, mode: number): number {
+    const range = validRange(ctx, addr, length);
+    if (range === null || (mode & ~UFFDIO_POISON_MODE_DONTWAKE) !== 0) return -EINVAL;
+    return filledOr(this.userfaultfd.fill(ctx, range, 'poison', false), range.pages);
   }
 }
 export const SysUserfaultfdToken = createToken<SysUserfaultfd>('SysUserfaultfd');
