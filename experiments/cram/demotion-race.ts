@@ -1,9 +1,18 @@
 /**
- * The race of H2: pages are demoted as fast as one thread can, usage crosses the low mark, and a
- * while later the gate closes. What came in meanwhile must fit into the headroom.
+ * The race of H2: pages are demoted as fast as the threads that reclaim can, usage crosses the low
+ * mark, and a while later the gate closes. What came in meanwhile must fit into the headroom.
  */
 import type { InterruptFaults } from '@mm-lab/backend-cxl-compress';
-import { bytes, type CramLab, cramLab, demote, pageRange, sizedPages } from './kit.ts';
+import type { Task } from '@mm-lab/mm-core';
+import {
+  bytes,
+  type CramLab,
+  cramLab,
+  demote,
+  demoteAtOnce,
+  pageRange,
+  sizedPages,
+} from './kit.ts';
 
 export interface Race {
   /** From crossing the mark to the gate being shut, in ns. */
@@ -14,6 +23,11 @@ export interface Race {
   readonly headroomBytes: number;
   /** Pages of one demotion call: what is under way and cannot be called back. */
   readonly batch: number;
+  /**
+   * Threads that demote at the same time, each a batch after the other. Default 1. None slows
+   * another one down, which is the worst for the device.
+   */
+  readonly threads?: number;
   readonly interruptFaults?: InterruptFaults;
   /** Pages to demote if nobody stops it; default enough to overflow the headroom twice. */
   readonly pagesMax?: number;
@@ -35,8 +49,9 @@ const BEFORE = 32;
 /** Runs one race, until the gate is shut, the device overflows, or there are no pages left. */
 export function demotionRace(race: Race): RaceResult {
   const lowBytes = BEFORE * race.sizeBytes;
+  const round = race.batch * (race.threads ?? 1);
   const capacityBytes = lowBytes + race.headroomBytes;
-  const most = Math.ceil((2 * race.headroomBytes) / race.sizeBytes) + 4 * race.batch;
+  const most = Math.ceil((2 * race.headroomBytes) / race.sizeBytes) + 4 * round;
   const pages = BEFORE + (race.pagesMax ?? most);
   const lab = raceLab(race, { pages, lowBytes, capacityBytes });
   const task = lab.machine.createTask('demoted');
@@ -47,16 +62,29 @@ export function demotionRace(race: Race): RaceResult {
   let landed = 0;
   let last = begin;
   let isShut = false;
-  for (let next = BEFORE; next < pages; next += race.batch) {
-    const vpns = pageRange(Math.min(race.batch, pages - next), next);
+  for (let next = BEFORE; next < pages; next += round) {
+    const vpns = pageRange(Math.min(round, pages - next), next);
     last = lab.machine.clock.now;
-    const moved = demote(lab, task, vpns);
+    const moved = demoteTogether(lab, task, vpns, race.batch);
     isShut = moved === 0;
     landed += moved;
     if (isShut || overflowsOf(lab) > 0) break;
   }
   const ns = (isShut ? last : lab.machine.clock.now) - begin;
   return { overflows: overflowsOf(lab), landed, pagesPerNs: ns > 0 ? landed / ns : 0, isShut };
+}
+
+/** Each thread demotes one batch; as much time passes as the slowest of them takes. */
+function demoteTogether(lab: CramLab, task: Task, vpns: readonly number[], batch: number): number {
+  const { work } = lab.machine;
+  let moved = 0;
+  let slowestNs = 0;
+  for (let from = 0; from < vpns.length; from += batch) {
+    moved += demoteAtOnce(lab, task, vpns.slice(from, from + batch));
+    slowestNs = Math.max(slowestNs, work.take());
+  }
+  lab.machine.sleep(slowestNs);
+  return moved;
 }
 
 function raceLab(
@@ -86,7 +114,8 @@ function overflowsOf(lab: CramLab): number {
 /**
  * Headroom that the closed form asks for (cost model, H2): what comes in during the delay, and what
  * is under way.
+ * @param pagesPerNs of one thread
  */
 export function headroomNeeded(race: Omit<Race, 'headroomBytes'>, pagesPerNs: number): number {
-  return (pagesPerNs * race.tauNs + race.batch) * race.sizeBytes;
+  return (race.threads ?? 1) * (pagesPerNs * race.tauNs + race.batch) * race.sizeBytes;
 }

@@ -3,13 +3,13 @@
  * that somebody holds do to it?
  */
 import { BalloonToken } from '@mm-lab/cram';
-import { defineProbe, type Figures } from '@mm-lab/lab';
+import { defineProbe, type Figures, type FigureTable } from '@mm-lab/lab';
 import { PAGE_SIZE, Prng } from '@mm-lab/mm-core';
 import { cramLab, DEVICE, DRAM, demote, pageRange, rounded } from './kit.ts';
 
 const BLOCK = 512;
-/** 24 page blocks: the node is sized for a ratio of 3, then the device achieves 2. */
-const NODE_PAGES = 24 * BLOCK;
+/** 12 page blocks: the node is sized for a ratio of 3, then the device achieves 2. */
+const NODE_PAGES = 12 * BLOCK;
 const SHED_PAGES = NODE_PAGES / 3;
 const ZRATIO = 3000;
 const RATIO = 2000;
@@ -17,7 +17,9 @@ const RATIO = 2000;
 const SPARE_PAGES = 256;
 /** Shares of pages that somebody holds. */
 const HELD = [0, 0.001, 0.002, 0.005, 0.01];
-const SEEDS = [1, 2];
+const SEEDS = [1, 2, 3, 4, 5, 6];
+const RUNG_HELD = [0, 0.002, 0.01];
+const RUNG_SEEDS = [1, 2, 3];
 /** Ratio 3 to 2 on 256 GiB of physical memory sheds 256 GiB of logical memory. */
 const TARGET_BYTES = 256 * 2 ** 30;
 /** What the cost model reckons with for migration of small folios, in bytes per ns. */
@@ -25,19 +27,22 @@ const MOVE_PAGES_RATE = 3.31;
 
 /** The balloon is looked at this often, and so many times. */
 const STEP_NS = 100_000;
-const STEPS = 1000;
+const STEPS = { open: 300, withdrawn: 1000 } as const;
 
 interface Outcome {
   readonly share: number;
   readonly taken: number;
-  readonly attempts: number;
-  readonly failed: number;
+  /** From the report until a third of the node is in the balloon; 0: it never is. */
   readonly ns: number;
   readonly kills: number;
+  readonly bystander: boolean;
 }
 
-/** Every page of the node is in use, a share of them is held, and the ratio falls. */
-function run(share: number, seed: number): Outcome {
+/**
+ * Every page of the node is in use, a share of them is held, and the ratio falls. `withdrawn`: the
+ * zone is taken away too, so that the ladder goes on to swap, which there is not, and to a kill.
+ */
+function run(share: number, seed: number, gate: 'open' | 'withdrawn' = 'open'): Outcome {
   const lab = cramLab({ dramPages: 3 * NODE_PAGES, devicePages: NODE_PAGES });
   const { machine } = lab;
   const balloon = lab.services.get(BalloonToken);
@@ -46,6 +51,9 @@ function run(share: number, seed: number): Outcome {
   task.mmap(0, pages);
   for (const vpn of pageRange(pages)) task.write(vpn);
   demote(lab, task, pageRange(pages));
+  const bystander = machine.createTask('bystander');
+  bystander.mmap(0, 1);
+  bystander.write(0);
   const held: number[] = [];
   machine.folios.addHolder(() => held);
   const prng = new Prng(seed);
@@ -58,36 +66,58 @@ function run(share: number, seed: number): Outcome {
   const { counts } = balloon;
   const begin = machine.clock.now;
   if (balloon.register(DEVICE, ZRATIO, null) < 0) throw new Error('the node gets no balloon');
-  balloon.cram_set_compression_ratio(DEVICE, RATIO, 'open');
+  if (gate === 'withdrawn') {
+    lab.cram?.cram_set_no_alloc(DEVICE, gate);
+    balloon.cram_set_compression_ratio(DEVICE, RATIO, 'open');
+  } else {
+    // All of it is wanted, so that every page block is tried.
+    balloon.cram_set_capacity(DEVICE, 0);
+  }
   let reachedAt = 0;
-  for (let step = 0; step < STEPS; step++) {
+  for (let step = 0; step < STEPS[gate] && counts.kills === 0; step++) {
     machine.clock.advance(STEP_NS);
-    if (balloon.pagesOf(DEVICE) < balloon.targetOf(DEVICE)) continue;
-    reachedAt = machine.clock.now;
-    break;
+    if (reachedAt === 0 && balloon.pagesOf(DEVICE) >= SHED_PAGES) reachedAt = machine.clock.now;
   }
   machine.verify();
-  const { attempts, failed, kills } = counts;
+  const { kills } = counts;
   const taken = balloon.pagesOf(DEVICE);
-  return { share, taken, attempts, failed, ns: reachedAt === 0 ? 0 : reachedAt - begin, kills };
+  const ns = reachedAt === 0 ? 0 : reachedAt - begin;
+  return { share, taken, ns, kills, bystander: bystander.alive };
 }
 
 function rowOf(share: number, runs: readonly Outcome[]): readonly (string | number)[] {
   const sum = (pick: (one: Outcome) => number): number =>
     runs.reduce((total, one) => total + pick(one), 0);
-  const attempts = sum((one) => one.attempts);
-  const success = (attempts - sum((one) => one.failed)) / attempts;
+  const cleared = sum((one) => one.taken) / (runs.length * NODE_PAGES);
   const reached = runs.filter(({ ns }) => ns > 0).length;
   return [
     100 * share,
     rounded((1 - share) ** BLOCK, 3),
-    rounded(success, 3),
-    rounded(sum((one) => one.taken) / runs.length / SHED_PAGES, 2),
+    rounded(cleared, 3),
+    rounded(sum((one) => Math.min(SHED_PAGES, one.taken)) / runs.length / SHED_PAGES, 2),
     `${reached} of ${runs.length}`,
   ];
 }
 
+/** How the ladder ends: by itself, by a kill that makes room, or not at all. */
+function rungRow(share: number, runs: readonly Outcome[]): readonly (string | number)[] {
+  const reached = runs.filter(({ ns }) => ns > 0);
+  const killed = runs.filter(({ kills }) => kills > 0);
+  return [
+    100 * share,
+    reached.length - reached.filter(({ kills }) => kills > 0).length,
+    killed.length,
+    rounded(runs.reduce((sum, { taken }) => sum + taken, 0) / runs.length / SHED_PAGES, 2),
+    runs.filter(({ bystander }) => bystander).length,
+  ];
+}
+
 function probe(): Figures {
+  const ladders = RUNG_HELD.map((share) => ({
+    share,
+    runs: RUNG_SEEDS.map((seed) => run(share, seed, 'withdrawn')),
+  }));
+  const rungs = ladders.map(({ share, runs }) => rungRow(share, runs));
   const outcomes = HELD.map((share) => ({ share, runs: SEEDS.map((seed) => run(share, seed)) }));
   const rows = outcomes.map(({ share, runs }) => rowOf(share, runs));
   const [free] = outcomes;
@@ -101,39 +131,64 @@ function probe(): Figures {
       'success.largest_difference': worst,
       'one_percent.share_taken': Number(rows.at(-1)?.[3] ?? 1),
       'nothing_held.share_taken': Number(rows[0]?.[3] ?? 0),
+      'rung.nothing_held.kills': Number(rungs[0]?.[2] ?? -1),
+      'rung.one_percent.kills': Number(rungs.at(-1)?.[2] ?? -1),
+      'rung.one_percent.share_taken': Number(rungs.at(-1)?.[3] ?? -1),
+      'rung.bystanders_killed': rungs.reduce(
+        (sum, row) => sum + RUNG_SEEDS.length - Number(row[4]),
+        0,
+      ),
     },
-    tables: [
-      {
-        name: 'held',
-        title: `${NODE_PAGES / BLOCK} full page blocks shed a third; ${SEEDS.length} seeds`,
-        columns: [
-          'pages held %',
-          '(1 - p)^512',
-          'page blocks that cleared',
-          'share of the target',
-          'target reached',
-        ],
-        rows,
-      },
-      {
-        name: 'time',
-        title: 'Time to shed 256 GiB of logical memory (ratio 3 to 2, nothing held)',
-        columns: ['by', 'bytes per ns', 'seconds'],
-        rows: [
-          [
-            'the model, page block by page block',
-            rounded(rate, 2),
-            rounded(TARGET_BYTES / rate / 1e9, 0),
-          ],
-          [
-            'closed form at 3.31 GB/s',
-            MOVE_PAGES_RATE,
-            rounded(TARGET_BYTES / MOVE_PAGES_RATE / 1e9, 0),
-          ],
-        ],
-      },
-    ],
+    tables: tablesOf(rows, rungs, rate),
   };
+}
+
+type Rows = readonly (readonly (string | number)[])[];
+
+function tablesOf(rows: Rows, rungs: Rows, rate: number): readonly FigureTable[] {
+  return [
+    {
+      name: 'held',
+      title: `${NODE_PAGES / BLOCK} full page blocks, a third has to go; ${SEEDS.length} seeds`,
+      columns: [
+        'pages held %',
+        '(1 - p)^512',
+        'page blocks that cleared',
+        'share of the third',
+        'third reached',
+      ],
+      rows,
+    },
+    {
+      name: 'rung',
+      title: `Withdrawn, and no swap, until the first kill; ${RUNG_SEEDS.length} seeds`,
+      columns: [
+        'pages held %',
+        'reached without a kill',
+        'runs with a kill',
+        'share of the target',
+        'bystander lives',
+      ],
+      rows: rungs,
+    },
+    {
+      name: 'time',
+      title: 'Time to shed 256 GiB of logical memory (ratio 3 to 2, nothing held)',
+      columns: ['by', 'bytes per ns', 'seconds'],
+      rows: [
+        [
+          'the model, page block by page block',
+          rounded(rate, 2),
+          rounded(TARGET_BYTES / rate / 1e9, 0),
+        ],
+        [
+          'closed form at 3.31 GB/s',
+          MOVE_PAGES_RATE,
+          rounded(TARGET_BYTES / MOVE_PAGES_RATE / 1e9, 0),
+        ],
+      ],
+    },
+  ];
 }
 
 export default defineProbe({
@@ -142,7 +197,7 @@ export default defineProbe({
   probe,
   claims: [
     {
-      text: 'With nothing held the balloon reaches its target.',
+      text: 'With nothing held the balloon takes the third that it has to.',
       holds: (results) => results.figure('nothing_held.share_taken') === 1,
     },
     {
@@ -152,6 +207,16 @@ export default defineProbe({
     {
       text: 'With 1 % of the pages held it gets less than a tenth of what it needs.',
       holds: (results) => results.figure('one_percent.share_taken') < 0.1,
+    },
+    {
+      text: 'Where the zone is withdrawn the ladder kills for 1 % of held pages, in every run.',
+      holds: (results) =>
+        results.figure('rung.nothing_held.kills') === 0 &&
+        results.figure('rung.one_percent.kills') === RUNG_SEEDS.length,
+    },
+    {
+      text: 'It kills nobody who has no page on the node.',
+      holds: (results) => results.figure('rung.bystanders_killed') === 0,
     },
   ],
 });

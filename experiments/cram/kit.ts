@@ -186,6 +186,17 @@ export function playTrace(lab: CramLab, trace: PageTrace): { task: Task; end: st
  * whoever used them last. @returns how many went
  */
 export function demote(
+  lab: Pick<CramLab, 'machine' | 'services'>,
+  task: Task,
+  vpns: readonly number[],
+): number {
+  const moved = demoteAtOnce(lab, task, vpns);
+  lab.machine.spend();
+  return moved;
+}
+
+/** The same, and the time that it took is left in `machine.work` for the caller to spend. */
+export function demoteAtOnce(
   { machine, services }: Pick<CramLab, 'machine' | 'services'>,
   task: Task,
   vpns: readonly number[],
@@ -205,7 +216,6 @@ export function demote(
   const moved = services.get(DemotionToken).demoteFolioList(list, DRAM);
   machine.work.leaveMemalloc();
   for (const folio of list) machine.folios.putbackLru(folio);
-  machine.spend();
   return moved;
 }
 

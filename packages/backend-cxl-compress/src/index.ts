@@ -12,6 +12,8 @@ export type {
   MailboxFaults,
   PoisonFaults,
 } from './device/faults.js';
+export type { HostCacheOptions } from './device/host-cache.js';
+export type { HotPageOptions } from './device/hot-page-monitor.js';
 export { type Answer, Mailbox, type MailboxCounts, type Polling } from './device/mailbox.js';
 export type { MailboxOptions, MailboxSettings } from './device/mailbox-options.js';
 export { type DpaRange, type MediaOperation, mediaZero } from './device/media-operation.js';

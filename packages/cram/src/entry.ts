@@ -110,7 +110,7 @@ export class CramEntry {
       node.refusedFiles++;
       return false;
     }
-    const admitted = this.admission.admits(folio);
+    const admitted = this.admission.admits(folio, node.nid);
     if (!admitted) node.notAdmitted++;
     return admitted;
   }

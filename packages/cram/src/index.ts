@@ -14,6 +14,7 @@ export { Balloon, BalloonToken, type TrimCallback } from './policy/balloon.js';
 export { type BalloonOptions, balloon, noPressure } from './policy/balloon-plugin.js';
 export { type CramSwapOptions, cramSwap } from './policy/cram-swap.js';
 export { FOUR_PHASES, fourPhase, type Phase } from './policy/four-phase.js';
+export { HotPages, type HotPagesOptions, HotPagesToken, hotPages } from './policy/hot-pages.js';
 export {
   bangBang,
   type DeviceUsage,

@@ -571,6 +571,7 @@ export {
 } from './mm/mmu-notifier.js';
 export { MovePages, MovePagesToken, type MoveResult } from './mm/move-pages.js';
 export { Mprotect, MprotectToken, vmFlags } from './mm/mprotect.js';
+export { NumaPromotion, NumaPromotionToken } from './mm/numa-promotion.js';
 export { OomKill, OomKillToken, type OomReaper } from './mm/oom-kill.js';
 export { PageAlloc, PageAllocToken } from './mm/page-alloc.js';
 export { type FilePlace, PageCache, PageCacheToken } from './mm/page-cache.js';

@@ -12,6 +12,7 @@ import {
   type Tracepoints,
 } from '@mm-lab/mm-core';
 import type { CxlCompressSettings } from './cxl-compress-options.js';
+import { HotPageMonitor } from './hot-page-monitor.js';
 import { Mailbox } from './mailbox.js';
 import type { DpaRange, MediaOperation } from './media-operation.js';
 import { PageLedger } from './page-ledger.js';
@@ -52,8 +53,10 @@ export class CxlCompressDevice implements CompressingDevice {
   readonly name: string;
   /** Of a page that is expanded, if the device keeps any. */
   readonly lineNs: number;
-  /** Only if a line's time depends on what came before: there is a cache or a queue. */
+  /** Only if a line's time depends on what came before, or hot pages are looked for. */
   readonly touchNs?: (pfn: number) => number;
+  /** Only if it looks for hot pages. */
+  readonly onHot?: (handler: (pfns: readonly number[]) => void) => void;
   readonly bytesPerNs: number;
   readonly capacityBytes: number;
   readonly logicalPages: number;
@@ -65,6 +68,7 @@ export class CxlCompressDevice implements CompressingDevice {
   private readonly ledger: PageLedger;
   private readonly interrupts: ThresholdInterrupts;
   private readonly reads: ReadPath;
+  private readonly monitor: HotPageMonitor | null;
   private readonly history: UsageHistory;
   private readonly poisonChance: Prng;
   /** Its driver commands it here. */
@@ -72,6 +76,8 @@ export class CxlCompressDevice implements CompressingDevice {
   /** Who is told of what the device does on its own; set by the machine it is plugged into. */
   host: DeviceHost | null = null;
   private binding: DeviceBinding | null = null;
+  /** Did the page of the last store hold something compressed before? */
+  private replacedCompressed = false;
   private stores = 0;
   private zeroStores = 0;
   private discards = 0;
@@ -105,7 +111,11 @@ export class CxlCompressDevice implements CompressingDevice {
       parts.tracepoints.device_interrupt,
     );
     this.reads = new ReadPath(parts.clock, settings);
-    if (this.reads.seesLines) this.touchNs = (pfn) => this.touch(pfn);
+    const { hotPages } = settings;
+    const monitor = hotPages === null ? null : new HotPageMonitor(hotPages, parts.clock);
+    this.monitor = monitor;
+    if (this.reads.seesLines || monitor !== null) this.touchNs = (pfn) => this.touch(pfn);
+    if (monitor !== null) this.onHot = (handler) => this.tellHot(monitor, handler);
     this.history = new UsageHistory(parts.clock);
     this.poisonChance = new Prng(settings.poisonFaults.seed);
     const { mailbox, mailboxFaults } = settings;
@@ -136,6 +146,7 @@ export class CxlCompressDevice implements CompressingDevice {
     this.ledger.clear();
     this.slots?.clear();
     this.reads.clear();
+    this.monitor?.clear();
     this.interrupts.reset();
     this.changed();
     this.binding = null;
@@ -147,12 +158,14 @@ export class CxlCompressDevice implements CompressingDevice {
     this.stores += 1;
     if (key === 0) this.zeroStores += 1;
     const bytes = this.bytesFor(key);
+    this.replacedCompressed = this.isCompressed(page);
     const fits = this.place(page, bytes);
     const isLost = fits && this.poisonChance.chance(this.settings.poisonFaults.storeProbability);
     if (isLost) this.poison(page);
     else if (fits) this.ledger.set(page, bytes);
     else this.overflow(page, pfn);
     this.dropIfPlain(page);
+    if (key === 0) this.reads.forget(page);
     this.changed();
     return fits && !isLost;
   }
@@ -177,7 +190,7 @@ export class CxlCompressDevice implements CompressingDevice {
     const page = this.pageOf(pfn);
     this.slots?.place(page, 0);
     this.ledger.set(page, 0);
-    this.reads.drop(page);
+    this.reads.forget(page);
     this.changed();
   }
 
@@ -186,8 +199,9 @@ export class CxlCompressDevice implements CompressingDevice {
     return this.reads.readPageNs(page, this.isCompressed(page));
   }
 
-  writePageNs(): number {
-    return this.reads.writePageNs();
+  /** Asked right after the store of a page that is copied here. */
+  writePageNs(pfn: number): number {
+    return this.reads.writePageNs(this.pageOf(pfn), this.replacedCompressed);
   }
 
   usedBytes(): number {
@@ -233,6 +247,7 @@ export class CxlCompressDevice implements CompressingDevice {
       'device.zeroed_pages': this.zeroedPages,
       'device.poison_injected': this.poisonInjected,
       ...this.controlStats(),
+      ...this.monitor?.stats(),
       ...this.reads.stats(),
       'memory.saved_bytes.mean': this.history.savedBytesMean(),
     };
@@ -282,8 +297,16 @@ export class CxlCompressDevice implements CompressingDevice {
     else this.host.zeroed(pfn);
   }
 
+  private tellHot(monitor: HotPageMonitor, handler: (pfns: readonly number[]) => void): void {
+    monitor.onHot((pages) => {
+      const { binding } = this;
+      if (binding !== null) handler(pages.map((page) => binding.base + page));
+    });
+  }
+
   private touch(pfn: number): number {
     const page = this.pageOf(pfn);
+    this.monitor?.use(page);
     return this.reads.lineNs(page, this.isCompressed(page));
   }
 

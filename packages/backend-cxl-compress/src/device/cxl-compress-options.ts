@@ -1,6 +1,8 @@
 import { type CostModel, PAGE_SIZE } from '@mm-lab/mm-core';
 import { type CacheOptions, checkCache } from './decompression-cache.js';
 import { type DeviceFaults, type FaultOptions, faultsOf } from './faults.js';
+import { type HostCacheOptions, hostCacheOf } from './host-cache.js';
+import { type HotPageOptions, hotPagesOf } from './hot-page-monitor.js';
 import {
   type MailboxChoices,
   type MailboxOptions,
@@ -84,6 +86,16 @@ export interface CxlCompressOptions extends FaultOptions {
    * time and wait for nobody. As slow to simulate as `cache`.
    */
   readonly linkQueue?: boolean;
+  /**
+   * Does it watch which pages are hot and nominate them? Default: no. As slow to simulate as
+   * `cache`.
+   */
+  readonly hotPages?: HotPageOptions;
+  /**
+   * The host's cache before the device, for copies of pages. Default: none is modelled, and no
+   * copy to the device reads from it.
+   */
+  readonly hostCache?: HostCacheOptions;
   /** Simulated ns after which a small change of usage is traced too. Default 1,000,000. */
   readonly traceIntervalNs?: number;
 }
@@ -98,10 +110,17 @@ type PlainSettings = Readonly<
   Required<
     Omit<
       CxlCompressOptions,
-      keyof FaultOptions | 'mailbox' | 'cache' | 'lowFraction' | 'highFraction'
+      keyof FaultOptions | 'mailbox' | 'lowFraction' | 'highFraction' | keyof Optional
     >
   >
->;
+> &
+  Omit<Optional, 'cache'>;
+/** Parts that are not there if nothing is said. */
+interface Optional {
+  readonly cache: CacheOptions | null;
+  readonly hotPages: Required<HotPageOptions> | null;
+  readonly hostCache: Required<HostCacheOptions> | null;
+}
 
 /** Settings before the machine is known: what its cost table gives may be missing. */
 export type CxlCompressChoices = Omit<PlainSettings, CostedSetting> &
@@ -162,6 +181,8 @@ export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
     engineBytesPerNs: options.engineBytesPerNs ?? 13.3,
     cache: options.cache ?? null,
     linkQueue: options.linkQueue ?? false,
+    hotPages: options.hotPages === undefined ? null : hotPagesOf(check, options.hotPages),
+    hostCache: options.hostCache === undefined ? null : hostCacheOf(check, options.hostCache),
     traceIntervalNs: options.traceIntervalNs ?? 1_000_000,
     ...(options.interruptNs === undefined ? {} : { interruptNs: options.interruptNs }),
     ...(options.lineNs === undefined ? {} : { lineNs: options.lineNs }),

@@ -1,6 +1,7 @@
-import type { Clock } from '@mm-lab/mm-core';
+import { type Clock, PAGE_SIZE } from '@mm-lab/mm-core';
 import { DecompressionCache } from './decompression-cache.js';
 import { DecompressionEngine } from './decompression-engine.js';
+import { HostCache, type HostCacheOptions } from './host-cache.js';
 import { LinkQueue } from './link-queue.js';
 
 /** What lies between the host and the medium. */
@@ -11,6 +12,7 @@ export interface ReadPathSettings {
   readonly engineBytesPerNs: number;
   readonly cache: { readonly pages: number; readonly hitNs: number } | null;
   readonly linkQueue: boolean;
+  readonly hostCache: Required<HostCacheOptions> | null;
 }
 
 /**
@@ -21,15 +23,17 @@ export class ReadPath {
   private readonly engine: DecompressionEngine;
   private readonly cache: DecompressionCache | null;
   private readonly link: LinkQueue | null;
+  private readonly host: HostCache | null;
 
   constructor(
     clock: Clock,
     private readonly settings: ReadPathSettings,
   ) {
-    const { cache, linkQueue, engineBytesPerNs, bytesPerNs } = settings;
+    const { cache, linkQueue, engineBytesPerNs, bytesPerNs, hostCache } = settings;
     this.engine = new DecompressionEngine(clock, engineBytesPerNs);
     this.cache = cache === null ? null : new DecompressionCache(cache.pages);
     this.link = linkQueue ? new LinkQueue(clock, bytesPerNs) : null;
+    this.host = hostCache === null ? null : new HostCache(hostCache);
   }
 
   /** Does the time of a line depend on more than the device? */
@@ -48,14 +52,22 @@ export class ReadPath {
 
   /** Time in ns that a copy of the page to the host takes longer than its bytes take. */
   readPageNs(page: number, isCompressed: boolean): number {
+    if (this.host?.copyOut(page) === false) return 0;
     const waitNs = this.link?.copy() ?? 0;
     if (!isCompressed || this.cache?.read(page) === true) return waitNs;
     return waitNs + this.engine.readPageNs();
   }
 
-  /** The same for a copy to the device. */
-  writePageNs(): number {
-    return this.link?.copy() ?? 0;
+  /**
+   * The same for a copy to the device. Lines that the host fetches to overwrite them come over the
+   * link, too.
+   * @param wasCompressed of what the page held before
+   */
+  writePageNs(page: number, wasCompressed: boolean): number {
+    const waitNs = this.link?.copy() ?? 0;
+    if (this.host?.copyIn(page) !== true) return waitNs;
+    const fetchNs = (this.link?.copy() ?? 0) + PAGE_SIZE / this.settings.bytesPerNs;
+    return waitNs + fetchNs + (wasCompressed ? this.engine.readPageNs() : 0);
   }
 
   /** The page has to be expanded no more. */
@@ -63,8 +75,15 @@ export class ReadPath {
     this.cache?.drop(page);
   }
 
+  /** The page was zeroed or given up: what the host has of it is worth nothing. */
+  forget(page: number): void {
+    this.drop(page);
+    this.host?.drop(page);
+  }
+
   clear(): void {
     this.cache?.clear();
+    this.host?.clear();
   }
 
   /** Counters for the results, by dotted name. */
@@ -83,6 +102,7 @@ export class ReadPath {
       'device.link.lines': this.link?.lines ?? 0,
       'device.link.wait_ns': this.link?.waitNs ?? 0,
       'device.link.utilisation': this.link?.stats().utilisation ?? 0,
+      ...this.host?.stats(),
     };
   }
 

@@ -101,7 +101,7 @@ describe('pages kept expanded', () => {
 describe('the queue of the link', () => {
   test('one actor does not wait for its own copies, others do', () => {
     const { device, clock, stats } = plug(LINKED);
-    const own = [device.writePageNs(), device.writePageNs(), device.writePageNs()];
+    const own = [device.writePageNs(BASE), device.writePageNs(BASE), device.writePageNs(BASE)];
     clock.advance(50);
     expect([...own, device.readPageNs(BASE)]).toEqual([0, 0, 0, 250]);
     expect(stats()).toMatchObject({ 'device.link.copies': 4, 'device.link.wait_ns': 250 });
@@ -109,7 +109,7 @@ describe('the queue of the link', () => {
 
   test('a line waits behind copies and takes its own time on the link', () => {
     const { device, stats } = plug(LINKED);
-    device.writePageNs();
+    device.writePageNs(BASE);
     expect(device.touchNs?.(BASE)).toBe(100 + MISS_NS);
     expect(device.touchNs?.(BASE)).toBe(100 + 64 / LINKED.bytesPerNs + MISS_NS);
     expect(stats()['device.link.lines']).toBe(2);
@@ -180,5 +180,28 @@ describe('plugged into a machine', () => {
     const { machine } = onDevice(LINKED);
     expect(machine.stats()['device.link.copies']).toBe(8);
     machine.verify();
+  });
+});
+
+describe('the cache of the host', () => {
+  const copied = (copies: 'ordinary' | 'non-temporal') => {
+    const { device, stats } = plug({ ...OPTIONS, hostCache: { pages: 1, copies } });
+    const ns = [0, 1, 1].map((page) => {
+      device.store(BASE + page, 5);
+      return device.writePageNs(BASE + page);
+    });
+    device.readPageNs(BASE + 1);
+    const { 'device.copy.read_bytes': read, 'device.copy.written_bytes': written } = stats();
+    return { isFetched: ns.map((each) => each > 0), read, written };
+  };
+
+  test('ordinary stores fetch what is not cached, and write when it is evicted', () => {
+    const isFetched = [true, true, false];
+    expect(copied('ordinary')).toEqual({ isFetched, read: 8192, written: 4096 });
+  });
+
+  test('non-temporal stores fetch nothing and write at once', () => {
+    const isFetched = [false, false, false];
+    expect(copied('non-temporal')).toEqual({ isFetched, read: 4096, written: 12_288 });
   });
 });

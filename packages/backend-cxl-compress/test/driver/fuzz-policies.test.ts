@@ -3,6 +3,7 @@ import {
   cram,
   cramSwap,
   fourPhase,
+  hotPages,
   noPressure,
   pressurePolicy,
   proportional,
@@ -61,10 +62,14 @@ const POLICIES: Readonly<Record<string, () => readonly Plugin[]>> = {
   'tokens of the device': () => [
     tokenBucket({ tokens: 40, periodNs: 500_000, entryBytes: 0.85 * CAPACITY_PAGES * 4096 }),
   ],
+  'tokens for what comes in, too': () => [
+    tokenBucket({ tokens: 60, periodNs: 500_000, entry: 'counted' }),
+  ],
   'balloon and gate': later,
   'balloon and writable pages': () => [...later(), writableFraction({ budgetPages: 40 })],
   'remember and reject': () => [rememberAndReject()],
   'sampled estimate': () => [sampledEstimate()],
+  'hot pages': () => [hotPages({ entries: 64 })],
   'CRAM as swap': () => [cramSwap({ reapNs: 300_000 })],
   'CRAM as swap, writable': () => [cramSwap(), writableFraction({ budgetPages: 40 })],
 };
@@ -96,6 +101,7 @@ for (const [name, policy] of Object.entries(POLICIES)) {
           capacityBytes: CAPACITY_PAGES * 4096,
           lowFraction: 0.65,
           highFraction: 0.5,
+          ...(name === 'hot pages' && { hotPages: { epochNs: 50_000 } }),
         }),
         cxlCompression({ nid: DEVICE }),
         peek,

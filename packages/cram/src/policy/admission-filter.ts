@@ -8,8 +8,8 @@ export interface CameIn {
 
 /** Which folios may come in to a CRAM node. Those that may not stay with reclaim, which swaps. */
 export interface AdmissionFilter {
-  /** Asked for each folio of a list before anything moves. */
-  admits(folio: number): boolean;
+  /** Asked for each folio of a list before anything moves. @param nid where it would go */
+  admits(folio: number, nid: number): boolean;
   /** Folios came in; asked once they are mapped again. */
   cameIn?(folios: readonly CameIn[]): void;
 }

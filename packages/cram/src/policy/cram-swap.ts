@@ -119,7 +119,7 @@ export class CramSwap implements SwapFront {
     const from = this.nodes.nidOf(folio);
     if (this.table.key[folio] === 0 || this.cram.has(from)) return -1;
     const nid = this.cram.pickNode(from);
-    if (nid < 0 || !this.admission.admits(folio)) return -1;
+    if (nid < 0 || !this.admission.admits(folio, nid)) return -1;
     return this.entry.newFolio(nid, 0);
   }
 

@@ -3,11 +3,14 @@ import {
   ClockToken,
   type CompressingDevice,
   createToken,
+  type FolioTable,
+  FolioTableToken,
   inject,
   injectable,
   PAGE_SIZE,
   type Plugin,
 } from '@mm-lab/mm-core';
+import { AdmissionFilterToken } from './admission-filter.js';
 import { PressureLoopToken } from './pressure-loop.js';
 import { type WritablePages, WritablePagesToken } from './writable-pages.js';
 import { type WritePolicy, WritePolicyToken, type WriteState } from './write-policy.js';
@@ -22,6 +25,11 @@ export interface TokenBucketOptions {
    * granted for what is left beyond. Default: all but `tokens` pages.
    */
   readonly entryBytes?: number;
+  /**
+   * Does a page that comes in take a token, too? 'counted': it does, so that nothing at all is
+   * written without one; `entryBytes` is then of no use. Default 'free', as proposed.
+   */
+  readonly entry?: 'free' | 'counted';
   /** Simulated time at which the control path to the device dies, in ns. Default never. */
   readonly controlPathDiesNs?: number;
 }
@@ -44,10 +52,12 @@ export class TokenBuckets implements WritePolicy {
   private readonly byNode = new Map<number, Bucket>();
   private granted = 0;
   private refused = 0;
+  private refusedEntry = 0;
 
   constructor(
     @inject(TokenBucketOptions) private readonly options: TokenBucketOptions,
     @inject(ClockToken) private readonly clock: Clock,
+    @inject(FolioTableToken) private readonly table: FolioTable,
   ) {}
 
   mayWrite({ nid }: WriteState): boolean {
@@ -57,6 +67,18 @@ export class TokenBuckets implements WritePolicy {
       return false;
     }
     bucket.tokens--;
+    return true;
+  }
+
+  /** May the folio come in to the node? It takes a token for each of its pages. */
+  admits(folio: number, nid: number): boolean {
+    const bucket = this.byNode.get(nid);
+    const pages = this.table.nrPages(folio);
+    if (bucket === undefined || bucket.tokens < pages) {
+      this.refusedEntry++;
+      return false;
+    }
+    bucket.tokens -= pages;
     return true;
   }
 
@@ -80,7 +102,11 @@ export class TokenBuckets implements WritePolicy {
   }
 
   stats(): Readonly<Record<string, number>> {
-    return { 'cram.tokens_granted': this.granted, 'cram.tokens_refused': this.refused };
+    return {
+      'cram.tokens_granted': this.granted,
+      'cram.tokens_refused': this.refused,
+      'cram.tokens_refused_entry': this.refusedEntry,
+    };
   }
 
   /** What the device supplies: pages that it can hold raw beside what may come in. */
@@ -88,8 +114,9 @@ export class TokenBuckets implements WritePolicy {
     const { tokens, controlPathDiesNs = Infinity } = this.options;
     if (this.clock.now >= controlPathDiesNs) return 0;
     const { capacityBytes } = device;
-    const entryBytes = this.options.entryBytes ?? capacityBytes - tokens * PAGE_SIZE;
-    const roomBytes = capacityBytes - Math.max(device.usedBytes(), entryBytes);
+    const { entry, entryBytes = capacityBytes - tokens * PAGE_SIZE } = this.options;
+    const kept = entry === 'counted' ? 0 : entryBytes;
+    const roomBytes = capacityBytes - Math.max(device.usedBytes(), kept);
     const grant = Math.min(tokens, Math.max(0, Math.floor(roomBytes / PAGE_SIZE)));
     this.granted += grant;
     return grant;
@@ -98,15 +125,21 @@ export class TokenBuckets implements WritePolicy {
 
 /** Plugin: stores in place need tokens that the device supplies. Put it behind `cram()`. */
 export function tokenBucket(options: TokenBucketOptions): Plugin {
+  const bound: { buckets?: TokenBuckets } = {};
   return {
     name: 'token-bucket',
     register(services) {
       services.bindValue(TokenBucketOptions, options);
       services.bind(WritePolicyToken, TokenBuckets);
+      if (options.entry !== 'counted') return;
+      services.bindValue(AdmissionFilterToken, {
+        admits: (folio, nid) => bound.buckets?.admits(folio, nid) ?? false,
+      });
     },
     probe(services) {
       const buckets = services.get(WritePolicyToken);
       if (!(buckets instanceof TokenBuckets)) return;
+      bound.buckets = buckets;
       const writable = services.get(WritablePagesToken);
       services.get(PressureLoopToken).join((nid, device) => buckets.start(nid, device, writable));
     },

@@ -73,6 +73,11 @@ export interface CompressingDevice extends MemoryDevice {
   programThresholds?(marks: { readonly lowBytes: number; readonly highBytes: number | null }): void;
   /** Bytes the page takes on the medium; 0 if nothing is stored. */
   storedBytes(pfn: number): number;
+  /**
+   * Calls `handler` with pages that it saw being used often, once an epoch (a hotness monitoring
+   * unit of CXL 3.2). Absent: it does not watch.
+   */
+  onHot?: ((handler: (pfns: readonly number[]) => void) => void) | undefined;
 }
 
 /**

@@ -131,8 +131,11 @@ export class NumaPromotion {
     state.thresholdMs = threshold;
   }
 
-  /** Counts a candidate; were there too many this second (numa_promotion_rate_limit)? */
-  private isOverRate(nid: number, pages: number): boolean {
+  /**
+   * Counts a candidate for node `nid`; were there too many this second (numa_promotion_rate_limit)?
+   * A device's nominations share the limit.
+   */
+  isOverRate(nid: number, pages: number): boolean {
     const state = this.stateOf(nid);
     const now = this.nowMs();
     this.vmstat.count('pgpromote_candidate', pages);
