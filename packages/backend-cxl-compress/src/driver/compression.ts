@@ -12,6 +12,7 @@ import {
   CostModel,
   createToken,
   deviceToken,
+  EINVAL,
   EIO,
   ENODEV,
   type Folios,
@@ -39,7 +40,6 @@ import {
 } from './compression-options.js';
 import { CxlMemdev } from './cxl-memdev.js';
 import { type CxlRegion, REGIONS_MAX, regionOfNode } from './cxl-region.js';
-import type { DriverOptions } from './driver-options.js';
 import { FlushPipeline } from './flush-pipeline.js';
 import { FlushSender, FlushSenderToken } from './flush-sender.js';
 import { type CxlSysram, CxlSysrams, CxlSysramsToken } from './sysram.js';
@@ -93,18 +93,25 @@ export class CxlCompression {
   ) {}
 
   /**
-   * Converts the regions to private memory, then puts each under CRAM.
-   * @returns 0; -EIO if a region could not be converted (what it says is only warned about); or the
-   *   error of CRAM; then nothing stays claimed
+   * Converts each region to private memory under CRAM. If there is none that could be converted, it
+   * makes one.
+   * @param make a region of what its device has left, or -errno
+   * @returns 0, also if the device has no RAM; -EIO some could be converted and some not; what
+   *   keeps it from making a region, or CRAM from taking that; then nothing stays claimed
    */
-  probe(regions: readonly CompressingRegion[], settings: CompressionSettings): number {
+  probe(
+    regions: readonly CompressingRegion[],
+    settings: CompressionSettings,
+    make: () => CompressingRegion | number,
+  ): number {
     this.teardown = settings.teardown;
     const taken = regions.slice(0, REGIONS_MAX);
-    const converted = taken.filter(({ region }) => this.convert(region));
-    const isWhole = converted.length === taken.length;
-    const rc = isWhole ? this.serveAll(converted, settings) : -EIO;
-    if (rc < 0) for (const { region } of converted) this.sysrams.unregister(region);
-    return rc;
+    const converted = taken.filter((one) => this.convert(one, settings) === 0);
+    if (converted.length === 0) return this.convertMade(make(), settings);
+    if (converted.length === taken.length) return 0;
+    for (const bound of [...this.bound].reverse()) this.release(bound);
+    this.bound = [];
+    return -EIO;
   }
 
   /** @returns 0, or the error of taking memory offline if pages stay after 60 retries */
@@ -134,31 +141,30 @@ export class CxlCompression {
     return stats;
   }
 
-  /** Simplified: a region that could not be plugged counts as failed. */
-  private convert(region: CxlRegion): boolean {
+  private convertMade(made: CompressingRegion | number, settings: CompressionSettings): number {
+    if (typeof made !== 'number') return this.convert(made, settings);
+    return made === -ENODEV ? 0 : made;
+  }
+
+  /** convert_region_to_sysram. @returns 0 or -errno, and then the region is as it was */
+  private convert(one: CompressingRegion, settings: CompressionSettings): number {
+    const { region } = one;
     const privately = { hotplug: this.hotplug, np: 'embedded' } as const;
-    const rc = this.sysrams.devm_cxl_add_sysram(region, 'online_movable', privately);
-    if (rc < 0) return false;
-    if (this.sysrams.cxl_region_find_sysram(region)?.isPlugged === true) return true;
-    this.sysrams.unregister(region);
-    return false;
-  }
-
-  private serveAll(regions: readonly CompressingRegion[], settings: CompressionSettings): number {
-    for (const one of regions) {
-      const rc = this.serve(one, settings);
-      if (rc < 0) {
-        for (const bound of [...this.bound].reverse()) this.release(bound);
-        this.bound = [];
-        return rc;
-      }
-    }
-    return 0;
-  }
-
-  private serve({ region, device }: CompressingRegion, settings: CompressionSettings): number {
+    const added = this.sysrams.devm_cxl_add_sysram(region, 'online_movable', privately);
+    if (added < 0) return added;
     const sysram = this.sysrams.cxl_region_find_sysram(region);
-    if (sysram === null) return -ENODEV;
+    const rc = sysram === null ? -ENODEV : this.serve(one, sysram, settings);
+    if (rc < 0) this.sysrams.unregister(region);
+    return rc;
+  }
+
+  /** Simplified: what could not be plugged is never CRAM's, even if another region's node is. */
+  private serve(
+    { region, device }: CompressingRegion,
+    sysram: CxlSysram,
+    settings: CompressionSettings,
+  ): number {
+    if (!sysram.isPlugged) return -EINVAL;
     const { nid } = sysram;
     const mailbox = device instanceof CxlCompressDevice ? device.mailbox : null;
     const pipeline = settings.flush === 'none' ? null : this.pipelineOf(nid, settings, mailbox);
@@ -171,11 +177,12 @@ export class CxlCompression {
     return 0;
   }
 
-  /** Undoes `serve`; nothing of the node is in use yet. */
-  private release({ sysram, pipeline, stopPressure }: Bound): void {
+  /** Undoes `convert`; nothing of the node is in use yet. */
+  private release({ region, sysram, pipeline, stopPressure }: Bound): void {
     stopPressure();
     this.cram.cram_unregister_private_node(sysram.nid);
     pipeline?.stop();
+    this.sysrams.unregister(region);
   }
 
   /** Pre-teardown, sysram, post-teardown. @returns 0, or why the memory stays */
@@ -265,10 +272,8 @@ export function cxlCompression(options: CompressionOptions): Plugin {
     },
     probe(services) {
       const regions = regionsOf(services, settings);
-      const rc =
-        typeof regions === 'number'
-          ? regions
-          : services.get(CxlCompressionToken).probe(regions, settings);
+      const make = (): CompressingRegion | number => regionOfRest(services, settings, regions);
+      const rc = services.get(CxlCompressionToken).probe(regions, settings, make);
       if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
     },
     remove(services) {
@@ -279,23 +284,28 @@ export function cxlCompression(options: CompressionOptions): Plugin {
   };
 }
 
-/** The regions that there are, or one that is made. @returns -ENOSPC no room for one */
+/** The committed regions. */
 function regionsOf(
   services: Services,
-  { regions, nid, device: name }: CompressionSettings,
-): readonly CompressingRegion[] | number {
+  { regions }: CompressionSettings,
+): readonly CompressingRegion[] {
   const nodes = services.get(NodesToken);
-  const find = (one: DriverOptions): CompressingDevice =>
-    services.get(deviceToken(one.device ?? 'cxl0'));
-  if (regions.length > 0) {
-    return regions.map((one) => {
-      const device = find(one);
-      return { region: regionOfNode(nodes, one.nid, device), device };
-    });
-  }
-  const device = find({ device: name, nid });
-  const { base, spannedPages: pages } = nodes.pgdat(nid);
-  const windows = [{ base, pages, targetNode: nid }];
-  const made = new CxlMemdev({ ramPages: device.logicalPages, windows }).createRegion();
-  return typeof made === 'number' ? made : [{ region: { ...made, device }, device }];
+  return regions.map((one) => {
+    const device = services.get(deviceToken(one.device ?? 'cxl0'));
+    return { region: regionOfNode(nodes, one.nid, device), device };
+  });
+}
+
+/** A region of what the others leave of the device, on its node. @returns -ENOSPC no room */
+function regionOfRest(
+  services: Services,
+  { nid, device: name }: CompressionSettings,
+  others: readonly CompressingRegion[],
+): CompressingRegion | number {
+  const device = services.get(deviceToken(name));
+  const place = regionOfNode(services.get(NodesToken), nid, device).hpa;
+  const windows = place === null ? [] : [{ ...place, targetNode: nid }];
+  const regions = others.filter((other) => other.device === device).map(({ region }) => region);
+  const made = new CxlMemdev({ ramPages: device.logicalPages, regions, windows }).createRegion();
+  return typeof made === 'number' ? made : { region: { ...made, device }, device };
 }

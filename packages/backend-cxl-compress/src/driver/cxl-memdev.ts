@@ -22,10 +22,10 @@ export class CxlMemdev {
 
   constructor(private readonly options: CxlMemdevOptions) {}
 
-  /** Committed regions of its RAM, the first few. */
+  /** Those of its RAM among the first few committed regions. */
   ramRegions(): readonly CxlRegion[] {
-    const isRam = ({ mode, hpa }: CxlRegion): boolean => mode === 'ram' && hpa !== null;
-    return this.all().filter(isRam).slice(0, REGIONS_MAX);
+    const committed = this.all().filter(({ hpa }) => hpa !== null);
+    return committed.slice(0, REGIONS_MAX).filter(({ mode }) => mode === 'ram');
   }
 
   /**

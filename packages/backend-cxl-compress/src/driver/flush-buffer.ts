@@ -36,10 +36,10 @@ export class FlushBuffer {
 export interface CpuBuffers {
   /** Filled by frees on this CPU. */
   active: FlushBuffer;
-  /** Takes the place of a full one; null while that is being sent. */
-  overflowSpare: FlushBuffer | null;
-  /** Takes the place of the one that the flush thread sends; null meanwhile. */
-  threadSpare: FlushBuffer | null;
-  /** The overflow work is queued or runs. */
-  overflowQueued: boolean;
+  /** Takes the place of a full one, which then is the spare when it was sent. */
+  overflowSpare: FlushBuffer;
+  /** The same for the one that the flush thread sends. */
+  threadSpare: FlushBuffer;
+  /** The overflow work, which does not run twice at a time. */
+  overflow: 'idle' | 'queued' | 'runs' | 'runs, queued again';
 }

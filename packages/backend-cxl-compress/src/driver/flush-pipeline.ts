@@ -11,7 +11,7 @@ import {
 import type { Mailbox } from '../device/mailbox.js';
 import { FlushBitmap } from './flush-bitmap.js';
 import { type CpuBuffers, FlushBuffer } from './flush-buffer.js';
-import type { FlushSender } from './flush-sender.js';
+import type { FlushCounts, FlushSender } from './flush-sender.js';
 import { Limbo } from './limbo.js';
 
 /** How a region's freed pages are scrubbed. */
@@ -61,8 +61,10 @@ export class FlushPipeline {
   private readonly bitmap: FlushBitmap;
   private readonly cpus: CpuBuffers[];
   private readonly firstCpuOf = new Map<number, number>();
+  private readonly counts: FlushCounts = { sent: 0, failed: 0, cpuZeroed: 0 };
   private timer: ScheduledEvent | null = null;
-  private sending = 0;
+  /** Buffers taken from their CPU and not sent yet. */
+  private underWay = 0;
   private deferredPages = 0;
   private overflowPages = 0;
   private flushes = 0;
@@ -84,7 +86,7 @@ export class FlushPipeline {
       active: make(),
       overflowSpare: make(),
       threadSpare: make(),
-      overflowQueued: false,
+      overflow: 'idle',
     }));
     parts.folios.addHolder(() => this.limbo.folios());
   }
@@ -122,19 +124,21 @@ export class FlushPipeline {
   /** Sends what is left, waiting for nothing but the answers. */
   sendRest(): void {
     for (const cpu of this.cpus) {
-      if (!cpu.active.isEmpty()) this.send(cpu.active, () => undefined);
+      if (cpu.active.isEmpty()) continue;
+      this.underWay += 1;
+      this.send(cpu.active, () => undefined);
     }
   }
 
   /** Is anything on its way to the device? */
   busy(): boolean {
-    return this.sending > 0;
+    return this.underWay > 0;
   }
 
   /** Counters for the results. */
   stats(): Readonly<Record<string, number>> {
     const { pages, peakPages, meanPages, reuseNsMean, reuseNsMax } = this.limbo.stats();
-    const { sent, failed, cpuZeroed } = this.parts.sender.counts;
+    const { sent, failed, cpuZeroed } = this.counts;
     return {
       'flush.runs': this.flushes,
       'flush.deferred_pages': this.deferredPages,
@@ -153,58 +157,57 @@ export class FlushPipeline {
 
   /** The thread: swaps every CPU's buffer, lets one grace period pass, sends one after another. */
   private flushAll(): void {
-    const full: { readonly cpu: CpuBuffers; readonly buffer: FlushBuffer }[] = [];
+    const full: FlushBuffer[] = [];
     for (const cpu of this.cpus) {
-      if (cpu.active.isEmpty() || cpu.threadSpare === null) continue;
-      full.push({ cpu, buffer: cpu.active });
-      cpu.active = cpu.threadSpare;
-      cpu.threadSpare = null;
+      if (cpu.active.isEmpty()) continue;
+      full.push(cpu.active);
+      [cpu.active, cpu.threadSpare] = [cpu.threadSpare, cpu.active];
     }
     this.flushes += 1;
+    this.underWay += full.length;
     const sendNext = (): void => {
       const next = full.shift();
-      if (next === undefined) {
-        if (this.timer !== null) this.start();
-        return;
-      }
-      this.send(next.buffer, () => {
-        next.cpu.threadSpare = next.buffer;
-        sendNext();
-      });
+      if (next !== undefined) this.send(next, sendNext);
+      else if (this.timer !== null) this.start();
     };
-    this.parts.clock.after(this.settings.graceNs, sendNext);
+    if (full.length === 0) sendNext();
+    else this.parts.clock.after(this.settings.graceNs, sendNext);
   }
 
   private queueOverflow(cpu: CpuBuffers): void {
-    if (cpu.overflowQueued) return;
-    cpu.overflowQueued = true;
+    if (cpu.overflow === 'runs') cpu.overflow = 'runs, queued again';
+    if (cpu.overflow !== 'idle') return;
+    cpu.overflow = 'queued';
     this.parts.clock.after(this.parts.cost.ns.kswapdWake, () => this.overflowWork(cpu));
   }
 
-  /** The work of a CPU whose buffer is full; without a spare the next full free queues it again. */
+  /**
+   * The work of a CPU whose buffer was full. What the CPU has by now is sent, if there is anything:
+   * the thread may have been faster.
+   */
   private overflowWork(cpu: CpuBuffers): void {
-    const { overflowSpare, active } = cpu;
-    if (overflowSpare === null || !active.isFull()) {
-      cpu.overflowQueued = false;
-      return;
-    }
-    cpu.active = overflowSpare;
-    cpu.overflowSpare = null;
+    cpu.overflow = 'runs';
+    const { active } = cpu;
+    [cpu.active, cpu.overflowSpare] = [cpu.overflowSpare, active];
+    this.underWay += 1;
     this.parts.clock.after(this.settings.graceNs, () => {
       this.send(active, () => {
-        cpu.overflowSpare = active;
-        cpu.overflowQueued = false;
+        const isQueued = cpu.overflow === 'runs, queued again';
+        cpu.overflow = 'idle';
+        if (isQueued) this.overflowWork(cpu);
       });
     });
   }
 
+  /** A buffer that was counted as under way. */
   private send(buffer: FlushBuffer, done: () => void): void {
-    this.sending += 1;
-    const { mailbox, limbo } = this;
-    this.parts.sender.send(buffer, { mailbox, limbo }, () => {
-      this.sending -= 1;
+    const { mailbox, limbo, counts } = this;
+    const sent = (): void => {
+      this.underWay -= 1;
       done();
-    });
+    };
+    if (buffer.isEmpty()) sent();
+    else this.parts.sender.send(buffer, { mailbox, limbo, counts }, sent);
   }
 
   /** Simplified: a task stays on one CPU of its node, chosen by its pid. */

@@ -22,6 +22,8 @@ export interface Scrubber {
   /** Null: the CPU zeroes. */
   readonly mailbox: Mailbox | null;
   readonly limbo: Limbo;
+  /** What its flushes came to; counted here. */
+  readonly counts: FlushCounts;
 }
 
 /** What the flushes so far came to. */
@@ -37,8 +39,6 @@ export interface FlushCounts {
 /** Scrubs a full buffer and gives its folios back (RFC v4 patch 27, the send of a flush). */
 @injectable()
 export class FlushSender {
-  readonly counts: FlushCounts = { sent: 0, failed: 0, cpuZeroed: 0 };
-
   constructor(
     @inject(ClockToken) private readonly clock: Clock,
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -58,11 +58,11 @@ export class FlushSender {
     const polling = { intervalNs: this.cost.ns.flushPoll, count: this.cost.counts.flushPolls };
     mailbox.send(mediaZero([...buffer.ranges]), polling, (rc) => {
       if (rc < 0) {
-        this.counts.failed += 1;
+        scrubber.counts.failed += 1;
         byCpu();
         return;
       }
-      this.counts.sent += 1;
+      scrubber.counts.sent += 1;
       this.giveBack(buffer, scrubber);
       done();
     });
@@ -74,7 +74,7 @@ export class FlushSender {
       const end = folio + this.table.nrPages(folio);
       for (let pfn = folio; pfn < end; pfn++) this.contents.zero(pfn);
     }
-    this.counts.cpuZeroed += pages;
+    scrubber.counts.cpuZeroed += pages;
     this.clock.after(pages * this.cost.ns.zeroPage, () => {
       this.giveBack(buffer, scrubber);
       done();

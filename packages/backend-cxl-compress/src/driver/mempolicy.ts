@@ -1,11 +1,12 @@
 import {
-  __GFP_COMP,
+  __GFP_RECLAIM,
   createToken,
   deviceToken,
   ENODEV,
   type FolioTable,
   FolioTableToken,
   GFP_HIGHUSER_MOVABLE,
+  GFP_TRANSHUGE,
   inject,
   injectable,
   type Migrate,
@@ -31,6 +32,10 @@ import { CxlMemdev, type CxlMemdevOptions } from './cxl-memdev.js';
 import { type CxlRegion, regionOfNode } from './cxl-region.js';
 import type { DriverOptions } from './driver-options.js';
 import { CxlSysrams, CxlSysramsToken } from './sysram.js';
+
+/** Pages of this node only; large ones as alloc_migration_target asks for them. */
+const SMALL_GFP = GFP_HIGHUSER_MOVABLE | GFP_PRIVATE;
+const LARGE_GFP = (SMALL_GFP & ~__GFP_RECLAIM) | GFP_TRANSHUGE;
 
 /** The region in the driver's care. */
 interface Bound {
@@ -127,8 +132,7 @@ export class CxlMempolicy {
   }
 
   private newFolio(nid: number, order: number): number {
-    const base = GFP_HIGHUSER_MOVABLE | GFP_PRIVATE;
-    const gfp = order > 0 ? base | __GFP_COMP : base;
+    const gfp = order > 0 ? LARGE_GFP : SMALL_GFP;
     return this.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
   }
 }

@@ -1,26 +1,16 @@
 import { cram } from '@mm-lab/cram';
-import {
-  createMachine,
-  deviceToken,
-  type Machine,
-  MmError,
-  PageData,
-  type Plugin,
-  type Task,
-} from '@mm-lab/mm-core';
+import { type Machine, PageData, type Plugin, type Task } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import {
   type CompressionOptions,
-  CxlCompressDevice,
+  type CxlCompressDevice,
   type CxlCompressOptions,
-  cxlCompressDevice,
   cxlCompression,
 } from '../../src/index.js';
+import { DEVICE, DRAM, deviceMachineOf, removalOf } from './device-machine.js';
 
-export const DRAM = 0;
-export const DEVICE = 1;
+export { DEVICE, DRAM };
 export const NS_PER_MS = 1e6;
-const PAGES = 1024;
 
 /** Every page takes 1 KiB. */
 const data: Plugin = {
@@ -55,34 +45,22 @@ export interface CompressionMachine {
 
 /** The level's helper. */
 export function machineOf(options: CompressionMachineOptions = {}): CompressionMachine {
-  const found: CxlCompressDevice[] = [];
-  const peek: Plugin = {
-    name: 'peek',
-    probe(services) {
-      const device = services.get(deviceToken('cxl0'));
-      if (device instanceof CxlCompressDevice) found.push(device);
-    },
-  };
-  const nodes = [
-    { id: DRAM, pages: PAGES, cpus: options.cpus ?? 1 },
-    { id: DEVICE, pages: PAGES, online: false },
-  ];
-  const machine = createMachine({ seed: 1, nodes, sysctl: { demotion_enabled: true } }, [
-    data,
-    nodePrivate({ reclaimFrees: 'mended' }),
-    cram(),
-    cxlCompressDevice({ logicalPages: PAGES, capacityBytes: PAGES * 4096, ...options.device }),
-    cxlCompression({ nid: DEVICE, ...options.driver }),
-    peek,
-  ]);
-  const [device] = found;
-  if (device === undefined) throw new Error('the plugin binds its device');
+  const { machine, device } = deviceMachineOf({
+    drivers: [
+      data,
+      nodePrivate({ reclaimFrees: 'mended' }),
+      cram(),
+      cxlCompression({ nid: DEVICE, ...options.driver }),
+    ],
+    device: options.device ?? {},
+    cpus: options.cpus ?? 1,
+  });
   return {
     machine,
     device,
     stat: (name) => machine.stats()[name] ?? Number.NaN,
     resident: (pages) => residentOf(machine, pages),
-    remove: () => removeOf(machine),
+    remove: () => removalOf(machine),
   };
 }
 
@@ -93,14 +71,4 @@ function residentOf(machine: Machine, pages: number): Task {
   const { rc } = task.movePages([...Array(pages).keys()], DEVICE);
   if (rc !== 0) throw new Error(`move_pages: ${rc}`);
   return task;
-}
-
-function removeOf(machine: Machine): string {
-  try {
-    machine.remove();
-    return '';
-  } catch (error) {
-    if (error instanceof MmError) return error.message;
-    throw error;
-  }
 }

@@ -68,6 +68,24 @@ describe('a freed page', () => {
   });
 });
 
+test('an idle flush thread waits for no grace period', () => {
+  const it = machineOf({ driver: { graceMs: 700 } });
+  it.machine.sleep(10_500 * NS_PER_MS);
+  expect(it.stat('flush.runs')).toBe(10);
+});
+
+test('a buffer that fills while the one before is sent is sent right after it', () => {
+  const it = machineOf({ driver: { flush_buf_size: 16 } });
+  const [first, second] = [it.resident(17), it.resident(17)];
+  first.exit();
+  it.machine.sleep(5 * NS_PER_MS);
+  second.exit();
+  const waiting = held(it);
+  it.machine.sleep(25 * NS_PER_MS);
+  expect([waiting, held(it), it.stat('flush.commands')]).toEqual([[32, 32, 32_768], [0, 0, 0], 2]);
+  it.machine.verify();
+});
+
 describe('the CPU zeroes in place of the device', () => {
   test('that does not know the command', () => {
     const it = machineOf({ device: { mailbox: { zero: false } } });

@@ -66,6 +66,23 @@ test('one region that can’t be converted is -EIO for all', () => {
   expect(() => machineWith({ nid: 1, regions })).toThrow('EIO');
 });
 
+test('if no region can be converted it makes one, for which their device has no room', () => {
+  const regions = [{ nid: 63, device: 'dev1' }];
+  expect(() => machineWith({ nid: 1, device: 'dev1', regions })).toThrow('ENOSPC');
+});
+
+test('each region counts its own flushes', () => {
+  const { machine } = machineWith({ nid: 1, regions: regionsOf([1, 2]) });
+  const task = machine.createTask('t');
+  task.mmap(0, 8);
+  for (let vpn = 0; vpn < 8; vpn++) task.write(vpn);
+  task.movePages([0, 1, 2, 3, 4, 5, 6, 7], 2);
+  task.exit();
+  machine.sleep(2e9);
+  const stats = machine.stats();
+  expect([stats['flush.commands'], stats['region1.flush.commands']]).toEqual([0, 1]);
+});
+
 test('without a region it makes one of the device’s pages, in whole 256 MB', () => {
   const made = machineWith({ nid: 1, device: 'dev1', regions: [] }, REGION + 5);
   const device = made.services?.get(deviceToken('dev1'));
