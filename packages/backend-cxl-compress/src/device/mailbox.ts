@@ -79,6 +79,15 @@ export class Mailbox {
     this.next();
   }
 
+  /**
+   * Is the doorbell rung, or does the device say that it works in the background? Until neither is
+   * so, a command that was given up may still be done. A dead device says so for ever.
+   */
+  isBusy(): boolean {
+    const { now } = this.clock;
+    return this.isDead() || now < this.doorbellUntilNs || now < this.backgroundUntilNs;
+  }
+
   counts(): MailboxCounts {
     const { commands, failed, timedOut, lateEffects } = this;
     return { commands, failed, timedOut, lateEffects };
@@ -118,7 +127,10 @@ export class Mailbox {
     this.doorbellUntilNs = this.clock.now + waitNs + takesNs;
     if (takesNs > timeoutNs) {
       this.clock.after(waitNs + timeoutNs, () => done(-ETIMEDOUT));
-      if (!atOnce) this.doLater(command, waitNs + takesNs + this.backgroundNsOf(command));
+      const lateNs = waitNs + takesNs + this.backgroundNsOf(command);
+      if (atOnce) return;
+      this.doLater(command, lateNs);
+      if (lateNs > waitNs + takesNs) this.backgroundUntilNs = this.clock.now + lateNs;
       return;
     }
     this.clock.after(waitNs + takesNs, () => {

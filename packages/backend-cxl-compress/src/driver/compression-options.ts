@@ -28,6 +28,12 @@ export interface CompressionOptions extends DriverOptions {
   /** One RCU grace period, in ms. Default 10 (R: recalled; sweep 1 to 100). */
   readonly graceMs?: number;
   /**
+   * A command that the driver gave up the device may still do. 'posted': its pages are zeroed by
+   * the CPU and given back at once, so that the device later zeroes pages in use; 'mended': they
+   * wait until doorbell and background status say that it has come to rest, if it ever does.
+   */
+  readonly lateCommands?: 'posted' | 'mended';
+  /**
    * Order of removal. 'posted': CRAM is unregistered, then the memory goes offline, which strands
    * what is on it; 'evacuate-first': the other way round. Both try for 60 seconds.
    */
@@ -53,12 +59,14 @@ export function compressionSettingsOf(options: CompressionOptions): CompressionS
     ...(interval === undefined ? {} : { flush_interval_ms: interval }),
     flush_buf_size: options.flush_buf_size ?? 0,
     graceMs: options.graceMs ?? 10,
+    lateCommands: options.lateCommands ?? 'posted',
     teardown: options.teardown ?? 'posted',
   };
   const check = new OptionCheck('cxl-compression');
   const word = (option: string, value: string, words: readonly string[]): void =>
     check.that(words.includes(value), `${option} is '${value}', none of ${words.join(', ')}`);
   word('flush', settings.flush, ['buffers', 'none']);
+  word('lateCommands', settings.lateCommands, ['posted', 'mended']);
   word('teardown', settings.teardown, ['posted', 'evacuate-first']);
   check.number('flush_interval_ms', interval ?? 1, [1e-3, 1e9]);
   check.integer('flush_buf_size', settings.flush_buf_size, [0, BUF_SIZE_MAX]);

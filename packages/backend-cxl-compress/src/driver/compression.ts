@@ -213,6 +213,7 @@ export class CxlCompression {
       intervalNs: intervalMs === undefined ? cost.ns.flushPeriod : intervalMs * NS_PER_MS,
       rangesMax,
       graceNs: settings.graceMs * NS_PER_MS,
+      lateCommands: settings.lateCommands,
     };
     const parts = { clock, work, table, folios, nodes, cost, sender };
     const pipeline = new FlushPipeline({ base, pages }, flush, parts);

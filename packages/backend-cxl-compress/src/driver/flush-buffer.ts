@@ -26,6 +26,15 @@ export class FlushBuffer {
     this.ranges.push(range);
   }
 
+  /** What it holds, in a buffer of its own; this one is empty then. */
+  handOver(): FlushBuffer {
+    const taken = new FlushBuffer(this.rangesMax);
+    taken.folios.push(...this.folios);
+    taken.ranges.push(...this.ranges);
+    this.clear();
+    return taken;
+  }
+
   clear(): void {
     this.folios.length = 0;
     this.ranges.length = 0;

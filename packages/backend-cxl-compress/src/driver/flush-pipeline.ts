@@ -22,6 +22,8 @@ export interface FlushSettings {
   readonly rangesMax: number;
   /** One RCU grace period, in ns. */
   readonly graceNs: number;
+  /** What becomes of pages whose command the driver gave up. */
+  readonly lateCommands: 'posted' | 'mended';
 }
 
 /** What the pipeline needs of the machine. */
@@ -61,7 +63,7 @@ export class FlushPipeline {
   private readonly bitmap: FlushBitmap;
   private readonly cpus: CpuBuffers[];
   private readonly firstCpuOf = new Map<number, number>();
-  private readonly counts: FlushCounts = { sent: 0, failed: 0, cpuZeroed: 0 };
+  private readonly counts: FlushCounts = { sent: 0, failed: 0, cpuZeroed: 0, quarantined: 0 };
   private timer: ScheduledEvent | null = null;
   /** Buffers taken from their CPU and not sent yet. */
   private underWay = 0;
@@ -138,7 +140,7 @@ export class FlushPipeline {
   /** Counters for the results. */
   stats(): Readonly<Record<string, number>> {
     const { pages, peakPages, meanPages, reuseNsMean, reuseNsMax } = this.limbo.stats();
-    const { sent, failed, cpuZeroed } = this.counts;
+    const { sent, failed, cpuZeroed, quarantined } = this.counts;
     return {
       'flush.runs': this.flushes,
       'flush.deferred_pages': this.deferredPages,
@@ -149,6 +151,7 @@ export class FlushPipeline {
       'flush.commands': sent,
       'flush.commands.failed': failed,
       'flush.cpu_zeroings': cpuZeroed,
+      'flush.quarantined_pages': quarantined,
       'flush.reuse_ns.mean': reuseNsMean,
       'flush.reuse_ns.max': reuseNsMax,
       'flush.bitmap_bytes': this.bitmap.sizeBytes,
@@ -202,12 +205,13 @@ export class FlushPipeline {
   /** A buffer that was counted as under way. */
   private send(buffer: FlushBuffer, done: () => void): void {
     const { mailbox, limbo, counts } = this;
+    const { lateCommands } = this.settings;
     const sent = (): void => {
       this.underWay -= 1;
       done();
     };
     if (buffer.isEmpty()) sent();
-    else this.parts.sender.send(buffer, { mailbox, limbo, counts }, sent);
+    else this.parts.sender.send(buffer, { mailbox, limbo, counts, lateCommands }, sent);
   }
 
   /** Simplified: a task stays on one CPU of its node, chosen by its pid. */

@@ -5,6 +5,7 @@ import {
   ContentsToken,
   CostModel,
   createToken,
+  ETIMEDOUT,
   type Folios,
   FoliosToken,
   type FolioTable,
@@ -24,7 +25,15 @@ export interface Scrubber {
   readonly limbo: Limbo;
   /** What its flushes came to; counted here. */
   readonly counts: FlushCounts;
+  /**
+   * What becomes of pages whose command was given up? 'posted': zeroed by the CPU and given back,
+   * whatever the device still does with them. 'mended': they wait until it has come to rest.
+   */
+  readonly lateCommands: 'posted' | 'mended';
 }
+
+/** Looks at a mailbox that does not come to rest; then its pages are lost to everybody. */
+const REST_POLLS_MAX = 3600;
 
 /** What the flushes so far came to. */
 export interface FlushCounts {
@@ -34,6 +43,8 @@ export interface FlushCounts {
   failed: number;
   /** Pages that the CPU zeroed in place of the device. */
   cpuZeroed: number;
+  /** Pages that wait until the device has come to rest. */
+  quarantined: number;
 }
 
 /** Scrubs a full buffer and gives its folios back (RFC v4 patch 27, the send of a flush). */
@@ -59,7 +70,9 @@ export class FlushSender {
     mailbox.send(mediaZero([...buffer.ranges]), polling, (rc) => {
       if (rc < 0) {
         scrubber.counts.failed += 1;
-        byCpu();
+        const mayComeLate = rc === -ETIMEDOUT && scrubber.lateCommands === 'mended';
+        if (mayComeLate) this.quarantine(buffer, mailbox, scrubber, done);
+        else byCpu();
         return;
       }
       scrubber.counts.sent += 1;
@@ -68,8 +81,34 @@ export class FlushSender {
     });
   }
 
+  /** The buffer is free for others at once; its folios come back when nothing can touch them. */
+  private quarantine(
+    buffer: FlushBuffer,
+    mailbox: Mailbox,
+    scrubber: Scrubber,
+    done: () => void,
+  ): void {
+    const held = buffer.handOver();
+    const pages = this.pagesOf(held);
+    scrubber.counts.quarantined += pages;
+    const look = (polls: number): void => {
+      if (mailbox.isBusy()) {
+        if (polls > 0) this.clock.after(this.cost.ns.flushPoll, () => look(polls - 1));
+        return;
+      }
+      scrubber.counts.quarantined -= pages;
+      this.zeroByCpu(held, scrubber, () => undefined);
+    };
+    look(REST_POLLS_MAX);
+    done();
+  }
+
+  private pagesOf({ folios }: FlushBuffer): number {
+    return folios.reduce((sum, folio) => sum + this.table.nrPages(folio), 0);
+  }
+
   private zeroByCpu(buffer: FlushBuffer, scrubber: Scrubber, done: () => void): void {
-    const pages = buffer.folios.reduce((sum, folio) => sum + this.table.nrPages(folio), 0);
+    const pages = this.pagesOf(buffer);
     for (const folio of buffer.folios) {
       const end = folio + this.table.nrPages(folio);
       for (let pfn = folio; pfn < end; pfn++) this.contents.zero(pfn);
