@@ -36,8 +36,7 @@ export function hooksPage({ HOOKS }, { NP_FLAG_FACTS }, map) {
     `${map.otherSites} of them are not the RFC's (patch 0 below);`,
     `the others stand for ${map.functionCount} kernel functions. Beside them the`,
     `existing functions that patches 02 to 22 of the RFC change: ${map.rfcEntries} entries,`,
-    `${map.rfcFunctions} distinct. A function that this mm does not have, or that asks by way of`,
-    'another, is missing here.',
+    `${map.rfcFunctions} distinct.`,
     '',
     table(
       ['service', 'sites', 'functions of the RFC’s patches', 'functions in the RFC'],
@@ -47,6 +46,16 @@ export function hooksPage({ HOOKS }, { NP_FLAG_FACTS }, map) {
         functions,
         rfc,
       ]),
+    ),
+    '',
+    'Where the two numbers differ:',
+    '',
+    table(
+      ['kernel function', 'service', 'counted by', 'why'],
+      [
+        ...map.withoutSite.map((one) => [code(one.kernel), one.service, 'only the RFC', one.why]),
+        ...map.uncounted.map((one) => [code(one.kernel), one.service, 'only here', one.why]),
+      ],
     ),
     '',
     '## Sites',

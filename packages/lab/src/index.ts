@@ -24,6 +24,7 @@ export type {
   Stats,
 } from './experiment/figures.js';
 export { ResultsView } from './experiment/results-view.js';
+export { type BackendTour, tourBackends } from './hooks/backend-tour.js';
 export { type HookMap, hookMap, type MappedService, type MappedSite } from './hooks/hook-map.js';
 export { defineProbe } from './probe/define-probe.js';
 export type { Probe, ProbeContext, ProbeDefinition } from './probe/probe.js';

@@ -202,13 +202,10 @@ test('D7: handle_fault has three arguments by the code and one by the text', () 
 test('D9: cpusets that meet on an eligible private node only compete by the text', () => {
   const counts = both('oomNodes', ({ machine, nodes }) => {
     nodes.node_private_set_ops(2, { flags: NP_OPS_RECLAIM | NP_OPS_DEMOTION });
-    const eligible = machine.managed.node_counts_for_oom(2);
+    const counts = (nid: number): boolean => machine.managed.node_counts_for_oom(0, nid);
+    const eligible = counts(2);
     nodes.node_private_set_ops(2, { flags: NP_OPS_RECLAIM });
-    return [
-      eligible,
-      machine.managed.node_counts_for_oom(2),
-      machine.managed.node_counts_for_oom(0),
-    ];
+    return [eligible, counts(2), counts(0)];
   });
   expect(counts).toEqual({ code: [false, false, true], text: [true, false, true] });
 });

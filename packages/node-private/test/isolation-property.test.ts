@@ -1,182 +1,73 @@
-import {
-  __GFP_DIRECT_RECLAIM,
-  __GFP_HIGH,
-  __GFP_HIGHMEM,
-  __GFP_KSWAPD_RECLAIM,
-  __GFP_MOVABLE,
-  __GFP_NORETRY,
-  __GFP_RETRY_MAYFAIL,
-  __GFP_THISNODE,
-  type Machine,
-  MPOL_BIND,
-  MPOL_INTERLEAVE,
-  MPOL_MF_MOVE,
-  MPOL_PREFERRED,
-  MPOL_PREFERRED_MANY,
-  Sites,
-} from '@mm-lab/mm-core';
-import fc from 'fast-check';
+import { SITE_FACTS, type SiteName, type SiteService } from '@mm-lab/mm-core';
 import { describe, expect, test } from 'vitest';
-import {
-  NP_OPS_DEMOTION,
-  NP_OPS_MEMPOLICY,
-  NP_OPS_MIGRATION,
-  NP_OPS_NUMA_BALANCING,
-  NP_OPS_RECLAIM,
-} from '../src/index.js';
-import { IsolationWorld, type Step, type WorldShape } from './isolation-world.js';
+import { CUTS, ISOLATION_CUTS, NO_WAY_IN, V5_CUTS, withoutSite } from './isolation-mutations.js';
+import { STEP_KINDS, search } from './isolation-search.js';
 
-const FLAGS = [
-  -1,
-  0,
-  NP_OPS_RECLAIM,
-  NP_OPS_DEMOTION,
-  NP_OPS_MIGRATION,
-  NP_OPS_MIGRATION | NP_OPS_MEMPOLICY,
-  NP_OPS_MIGRATION | NP_OPS_DEMOTION | NP_OPS_RECLAIM,
-  NP_OPS_MIGRATION | NP_OPS_NUMA_BALANCING,
-] as const;
-const GFP_BITS = [
-  __GFP_DIRECT_RECLAIM | __GFP_RETRY_MAYFAIL,
-  __GFP_DIRECT_RECLAIM | __GFP_NORETRY,
-  __GFP_HIGH,
-  __GFP_KSWAPD_RECLAIM,
-  __GFP_HIGHMEM | __GFP_MOVABLE,
-  __GFP_THISNODE,
-] as const;
-
-/** Machines of a search. */
+/** Machines of a search, and of one for a site that is no gate. */
 const RUNS = 250;
-const size = fc.integer({ min: 200, max: 600 });
-const shapes: fc.Arbitrary<WorldShape> = fc.record({
-  pages: fc.tuple(size, size, size, size),
-  flags: fc.constantFrom(...FLAGS),
-  refuses: fc.boolean(),
-  distance: fc.constantFrom(11, 17, 40),
-  secondNs: fc.constantFrom(100, 100, 200),
-});
-const gfps = fc.subarray([...GFP_BITS]).map((bits) => bits.reduce((sum, bit) => sum | bit, 0));
-const nids = fc.integer({ min: 0, max: 3 });
-const masks = fc.integer({ min: 1, max: 15 });
-const tasks = fc.constantFrom(0, 0, 0, 1);
-/** Ordinary nodes alone often enough to be taken where the others may not be named. */
-const policyMasks = fc.oneof(masks, fc.constantFrom(1, 4, 5));
-const pages = fc.integer({ min: 1, max: 400 });
-const modes = fc.constantFrom(MPOL_BIND, MPOL_INTERLEAVE, MPOL_PREFERRED, MPOL_PREFERRED_MANY);
-const flags = fc.constantFrom(0, MPOL_MF_MOVE);
-const orders = fc.constantFrom(0, 0, 0, 3, 9);
-const kind = <K extends Step['kind']>(name: K): fc.Arbitrary<K> => fc.constant(name);
+const RUNS_FEW = 30;
+/** CPU seconds in which a gate that is missing must show. */
+const SECONDS_MAX = 1;
 
-const STEPS = {
-  alloc: fc.record({ kind: kind('alloc'), gfp: gfps, order: orders, nid: nids }),
-  write: fc.record({ kind: kind('write'), task: tasks, pages }),
-  policy: fc.record({ kind: kind('policy'), task: tasks, mode: modes, mask: policyMasks }),
-  bind: fc.record({ kind: kind('bind'), mode: modes, mask: policyMasks, flags }),
-  move: fc.record({ kind: kind('move'), nid: nids, pages }),
-  migrate: fc.record({ kind: kind('migrate'), from: masks, to: masks }),
-  confine: fc.record({ kind: kind('confine'), task: tasks, mask: masks }),
-  reclaim: fc.record({ kind: kind('reclaim'), nid: fc.constantFrom(0, 0, 2, 1, 3) }),
-  demote: fc.record({ kind: kind('demote'), nid: fc.constantFrom(0, 0, 2) }),
-  exhaust: fc.record({ kind: kind('exhaust') }),
-  pageout: fc.record({ kind: kind('pageout') }),
-  exit: fc.record({ kind: kind('exit'), task: tasks }),
-  replug: fc.record({ kind: kind('replug'), nid: nids }),
-  wait: fc.record({ kind: kind('wait') }),
-} as const satisfies { readonly [K in Step['kind']]: fc.Arbitrary<Step> };
-/** Steps that matter to each other; every fourth path takes any that come. */
-const THEMES: readonly (readonly Step['kind'][])[] = [
-  ['policy', 'confine'],
-  ['alloc', 'exhaust', 'replug'],
-  ['bind', 'move', 'migrate'],
-  ['demote', 'confine'],
-  ['alloc', 'write', 'pageout', 'exit', 'wait', 'reclaim', 'policy', 'bind', 'move', 'replug'],
+/** Services that have to do with where memory comes from. */
+const SERVICES: readonly SiteService[] = [
+  'allocation gate',
+  'zonelist',
+  'cpuset',
+  'mempolicy',
+  'demotion',
+  'migration',
+  'hotplug',
 ];
-const paths: fc.Arbitrary<Step[]> = fc.constantFrom(...THEMES).chain((theme) => {
-  const kinds: readonly fc.Arbitrary<Step>[] = theme.map((name) => STEPS[name]);
-  return fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 12 });
-});
+/** Their sites in the posted series. */
+const SITES = Object.keys(SITE_FACTS)
+  .filter((name): name is SiteName => Object.hasOwn(SITE_FACTS, name))
+  .filter((name) => SITE_FACTS[name].patch > 0 && SERVICES.includes(SITE_FACTS[name].service));
+const gates = SITES.filter((name) => NO_WAY_IN[name] === undefined);
 
-/** The first step after which memory was had that nobody asked for, in words; null if none is. */
-function search(numRuns: number, mutate?: (machine: Machine) => void): string | null {
-  let found: string | null = null;
-  const property = fc.property(shapes, paths, (shape, path) => {
-    const world = new IsolationWorld(shape, mutate);
-    for (const step of path) {
-      found = world.step(step);
-      if (found !== null) return false;
-    }
-    if (mutate === undefined) world.machine.verify();
-    return true;
-  });
-  const run = fc.check(property, { seed: 1, numRuns, endOnFailure: true });
-  if (run.failed && found === null) throw run.errorInstance;
-  return found;
-}
+/** Generous: the searches take seconds of CPU, which a busy machine may be long to give. */
+const PATIENCE = { timeout: 180_000 };
 
-/** Each gate with what it looks like when it is not there. */
-const GATES: Readonly<Record<string, (machine: Machine) => void>> = {
-  'allocation: get_page_from_freelist': ({ managed }) => {
-    const site = Sites.index('page_alloc.get_page_from_freelist');
-    const asked = managed.numa_zone_alloc_allowed.bind(managed);
-    managed.numa_zone_alloc_allowed = (from, nid, gfp) => from === site || asked(from, nid, gfp);
-  },
-  'allocation: should_reclaim_retry': ({ managed }) => {
-    const site = Sites.index('page_alloc.should_reclaim_retry');
-    const asked = managed.numa_zone_alloc_allowed.bind(managed);
-    managed.numa_zone_alloc_allowed = (from, nid, gfp) => from === site || asked(from, nid, gfp);
-  },
-  'zonelists: build_zonelists': ({ nodes, hotplug }) => {
-    const rebuild = hotplug.rebuild.bind(hotplug);
-    hotplug.rebuild = () => {
-      rebuild();
-      const apart = [...nodes.all()].filter((pgdat) => pgdat.private);
-      const zones = apart.flatMap((pgdat) => pgdat.zones.filter((zone) => zone.managedPages > 0));
-      for (const pgdat of nodes.all()) pgdat.fallback = [...pgdat.fallback, ...zones];
-    };
-  },
-  'policy: mpol_set_nodemask': ({ managed }) => {
-    const site = Sites.index('mempolicy.mpol_set_nodemask');
-    const asked = managed.nodes_private_mpol_allowed.bind(managed);
-    managed.nodes_private_mpol_allowed = (from, nodes) => {
-      const said = asked(from, nodes);
-      return from === site && said === 'not all' ? 'all' : said;
-    };
-  },
-  'policy: mpol_rebind_nodemask': ({ managed }) => {
-    const site = Sites.index('mempolicy.mpol_rebind_nodemask');
-    const asked = managed.nodes_private_mpol_allowed.bind(managed);
-    managed.nodes_private_mpol_allowed = (from, nodes) => {
-      const said = asked(from, nodes);
-      return from === site && said === 'not all' ? 'all' : said;
-    };
-  },
-  'demotion: establish_demotion_targets': ({ managed }) => {
-    const site = Sites.index('memory-tiers.establish_demotion_targets');
-    const asked = managed.node_allows.bind(managed);
-    managed.node_allows = (from, nid, grants) => from === site || asked(from, nid, grants);
-  },
-  'demotion: demote_folio_list': ({ managed }) => {
-    const site = Sites.index('vmscan.demote_folio_list');
-    const asked = managed.node_takes_by_callback.bind(managed);
-    managed.node_takes_by_callback = (from, nid) => from !== site && asked(from, nid);
-  },
-  'migration: migrate_folios_to_node': ({ managed }) => {
-    const site = Sites.index('migrate.migrate_folios_to_node');
-    const asked = managed.node_takes_by_callback.bind(managed);
-    managed.node_takes_by_callback = (from, nid) => from !== site && asked(from, nid);
-  },
-  'cpusets: guarantee_online_mems': ({ cpusets }) => {
-    Object.assign(cpusets, { ordinaryMems: () => new Set() });
-  },
-};
-
-describe('X10: nothing that did not ask lands on a private node', () => {
-  test('over machines, flags, policies, cpusets, pressure, hotplug, daemons and calls', () => {
-    expect(search(RUNS)).toBe(null);
+describe('X10: nothing that did not ask lands on a private node', PATIENCE, () => {
+  test.for(['v4-ops', 'v5-caps'] as const)('%s: over machines, calls and daemons', (profile) => {
+    const { found, taken, work } = search(profile, RUNS);
+    expect(found).toBe(null);
+    expect([...taken].sort()).toEqual([...STEP_KINDS].sort());
+    const idle = Object.entries(work).filter(([, count]) => count === 0);
+    expect(idle).toEqual([]);
   });
 
-  // What vitest prints as the time of each of these is the second that a search may take.
-  test.for(Object.entries(GATES))('without the gate %s it is found out', ([, cut]) => {
-    expect(search(RUNS, cut)).not.toBe(null);
+  test('every site that is no gate is one of the services, and has its reason', () => {
+    expect(Object.keys(NO_WAY_IN).filter((name) => !SITES.some((site) => site === name))).toEqual(
+      [],
+    );
+  });
+
+  test.for(gates)('without the gate %s it is found out within a second', (name) => {
+    const { found, cpuSeconds } = search('v4-ops', RUNS, {
+      mutate: CUTS[name] ?? withoutSite(name),
+    });
+    expect(found).not.toBe(null);
+    expect(cpuSeconds).toBeLessThan(SECONDS_MAX);
+  });
+
+  test.for(Object.entries(ISOLATION_CUTS))('without %s it is found out', ([, mutate]) => {
+    const { found, cpuSeconds } = search('v4-ops', RUNS, { mutate });
+    expect(found).not.toBe(null);
+    expect(cpuSeconds).toBeLessThan(SECONDS_MAX);
+  });
+
+  test.for(Object.entries(V5_CUTS))('v5-caps: without %s it is found out', ([, mutate]) => {
+    const { found, cpuSeconds } = search('v5-caps', RUNS, { mutate });
+    expect(found).not.toBe(null);
+    expect(cpuSeconds).toBeLessThan(SECONDS_MAX);
+  });
+
+  test('the sites that are said to be no gates let nobody in when they are gone', () => {
+    const found = SITES.filter((name) => NO_WAY_IN[name] !== undefined).flatMap((name) => {
+      const result = search('v4-ops', RUNS_FEW, { mutate: withoutSite(name) });
+      return result.found === null ? [] : [`${name}: ${result.found}`];
+    });
+    expect(found).toEqual([]);
   });
 });

@@ -1,10 +1,18 @@
 import {
   CGROUP_FOLDER,
   EBUSY,
+  EINVAL,
   GFP_HIGHUSER_MOVABLE,
   type HookOps,
+  MADV_COLLAPSE,
   MADV_PAGEOUT,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_SHARED,
   type Machine,
+  PAGE_SIZE,
+  PROT_READ,
+  PROT_WRITE,
   type Task,
   zramSwap,
 } from '@mm-lab/mm-core';
@@ -153,4 +161,28 @@ test('groupReclaim: a limit below what lies on the node kills, unless reclaim go
   expect(told.v4).toEqual([1, 0]);
   expect(told.mended[0]).toBe(0);
   expect(told.mended[1]).toBeGreaterThan(100);
+});
+
+test('a huge page of a file that lies on the node is not mapped by one entry again', () => {
+  const made = machineOf();
+  serve(made, C, NP_OPS_MIGRATION);
+  const { machine } = made;
+  const task = machine.createTask('t');
+  const range = { addr: 512 * PAGE_SIZE, length: 512 * PAGE_SIZE };
+  const request = { prot: PROT_READ | PROT_WRITE, flags: MAP_ANONYMOUS | MAP_SHARED | MAP_FIXED };
+  machine.sys.mmap.mmap(task.struct, { ...range, ...request });
+  for (let vpn = 512; vpn < 600; vpn++) task.write(vpn);
+  const collapse = (): number => task.madvise(512, 512, MADV_COLLAPSE);
+  const warned = (): string | number => machine.pseudoFiles.read('/proc/sys/kernel/tainted');
+  const first = [collapse(), task.movePages([512], C).rc, warned()];
+  task.mprotect(512, 256, PROT_READ);
+  for (let vpn = 512; vpn < 1024; vpn++) task.read(vpn);
+  task.mprotect(512, 256, PROT_READ | PROT_WRITE);
+  expect([first, collapse(), warned(), task.where([512, 1023])]).toEqual([
+    [0, 0, '0'],
+    -EINVAL,
+    '512',
+    [C, C],
+  ]);
+  machine.verify();
 });

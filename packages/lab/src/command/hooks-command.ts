@@ -1,6 +1,7 @@
 import { NP_FLAG_FACTS } from '@mm-lab/node-private';
 import type { Command } from 'commander';
-import { type HookMap, hookMap } from '../hooks/hook-map.js';
+import { type BackendTour, tourBackends } from '../hooks/backend-tour.js';
+import { functionsThatSaidSpecial, type HookMap, hookMap } from '../hooks/hook-map.js';
 import { idleCosts } from '../hooks/idle-cost.js';
 import { count } from '../progress/count.js';
 import { readSites } from '../results/read-run.js';
@@ -34,26 +35,32 @@ export function addHooksCommand(program: Command): void {
 }
 
 function jsonOf(map: HookMap, sites: SitesFile | undefined): string {
-  return JSON.stringify(
-    sites === undefined ? { ...map, idleCosts: idleCosts() } : { ...map, run: sites.variants },
-    null,
-    2,
-  );
+  const rest =
+    sites === undefined
+      ? { idleCosts: idleCosts(), backends: backendsOf(tourBackends()) }
+      : { run: sites.variants };
+  return JSON.stringify({ ...map, ...rest }, null, 2);
 }
 
 function textOf(map: HookMap, sites: SitesFile | undefined): string {
   if (sites !== undefined) return [callsText(sites), '', hookCallsText(sites)].join('\n');
+  const tours = tourBackends();
   return [
     `${map.siteCount} sites ask whether a folio or node is special.`,
     `${map.otherSites} of them are not the RFC's (patch 0).`,
     `The others stand for ${map.functionCount} kernel functions.`,
     'RFC: existing functions that its patches 02 to 22 change,',
     `in all ${map.rfcEntries} entries, ${map.rfcFunctions} distinct.`,
-    'A function that this mm does not have, or that asks by way of another, is missing here.',
+    'By backend: functions of the group that said "special" while one program ran, which uses as',
+    'many services of mm as it can.',
     '',
-    servicesText(map),
+    servicesText(map, tours),
+    '',
+    oneSidedText(map),
     '',
     sitesText(map),
+    '',
+    callsText({ variants: backendsOf(tours) }),
     '',
     hooksText(map),
     '',
@@ -63,19 +70,35 @@ function textOf(map: HookMap, sites: SitesFile | undefined): string {
   ].join('\n');
 }
 
-function servicesText({ services, siteCount, functionCount, rfcFunctions }: HookMap): string {
+/** Tours in the form of a run's variants. */
+function backendsOf(tours: readonly BackendTour[]): SitesFile['variants'] {
+  return tours.map(({ backend, sites }) => ({ name: backend, sites }));
+}
+
+function servicesText(map: HookMap, tours: readonly BackendTour[]): string {
+  const { services, siteCount, functionCount, rfcFunctions } = map;
   const rows = services.map(({ service, rfc, functions, sites }) => [
     service,
-    String(sites.length),
-    String(functions),
-    String(rfc),
+    ...[sites.length, functions, rfc].map(String),
+    ...tours.map((tour) => String(functionsThatSaidSpecial(tour.sites, service))),
   ]);
-  const total = ['distinct', String(siteCount), String(functionCount), String(rfcFunctions)];
+  const spoke = tours.map(({ sites }) => functionsThatSaidSpecial(sites));
+  const total = ['distinct', ...[siteCount, functionCount, rfcFunctions, ...spoke].map(String)];
+  const head = ['service', 'sites', 'functions', 'RFC', ...tours.map(({ backend }) => backend)];
   return plainTable(
-    ['service', 'sites', 'functions', 'RFC'],
+    head,
     [...rows, total],
-    ['left', 'right', 'right', 'right'],
+    head.map((_, index) => (index === 0 ? 'left' : 'right')),
   );
+}
+
+/** Why a group has fewer or more functions than the RFC. */
+function oneSidedText({ withoutSite, uncounted }: HookMap): string {
+  const rows = [
+    ...withoutSite.map(({ kernel, why }) => [kernel, 'only the RFC', why]),
+    ...uncounted.map(({ kernel, why }) => [kernel, 'only here', why]),
+  ];
+  return plainTable(['kernel function', 'counted by', 'why'], rows, ['left', 'left', 'left']);
 }
 
 function sitesText({ services }: HookMap): string {

@@ -2,39 +2,19 @@ import {
   HOOKS,
   type HookName,
   SITE_FACTS,
+  type SiteCount,
   type SiteFact,
   type SiteName,
   type SiteService,
 } from '@mm-lab/mm-core';
-
-/**
- * Existing functions that patches 02 to 22 of the RFC change, by group: what our own count of sites
- * stands beside. `get_page_from_freelist` and `try_to_compact_pages` are in two groups each, so the
- * entries are two more than the functions.
- */
-export const RFC_FUNCTIONS: Readonly<Record<string, number>> = {
-  'allocation gate': 6,
-  zonelist: 1,
-  cpuset: 3,
-  'skip sites': 8,
-  free: 2,
-  split: 1,
-  migration: 9,
-  mempolicy: 8,
-  demotion: 5,
-  'write protect and fault': 7,
-  reclaim: 4,
-  OOM: 2,
-  'NUMA balancing': 1,
-  compaction: 3,
-  'long-term pin': 1,
-  'memory failure': 2,
-  hotplug: 3,
-};
-
-/** Entries of `RFC_FUNCTIONS` in all, and distinct functions among them. */
-export const RFC_ENTRIES = 66;
-export const RFC_DISTINCT = 64;
+import {
+  type OneSided,
+  RFC_DISTINCT,
+  RFC_ENTRIES,
+  RFC_FUNCTIONS,
+  RFC_UNCOUNTED,
+  RFC_WITHOUT_SITE,
+} from './rfc-functions.js';
 
 /** A place that asks whether a folio or node is special. */
 export interface MappedSite extends SiteFact {
@@ -61,6 +41,9 @@ export interface HookMap {
   readonly functionCount: number;
   readonly rfcEntries: number;
   readonly rfcFunctions: number;
+  /** What the RFC changes and has no site here, and what has one and is not in the RFC's count. */
+  readonly withoutSite: readonly OneSided[];
+  readonly uncounted: readonly OneSided[];
   readonly hooks: (typeof HOOKS)[HookName][];
 }
 
@@ -77,8 +60,20 @@ export function hookMap(): HookMap {
     functionCount: functionsOfRfc(sites),
     rfcEntries: RFC_ENTRIES,
     rfcFunctions: RFC_DISTINCT,
+    withoutSite: RFC_WITHOUT_SITE,
+    uncounted: RFC_UNCOUNTED,
     hooks: Object.values(HOOKS),
   };
+}
+
+/**
+ * Distinct functions of the RFC's patches whose sites said "special" at least once.
+ * @param sites what a machine counted
+ * @param service only those of this service; default all
+ */
+export function functionsThatSaidSpecial(sites: readonly SiteCount[], service?: string): number {
+  const spoke = sites.filter(({ managed }) => managed > 0);
+  return functionsOfRfc(spoke.filter((site) => service === undefined || site.service === service));
 }
 
 function serviceOf(service: string, rfc: number, all: readonly MappedSite[]): MappedService {
@@ -86,7 +81,7 @@ function serviceOf(service: string, rfc: number, all: readonly MappedSite[]): Ma
   return { service, rfc, functions: functionsOfRfc(sites), sites };
 }
 
-function functionsOfRfc(sites: readonly MappedSite[]): number {
+function functionsOfRfc(sites: readonly SiteFact[]): number {
   return new Set(sites.filter(({ patch }) => patch > 0).map(({ kernel }) => kernel)).size;
 }
 

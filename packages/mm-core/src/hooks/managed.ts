@@ -210,8 +210,8 @@ export class Managed {
   }
 
   /** Do tasks compete for memory if their cpusets meet on this node only (patch 17)? */
-  node_counts_for_oom(nid: number): boolean {
-    return this.nodeOwner(nid)?.allows(GRANT_OOM_MEMS) ?? true;
+  node_counts_for_oom(site: number, nid: number): boolean {
+    return this.node_allows(site, nid, GRANT_OOM_MEMS);
   }
 
   /** Is the range nobody's, or the node's own private owner's (else add_memory says -EEXIST)? */

@@ -260,6 +260,12 @@ export const SITE_FACTS = {
     'mm/oom_kill.c:constrained_alloc',
     'zone_oom_eligible',
   ),
+  'oom_kill.oom_cpuset_eligible': site(
+    'OOM',
+    17,
+    'mm/oom_kill.c:oom_cpuset_eligible',
+    'oom_mems_intersect',
+  ),
   'ksm.get_mergeable_page': site(
     'skip sites',
     8,
@@ -373,6 +379,12 @@ export const SITE_FACTS = {
     'skip sites',
     9,
     'mm/khugepaged.c:hpage_collapse_scan_pmd',
+    'folio_is_private_managed',
+  ),
+  'khugepaged.collapse_pte_mapped_thp': site(
+    'skip sites',
+    9,
+    'mm/khugepaged.c:collapse_pte_mapped_thp',
     'folio_is_private_managed',
   ),
 } as const satisfies Record<string, SiteFact>;

@@ -3,6 +3,9 @@ import { PG_dirty, PG_isolated, PG_locked, PG_lru, PG_swapbacked } from '../abi/
 import { pteMapsPage } from '../abi/pte.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
+import { type Warnings, WarningsToken } from '../hooks/warnings.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
@@ -39,6 +42,7 @@ interface Found {
  */
 @injectable()
 export class CollapseFile {
+  private readonly mappedSite = Sites.index('khugepaged.collapse_pte_mapped_thp');
   private readonly exceedNone = Vmstat.index('thp_scan_exceed_none_pte');
   private readonly exceedSwap = Vmstat.index('thp_scan_exceed_swap_pte');
 
@@ -58,6 +62,8 @@ export class CollapseFile {
     @inject(MmsToken) private readonly mms: Mms,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(ManagedToken) private readonly managed: Managed,
+    @inject(WarningsToken) private readonly warnings: Warnings,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -187,7 +193,8 @@ export class CollapseFile {
 
   /**
    * The cache has a huge page: entries of base pages of it go, and MADV_COLLAPSE maps it by one
-   * entry (try_collapse_pte_mapped_thp).
+   * entry (try_collapse_pte_mapped_thp). Nobody expects a page of memory set apart there: it counts
+   * as none, with a warning (RFC v4 patch 09).
    */
   private mapHuge(mm: MmStruct, vma: Vma, first: number, start: number, by: Collapser): ScanResult {
     const slot = this.ptes.slot(mm.id, first);
@@ -200,7 +207,12 @@ export class CollapseFile {
       const bits = this.ptes.bits[slot + at]!;
       if (bits === 0) continue;
       if (!pteMapsPage(bits)) return 'pte non present';
-      if (this.ptes.value[slot + at] !== folio + at) return 'fail';
+      const pfn = this.ptes.value[slot + at]!;
+      if (this.managed.folio_is_private_managed(this.mappedSite, pfn)) {
+        this.warnings.warnOnce('collapse_pte_mapped_thp');
+        return 'fail';
+      }
+      if (pfn !== folio + at) return 'fail';
     }
     this.zap.range(mm, first, first + PTRS_PER_PTE);
     this.pmds.reclaimTables(mm.id, first, first + PTRS_PER_PTE);

@@ -40,6 +40,7 @@ interface OomControl {
 @injectable()
 export class OomKill {
   private readonly site = Sites.index('oom_kill.constrained_alloc');
+  private readonly cpusetSite = Sites.index('oom_kill.oom_cpuset_eligible');
   private readonly victims = new Set<number>();
   /** Unmaps the victim; without it a kill frees nothing. */
   reaper: OomReaper = () => undefined;
@@ -177,7 +178,9 @@ export class OomKill {
     const ours = this.work.current?.memsAllowed ?? null;
     const theirs = task.memsAllowed;
     if (ours === null || theirs === null) return true;
-    return [...theirs].some((nid) => ours.has(nid) && this.managed.node_counts_for_oom(nid));
+    return [...theirs].some((nid) => {
+      return ours.has(nid) && this.managed.node_counts_for_oom(this.cpusetSite, nid);
+    });
   }
 
   /** The victim, with its whole group if the group says so (oom_kill_process). */
