@@ -6,7 +6,7 @@ import {
   type MfResult,
 } from '../abi/memory-failure.js';
 import { N_MEMORY } from '../abi/node-states.js';
-import { PG_hugetlb, PG_hwpoison, PG_isolated } from '../abi/page-flags.js';
+import { PG_anon, PG_hugetlb, PG_hwpoison, PG_isolated } from '../abi/page-flags.js';
 import { PTE_TYPE_HWPOISON, pteHoldsPage, pteType } from '../abi/pte.js';
 import type { SignalInfo } from '../abi/siginfo.js';
 import { PAGE_SHIFT, PMD_ORDER } from '../abi/zone.js';
@@ -152,9 +152,10 @@ export class MemoryFailure {
       return -EHWPOISON;
     }
     const others = this.othersToTell(pfn);
+    const dies = (flags & MF_ACTION_REQUIRED) !== 0 && this.mapsNow(pfn);
     const unmapped = this.users.unmap(pfn);
     const mustKill = !unmapped || (flags & MF_MUST_KILL) !== 0 || this.users.wasDirty(pfn);
-    if (concerned && mustKill) this.killCurrent();
+    if (dies && mustKill) this.killCurrent();
     if (mustKill) for (const task of others) task.lastSignal = EARLY_KILL;
     if (unmapped) return this.result(nid, this.users.recover(pfn));
     this.folios.putbackLru(pfn);
@@ -186,7 +187,7 @@ export class MemoryFailure {
   private isMappedByCurrent(pfn: number): boolean {
     const mm = this.work.current?.mm;
     if (mm === undefined) return false;
-    if (this.rmap.slots(pfn).some((slot) => this.ptes.mmOf(slot) === mm.id)) return true;
+    if (this.mapsNow(pfn)) return true;
     let found = false;
     this.ptes.walk(mm.id, 0, Infinity, (slot) => {
       const bits = this.ptes.bits[slot]!;
@@ -194,6 +195,11 @@ export class MemoryFailure {
       found ||= isPoison && this.ptes.value[slot] === pfn;
     });
     return found;
+  }
+
+  private mapsNow(pfn: number): boolean {
+    const mm = this.work.current?.mm.id ?? -1;
+    return this.rmap.slots(pfn).some((slot) => this.ptes.mmOf(slot) === mm);
   }
 
   /** Tasks besides the running one that are told at once (collect_procs, task_early_kill). */
@@ -210,9 +216,17 @@ export class MemoryFailure {
     if (task !== null) task.lastSignal = { signal: 'SIGBUS', code: 'MCEERR_AR', lsb };
   }
 
-  /** Splits an isolated large folio and keeps only the poisoned page of it isolated. */
+  /**
+   * Splits an isolated large folio and keeps only the poisoned page of it isolated. Entries of base
+   * pages are poison from then on, and who has them is told by the next access only
+   * (try_to_migrate_one); those that a huge entry splits into still map the page.
+   */
   private split(folio: number, poisoned: number): boolean {
+    const isAnon = this.table.has(folio, PG_anon);
+    const slots = isAnon ? this.rmap.slots(poisoned) : [];
+    const single = slots.filter((slot) => !this.ptes.isHuge(slot));
     const fresh = this.huge.splitFolio(folio);
+    if (fresh !== null) this.users.poison(poisoned, single);
     for (const part of [folio, ...(fresh ?? [])]) {
       if (fresh === null || part !== poisoned) this.folios.putbackLru(part);
     }

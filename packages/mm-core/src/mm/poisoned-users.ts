@@ -38,6 +38,11 @@ export class PoisonedUsers {
     return isUnmapped;
   }
 
+  /** Makes poison of entries that map a page. */
+  poison(pfn: number, slots: readonly number[]): void {
+    this.rmapWalk.poisonSlots(pfn, slots);
+  }
+
   /** Is something lost with the page: was it stored to since it was read or written out? */
   wasDirty(pfn: number): boolean {
     if (this.table.has(pfn, PG_dirty)) return true;

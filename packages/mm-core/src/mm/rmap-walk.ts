@@ -140,9 +140,14 @@ export class RmapWalk {
     return true;
   }
 
-  /** Replaces every mapping by a hwpoison entry (unmap_poisoned_folio). @returns the slots */
-  unmapPoisoned(pfn: number): number[] {
-    const slots = this.rmap.slots(pfn).filter((slot) => pteHoldsPage(this.ptes.bits[slot]!));
+  /** Replaces every mapping by a hwpoison entry (unmap_poisoned_folio). */
+  unmapPoisoned(pfn: number): void {
+    this.poisonSlots(pfn, this.rmap.slots(pfn));
+  }
+
+  /** Replaces those of the entries that map a page by hwpoison entries. */
+  poisonSlots(pfn: number, entries: readonly number[]): void {
+    const slots = entries.filter((slot) => pteHoldsPage(this.ptes.bits[slot]!));
     for (const slot of slots) {
       this.notifiers.invalidateSlot(slot, MMU_NOTIFY_CLEAR);
       this.mapping.unmap(slot);
@@ -150,7 +155,6 @@ export class RmapWalk {
       this.folios.put(this.table.head(pfn));
     }
     this.chargeFlush(slots);
-    return slots;
   }
 
   /**

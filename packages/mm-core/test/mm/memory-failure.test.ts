@@ -2,11 +2,13 @@ import { expect, test } from 'vitest';
 import { VM_HUGEPAGE } from '../../src/abi/mman.js';
 import {
   diskSwap,
+  type Machine,
   MADV_DONTNEED,
   MADV_HWPOISON,
   MADV_PAGEOUT,
   PAGE_SIZE,
   PG_hwpoison,
+  PMD_ORDER,
   PROT_READ,
   PROT_WRITE,
   VM_SHARED,
@@ -233,4 +235,27 @@ test('poison in shared memory is met by everybody who maps it, with no page in i
   machine.memoryFailure.memoryFailure(pfnOf(machine, task, 0), 0);
   expect([task.read(0), task.write(0), child.read(0)]).toEqual(['SIGBUS', 'SIGBUS', 'SIGBUS']);
   machine.verify();
+});
+
+/** Poisons page 1 of a large folio that is written whole, after `before` ran. */
+function poisonPart(order: number, before: (task: ReturnType<Machine['createTask']>) => void) {
+  const machine = machineOf({ sysctl: { thp_order: order } });
+  const task = machine.createTask('t');
+  task.struct.onPoison = 'signal';
+  const pages = 1 << order;
+  task.mmap(0, pages, RW, VM_HUGEPAGE);
+  for (let at = 0; at < pages; at++) task.write(at);
+  before(task);
+  const rc = task.madvise(1, 1, MADV_HWPOISON);
+  const told = task.struct.takeSignal()?.code;
+  machine.verify();
+  return { rc, told, entry: entryOf(machine, task, 1), read: [task.read(1), task.read(2)] };
+}
+
+test('who maps a page of a large folio by itself is told by the next access, not at once', () => {
+  const poisoned = { rc: 0, entry: 'hwpoison', read: ['SIGBUS', 'ok'] };
+  expect(poisonPart(4, () => {})).toEqual({ ...poisoned, told: undefined });
+  expect(poisonPart(PMD_ORDER, () => {})).toEqual({ ...poisoned, told: 'MCEERR_AR' });
+  const split = poisonPart(PMD_ORDER, (task) => task.mprotect(8, 8, PROT_READ));
+  expect(split).toEqual({ ...poisoned, told: undefined });
 });
