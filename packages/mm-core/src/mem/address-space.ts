@@ -47,9 +47,9 @@ export class AddressSpace {
     public sizeBytes: number,
   ) {}
 
-  /** Is it the memory of a shared anonymous mapping, which no name leads to (vma_is_anon_shmem)? */
+  /** Is it shared memory that no name leads to, as all is here: a memfd too (vma_is_anon_shmem)? */
   get isAnonymous(): boolean {
-    return this.kind === 'shmem' && this.name === ANON_SHMEM_NAME;
+    return this.kind === 'shmem';
   }
 
   /** Pages that the file has, the last one perhaps in part. */

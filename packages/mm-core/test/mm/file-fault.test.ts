@@ -53,6 +53,17 @@ describe('shared memory', () => {
     expect(task.struct.minFlt).toBe(before);
   });
 
+  test('where no huge page fits it gets base pages, as the files of sizes say nothing', () => {
+    const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
+    machine.pseudoFiles.write('/sys/kernel/mm/transparent_hugepage/shmem_enabled', 'always');
+    const file = machine.files.create('shmem', 'memfd:f', 1536 * 4096);
+    const task = machine.createTask('t');
+    machine.mmap.mmap(task.mm, 1024, 1024, RW | VM_SHARED, { file, pgoff: 100 });
+    task.write(1024);
+    expect([task.mm.rss, file.pages.size]).toEqual([1, 1]);
+    machine.verify();
+  });
+
   test('behind the end of the file is SIGBUS, and truncation takes private copies too', () => {
     const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
     const file = machine.files.create('shmem', 'f', 4 * 4096);

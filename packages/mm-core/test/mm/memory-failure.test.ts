@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { VM_HUGEPAGE } from '../../src/abi/mman.js';
 import {
   diskSwap,
-  type Machine,
   MADV_DONTNEED,
   MADV_HWPOISON,
   MADV_PAGEOUT,
+  type Machine,
   PAGE_SIZE,
   PG_hwpoison,
   PMD_ORDER,
