@@ -8,6 +8,7 @@ import { CpusetFiles } from '../sys/cpuset-files.js';
 import { HugetlbFiles } from '../sys/hugetlb-files.js';
 import { InterleaveWeightFiles } from '../sys/interleave-weight-files.js';
 import { KsmFiles } from '../sys/ksm-files.js';
+import { LruGenFiles } from '../sys/lru-gen-files.js';
 import { MemcgFiles } from '../sys/memcg-files.js';
 import { MemoryFailureFiles } from '../sys/memory-failure-files.js';
 import { MemoryFiles } from '../sys/memory-files.js';
@@ -32,6 +33,7 @@ const SOURCES: readonly Constructor<PseudoFileSource>[] = [
   CpusetFiles,
   MemcgFiles,
   ReclaimFiles,
+  LruGenFiles,
   InterleaveWeightFiles,
   MemoryFailureFiles,
   CompactionFiles,

@@ -9,6 +9,7 @@ import { FolioPrealloc, FolioPreallocToken } from '../mm/folio-prealloc.js';
 import { Kswapd, KswapdToken } from '../mm/kswapd.js';
 import { LruGen, LruGenToken } from '../mm/lru-gen.js';
 import { LruGenAging, LruGenAgingToken } from '../mm/lru-gen-aging.js';
+import { LruGenDebug, LruGenDebugToken } from '../mm/lru-gen-debug.js';
 import { MemcgStat, MemcgStatToken } from '../mm/memcg-stat.js';
 import { Memcontrol, MemcontrolToken } from '../mm/memcontrol.js';
 import { NodeReclaim, NodeReclaimToken } from '../mm/node-reclaim.js';
@@ -32,6 +33,7 @@ export function bindReclaim(services: Services): void {
   services.bind(ClassicPrepareToken, ClassicPrepare);
   services.bind(LruGenAgingToken, LruGenAging);
   services.bind(LruGenToken, LruGen);
+  services.bind(LruGenDebugToken, LruGenDebug);
   services.bind(DirectReclaimToken, DirectReclaim);
   services.bind(MemcontrolToken, Memcontrol);
   services.bind(MemcgStatToken, MemcgStat);

@@ -68,6 +68,8 @@ export class Lruvec {
   readonly genPages = new Float64Array(MAX_NR_GENS * ANON_AND_FILE);
   maxSeq = MIN_NR_GENS + 1;
   readonly minSeq = [0, 0];
+  /** When each generation began, in nanoseconds (timestamps). */
+  readonly births = new Float64Array(MAX_NR_GENS);
   /** Cost of reclaiming each type, in pages read back or kept (lru_note_cost). */
   readonly cost = [0, 0];
   /** The same as reclaim knows it: as of the last flush of the group's statistics. */

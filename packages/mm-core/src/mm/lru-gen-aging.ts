@@ -1,6 +1,8 @@
 import { VM_EXEC, VM_LOCKED, VM_READ, VM_WRITE } from '../abi/mman.js';
 import { PG_referenced, PG_workingset } from '../abi/page-flags.js';
 import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
+import type { Clock } from '../base/clock.js';
+import { ClockToken } from '../base/clock-token.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
@@ -58,6 +60,7 @@ export class LruGenAging {
     @inject(MmsToken) private readonly mms: Mms,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
+    @inject(ClockToken) private readonly clock: Clock,
   ) {}
 
   /** try_to_inc_max_seq. */
@@ -69,6 +72,7 @@ export class LruGenAging {
       while (lruvec.nrGens(type) === MAX_NR_GENS && !this.incMinSeq(lruvec, type, swappiness));
     }
     lruvec.maxSeq++;
+    lruvec.births[genOf(lruvec.maxSeq)] = this.clock.now;
   }
 
   /**

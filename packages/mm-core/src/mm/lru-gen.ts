@@ -173,7 +173,7 @@ export class LruGen {
   }
 
   /** @returns pages looked at (evict_folios) */
-  private evictFolios(pages: number, lruvec: Lruvec, sc: ScanControl, swappiness: number): number {
+  evictFolios(pages: number, lruvec: Lruvec, sc: ScanControl, swappiness: number): number {
     const { type, folios, scanned } = this.isolate(pages, lruvec, sc, swappiness);
     this.aging.tryToIncMinSeq(lruvec, swappiness);
     if (folios.length === 0) return scanned;
