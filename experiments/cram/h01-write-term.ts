@@ -6,7 +6,8 @@
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { MADV_DONTNEED, MADV_PAGEOUT, PROT_READ, PROT_WRITE, type Task } from '@mm-lab/mm-core';
 import type { NodePrivateOptions } from '@mm-lab/node-private';
-import { ANON, FenceWorld, HUGE, runFenceProgram, SHARED } from './fence-world.ts';
+import { runFenceProgram } from './fence-program.ts';
+import { ANON, FenceWorld, FILE, HUGE, SHARED } from './fence-world.ts';
 import { DEVICE, MENDED, pageRange } from './kit.ts';
 import { CAUSES, type Cause } from './store-causes.ts';
 
@@ -117,6 +118,20 @@ const CANDIDATES: readonly Candidate[] = [
       task.mprotect(...SHARED, PROT_READ);
       task.mprotect(...SHARED, RW);
       storeAll(world, task, SHARED);
+    },
+  },
+  {
+    name: 'a file, store through the mapping that wrote it',
+    run: (world, task) => {
+      world.demote(task, FILE);
+      storeAll(world, task, FILE);
+    },
+  },
+  {
+    name: 'a file, write(2)',
+    run: (world, task) => {
+      world.demote(task, FILE);
+      for (const index of pageRange(FILE[1])) world.writeFile(task, index, world.regular);
     },
   },
   {
