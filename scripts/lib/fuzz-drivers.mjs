@@ -9,27 +9,15 @@ import {
   zoneDeviceCompress,
 } from '@mm-lab/backend-zone-device';
 import { cram } from '@mm-lab/cram';
-import { diskSwap, PageData, zramSwap } from '@mm-lab/mm-core';
+import { diskSwap, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
-import { WINDOW_PAGES } from '@mm-lab/testkit';
+import { everySize, WINDOW_PAGES } from '@mm-lab/testkit';
 import { privateLife, replugged } from './fuzz-teardown.mjs';
 
 const LOGICAL_PAGES = 2048;
 const SWAP = { pages: 4096, codec: 'lz4' };
 const CAPACITY_BYTES = 850 * 4096;
 const ROOM_BYTES = LOGICAL_PAGES * 4096;
-
-/** Pages of every size, from one sector to incompressible, changing with each store. */
-const data = {
-  name: 'data',
-  register(services) {
-    services.bindValue(PageData, {
-      keyOf: (vpn, version) => 1 + ((vpn * 7 + version * 13) % 61),
-      render: (key, out) => out.fill(key),
-      compressedSize: (key) => (key === 0 ? 0 : Math.min(4096, 64 * key + 40)),
-    });
-  },
-};
 
 /** What goes wrong on a device that must be safe all the same, by seed. */
 const FAULTS = [
@@ -90,7 +78,7 @@ function cramOn({ seed, faults, driver }) {
   const guard = [nodePrivate({ reclaimFrees, ...FENCED }), cram(), plugin];
   return {
     nodes: nodes(seed),
-    plugins: [data, device(faults), ...guard],
+    plugins: [everySize, device(faults), ...guard],
     operations: [...operations, DEMOTE],
     sysctl: { demotion_enabled: true },
     mayHang: true,
@@ -102,14 +90,18 @@ export const DRIVERS = {
   // One small node and a swap device that holds what memory does not: zswap is never idle.
   zswap: (seed) => ({
     nodes: [{ id: 0, pages: 200 + ((seed * 37) % 200), cpus: 1 + (seed % 2) }],
-    plugins: [data, seed % 3 === 0 ? zramSwap(SWAP) : diskSwap(SWAP)],
+    plugins: [everySize, seed % 3 === 0 ? zramSwap(SWAP) : diskSwap(SWAP)],
     sysctl: { swappiness: 200 },
     zswap: { enabled: true, max_pool_percent: [5, 40, 90][seed % 3] },
   }),
   private: (seed) => {
     const { plugin, operations } = privateLife(1, seed);
     const teardown = seed % 3 === 0 ? 'mended' : 'v4';
-    return { nodes: nodes(seed), plugins: [data, nodePrivate({ teardown }), plugin], operations };
+    return {
+      nodes: nodes(seed),
+      plugins: [everySize, nodePrivate({ teardown }), plugin],
+      operations,
+    };
   },
   cram: (seed) =>
     cramOn({
@@ -127,13 +119,13 @@ export const DRIVERS = {
   }),
   sysram: (seed) => ({
     nodes: nodes(seed),
-    plugins: [data, device(), cxlSysram({ nid: 1 })],
+    plugins: [everySize, device(), cxlSysram({ nid: 1 })],
     mayLose: true,
   }),
   // Demotes by itself when RAM is short; every access to what it moved faults.
   'zone-device': (seed) => ({
     nodes: nodes(seed),
-    plugins: [data, device(), zoneDeviceCompress({ device: 'cxl0', nid: 1 })],
+    plugins: [everySize, device(), zoneDeviceCompress({ device: 'cxl0', nid: 1 })],
   }),
   // The kernel's HMM test device, private and coherent, told by programs what to move.
   'test-hmm': (seed) => {
@@ -148,7 +140,7 @@ export const DRIVERS = {
         { id: 1, pages: LOGICAL_PAGES, online: false },
         { id: 2, pages: 512, online: false },
       ],
-      plugins: [data, driver, diskSwap(SWAP)],
+      plugins: [everySize, driver, diskSwap(SWAP)],
       operations: [hmmCommand(driver)],
     };
   },
@@ -156,7 +148,7 @@ export const DRIVERS = {
     const driver = deviceCoherent({ nid: 1 });
     return {
       nodes: nodes(seed),
-      plugins: [data, nodePrivate(), driver, diskSwap(SWAP)],
+      plugins: [everySize, nodePrivate(), driver, diskSwap(SWAP)],
       operations: [coherentCommand(driver)],
     };
   },

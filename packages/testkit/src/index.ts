@@ -3,6 +3,7 @@ export { describeDriver, type TestRunner } from './driver/describe-driver.js';
 export type { DriverCheck, DriverFault, DriverUnderTest } from './driver/driver-under-test.js';
 export { type Leak, type LeakSearch, leakSearch } from './driver/isolation.js';
 export { obligationMistakes } from './driver/obligations.js';
+export { everySize } from './fuzz/every-size.js';
 export {
   FuzzFailure,
   type FuzzOptions,

@@ -1,7 +1,7 @@
 import { cram } from '@mm-lab/cram';
-import { type NodeConfig, PageData, type Plugin } from '@mm-lab/mm-core';
+import type { NodeConfig, Plugin } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
-import { describeDriver } from '@mm-lab/testkit';
+import { describeDriver, everySize } from '@mm-lab/testkit';
 import { describe, it } from 'vitest';
 import {
   cxlCompressDevice,
@@ -15,19 +15,6 @@ const NODES: readonly NodeConfig[] = [
   { id: 1, pages: 1024, online: false },
 ];
 
-/** Pages of every size, from one sector to incompressible, changing with each store. */
-const data: Plugin = {
-  name: 'data',
-  register(services) {
-    const sizes: PageData = {
-      keyOf: (vpn, version) => 1 + ((vpn * 7 + version * 13) % 61),
-      render: (key, out) => out.fill(key),
-      compressedSize: (key) => (key === 0 ? 0 : Math.min(4096, 64 * key + 40)),
-    };
-    services.bindValue(PageData, sizes);
-  },
-};
-
 function device(interruptFaults: InterruptFaults = {}): Plugin {
   const capacityBytes = 500 * 4096;
   return cxlCompressDevice({ logicalPages: 1024, capacityBytes, interruptFaults });
@@ -35,7 +22,7 @@ function device(interruptFaults: InterruptFaults = {}): Plugin {
 
 function onCram(faults: InterruptFaults = {}): readonly Plugin[] {
   return [
-    data,
+    everySize,
     device(faults),
     nodePrivate({ swapIn: 'mended', sharedMaps: 'mended' }),
     cram(),
@@ -68,7 +55,7 @@ describeDriver(
   { describe, it },
   {
     name: 'CXL compression as ordinary memory',
-    plugins: () => [data, device(), cxlSysram({ nid: 1 })],
+    plugins: () => [everySize, device(), cxlSysram({ nid: 1 })],
     nodes: NODES,
     mayLose: true,
   },

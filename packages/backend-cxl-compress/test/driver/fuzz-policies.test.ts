@@ -14,9 +14,9 @@ import {
   WritablePagesToken,
   writableFraction,
 } from '@mm-lab/cram';
-import { PageData, type Plugin } from '@mm-lab/mm-core';
+import type { Plugin } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
-import { fuzzMachine } from '@mm-lab/testkit';
+import { everySize, fuzzMachine } from '@mm-lab/testkit';
 import { expect, test } from 'vitest';
 import { cxlCompressDevice, cxlCompression } from '../../src/index.js';
 
@@ -24,19 +24,6 @@ const DEVICE = 1;
 const STEPS = 150;
 const LOGICAL_PAGES = 1024;
 const CAPACITY_PAGES = 500;
-
-/** Pages of every size, from one sector to incompressible, changing with each store. */
-const data: Plugin = {
-  name: 'data',
-  register(services) {
-    const sizes: PageData = {
-      keyOf: (vpn, version) => 1 + ((vpn * 7 + version * 13) % 61),
-      render: (key, out) => out.fill(key),
-      compressedSize: (key) => (key === 0 ? 0 : Math.min(4096, 64 * key + 40)),
-    };
-    services.bindValue(PageData, sizes);
-  },
-};
 
 const later = (): readonly Plugin[] => [
   balloon({ zratio: (1000 * LOGICAL_PAGES) / CAPACITY_PAGES, pollNs: 200_000 }),
@@ -92,7 +79,7 @@ for (const [name, policy] of Object.entries(POLICIES)) {
         { id: 2, pages: (seed * 53) % 500 },
       ],
       plugins: [
-        data,
+        everySize,
         nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
         cram(),
         ...policy(),

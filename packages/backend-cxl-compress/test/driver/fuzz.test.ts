@@ -1,24 +1,11 @@
 import { cram } from '@mm-lab/cram';
-import { PageData, type Plugin } from '@mm-lab/mm-core';
+import type { Plugin } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
-import { type FuzzOptions, fuzzMachine } from '@mm-lab/testkit';
+import { everySize, type FuzzOptions, fuzzMachine } from '@mm-lab/testkit';
 import { expect, test } from 'vitest';
 import { cxlCompressDevice, cxlCompression, cxlSysram } from '../../src/index.js';
 
 const LOGICAL_PAGES = 1024;
-
-/** Pages of every size, from one sector to incompressible, changing with each store. */
-const data: Plugin = {
-  name: 'data',
-  register(services) {
-    const sizes: PageData = {
-      keyOf: (vpn, version) => 1 + ((vpn * 7 + version * 13) % 61),
-      render: (key, out) => out.fill(key),
-      compressedSize: (key) => (key === 0 ? 0 : Math.min(4096, 64 * key + 40)),
-    };
-    services.bindValue(PageData, sizes);
-  },
-};
 
 function optionsOf({ seed, steps }: Run, guard: readonly Plugin[]): FuzzOptions {
   return {
@@ -30,7 +17,7 @@ function optionsOf({ seed, steps }: Run, guard: readonly Plugin[]): FuzzOptions 
       { id: 2, pages: (seed * 53) % 500, lineNs: seed % 3 === 0 ? 180 : 100 },
     ],
     plugins: [
-      data,
+      everySize,
       cxlCompressDevice({
         logicalPages: LOGICAL_PAGES,
         capacityBytes: 500 * 4096,

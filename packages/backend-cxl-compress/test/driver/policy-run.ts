@@ -1,31 +1,12 @@
 import { type CramOptions, cram } from '@mm-lab/cram';
-import {
-  createMachine,
-  diskSwap,
-  type Machine,
-  PageData,
-  type Plugin,
-  Prng,
-} from '@mm-lab/mm-core';
+import { createMachine, diskSwap, type Machine, type Plugin, Prng } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
+import { everySize } from '@mm-lab/testkit';
 import { type CxlCompressOptions, cxlCompressDevice, cxlCompression } from '../../src/index.js';
 
 export const DEVICE = 1;
 const LOGICAL_PAGES = 1024;
 export const CAPACITY_PAGES = 400;
-
-/** Every page of every size, changing with each store. */
-const data: Plugin = {
-  name: 'data',
-  register(services) {
-    const sizes: PageData = {
-      keyOf: (vpn, version) => 1 + ((vpn * 7 + version * 13) % 61),
-      render: (key, out) => out.fill(key),
-      compressedSize: (key) => (key === 0 ? 0 : Math.min(4096, 64 * key + 40)),
-    };
-    services.bindValue(PageData, sizes);
-  },
-};
 
 export interface PolicyRun {
   readonly seed: number;
@@ -52,7 +33,7 @@ export function runUnder(run: PolicyRun): Machine {
       sysctl: { demotion_enabled: run.demotion ?? true },
     },
     [
-      data,
+      everySize,
       nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
       cram(mends),
       ...policy,

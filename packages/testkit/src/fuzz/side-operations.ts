@@ -134,7 +134,9 @@ const sideMadvise: FuzzOperation = {
 
 function adviseModel(model: TaskModel, { start, count }: SideRange, advice: number): void {
   const isHuge = model.side.pages[start]?.isHuge === true;
-  const end = isHuge ? start + count - ((start + count) % HUGE_PAGES) : start + count;
+  // MADV_DONTNEED of a part of a huge page leaves it, MADV_REMOVE writes zeroes to the part.
+  const isRoundedDown = isHuge && advice !== MADV_REMOVE;
+  const end = isRoundedDown ? start + count - ((start + count) % HUGE_PAGES) : start + count;
   for (const page of model.side.pages.slice(start, end)) {
     if (page === null) continue;
     if (advice === MADV_DONTNEED) discard(page);
