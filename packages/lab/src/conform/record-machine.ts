@@ -23,11 +23,16 @@ export function recordMachine(topology: JsonObject): MachineConfig {
   const minFree = Number(textAt(objectAt(topology, 'baseline'), MIN_FREE_KBYTES));
   return {
     seed: 1,
-    sysctl: { lru_gen: 7, thp_enabled: 'madvise' },
+    sysctl: { lru_gen: 7, thp_enabled: 'madvise', osrelease: osreleaseOf(topology) },
     nodes: nodes.map(([id, node]) => nodeOf(Number(id), isObject(node) ? node : {})),
     distances: nodes.map(([, node]) => textAt(node, 'distance').split(' ').map(Number)),
     ...(minFree > 0 ? { bootMinFreeKbytes: minFree } : {}),
   };
+}
+
+/** Whose behaviour it is, of those that the model knows apart. */
+function osreleaseOf(topology: JsonObject): '6.18' | '7.3' {
+  return textAt(topology, 'release').startsWith('6.') ? '6.18' : '7.3';
 }
 
 /** What the recorder sets before its cases and leaves so. */

@@ -40,13 +40,16 @@ export class Demotion {
   ) {}
 
   /**
-   * May folios of the node go down instead of out?
+   * May folios of the node go down instead of out? Up to 6.18 only a preferred target will do.
    * @param memcg the group whose cpuset has a say; null = nobody has
    */
   canDemote(nid: number, memcg: MemCgroup | null = null): boolean {
     if (!this.sysctl.demotion_enabled) return false;
     const target = this.nextDemotionNode(nid, this.allowedFor(nid, memcg));
     if (target < 0) return false;
+    if (this.sysctl.osrelease === '6.18' && !this.tiers.preferredOf(nid).includes(target)) {
+      return false;
+    }
     return !this.managed.node_private_migration_blocked(this.canSite, target);
   }
 

@@ -129,7 +129,7 @@ export class Folios {
 
   /** A page that a fault brings in was used once; before 7.1 it, later a known one is active. */
   private noteFault(folio: number): void {
-    const isActive = this.sysctl.osrelease === '7.0' || this.table.has(folio, PG_workingset);
+    const isActive = this.sysctl.osrelease !== '7.3' || this.table.has(folio, PG_workingset);
     const used = isActive ? PG_active : PG_referenced;
     this.table.set(folio, used);
   }

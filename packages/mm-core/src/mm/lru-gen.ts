@@ -85,7 +85,7 @@ export class LruGen {
     const memcg = this.memcgs.get(lruvec.memcg);
     const target = sc.targetMemcg ?? null;
     const swappiness = this.anon.ofLruvec(lruvec, sc);
-    if (this.sysctl.osrelease === '7.0') {
+    if (this.sysctl.osrelease !== '7.3') {
       yield* this.shrinkLruvecOf70(lruvec, sc, swappiness);
       return;
     }

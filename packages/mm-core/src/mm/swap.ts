@@ -28,7 +28,8 @@ export interface SlotUse {
 /**
  * Swap slots and the swap cache (mm/swapfile.c, mm/swap_state.c). A slot is free, or used: by
  * entries that name it (`entries`), by a folio in the swap cache, or both. Simplified: one device,
- * base pages only, no readahead; a write is finished when it is charged.
+ * no readahead; a large folio takes slots that were never used, one after the other; a write is
+ * finished when it is charged.
  */
 @injectable()
 export class Swap {

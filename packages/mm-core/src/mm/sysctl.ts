@@ -73,8 +73,11 @@ export interface Sysctl {
   overcommit_ratio: number;
   /** Areas that an address space may have. */
   max_map_count: number;
-  /** kernel.osrelease: whose eviction from the multi-generational LRU it is, where they differ. */
-  osrelease: '7.0' | '7.3';
+  /**
+   * kernel.osrelease: whose eviction from the multi-generational LRU it is, and whose choice of a
+   * node to demote to under a cpuset, where they differ. Everything else is 7.3's.
+   */
+  osrelease: '6.18' | '7.0' | '7.3';
   /** Lowest address that a program without CAP_SYS_RAWIO may map. */
   mmap_min_addr: number;
 }

@@ -123,8 +123,8 @@ export class WriteFault {
   }
 
   /**
-   * Is the faulter the only one who holds the folio (wp_can_reuse_anon_folio)? Large folios are
-   * copied here.
+   * Is the faulter the only one who holds the folio (wp_can_reuse_anon_folio)? A large one is his
+   * if all of its references are mappings of his address space.
    */
   private canReuse(pfn: number): boolean {
     if (this.table.order[pfn]! > 0) return this.canReuseLarge(this.table.head(pfn));
