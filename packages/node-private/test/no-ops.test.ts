@@ -1,4 +1,5 @@
 import {
+  __GFP_RETRY_MAYFAIL,
   EBUSY,
   EINVAL,
   ENODEV,
@@ -104,6 +105,38 @@ describe('on a node without ops', () => {
 
   test('no policy may name it, alone or with others', () => {
     expect([bind(MPOL_BIND, [NID]), bind(MPOL_BIND, [0, NID])]).toEqual([-EINVAL, -EINVAL]);
+  });
+
+  test('nor may a policy of the task', () => {
+    const set = (nodes: readonly number[]): number => {
+      const mask = { nodes, maxnode: 64 };
+      return machine.sys.setMempolicy.setMempolicy(task.struct, MPOL_BIND, mask);
+    };
+    expect([set([NID]), set([0, NID])]).toEqual([-EINVAL, -EINVAL]);
+  });
+
+  test('NUMA balancing does not look at its pages', () => {
+    machine.pseudoFiles.write('/proc/sys/kernel/numa_balancing', '3');
+    for (let round = 0; round < 5; round++) {
+      machine.sleep(1e9);
+      for (let vpn = 0; vpn < PAGES; vpn++) task.read(vpn);
+    }
+    const { numa_pte_updates, numa_hint_faults } = machine.vmstat();
+    expect([numa_pte_updates, numa_hint_faults]).toEqual([0, 0]);
+    expect(nodesOf()).toEqual(new Set([NID]));
+  });
+
+  test('reclaim for a request that walks its list passes it by', () => {
+    const held: number[] = [];
+    machine.folios.addHolder(() => held);
+    const gfp = GFP_HIGHUSER_MOVABLE | __GFP_PRIVATE | __GFP_RETRY_MAYFAIL;
+    for (let pfn = 0; pfn >= 0; ) {
+      pfn = machine.pageAlloc.alloc({ gfp, order: 0, nid: NID, nodemask: null });
+      if (pfn >= 0) held.push(pfn);
+    }
+    expect(nodesOf()).toEqual(new Set([NID]));
+    expect(machine.vmstat().pswpout).toBe(0);
+    for (const pfn of held.splice(0)) machine.folios.put(pfn);
   });
 
   test('it is no demotion target', () => {
