@@ -535,6 +535,7 @@ export {
   type OnlineType,
 } from './mm/memory-block.js';
 export { MemoryFailure, MemoryFailureToken } from './mm/memory-failure.js';
+export { MemoryGroups, MemoryGroupsToken, MHP_NID_IS_MGID } from './mm/memory-group.js';
 export { MemoryHotplug, MemoryHotplugToken, type NodeListener } from './mm/memory-hotplug.js';
 export {
   MEMTIER_ADISTANCE_DRAM,

@@ -11,8 +11,11 @@ import {
   type MemoryBlocks,
   MemoryBlocksToken,
   type MemoryDevice,
+  type MemoryGroups,
+  MemoryGroupsToken,
   type MemoryHotplug,
   MemoryHotplugToken,
+  MHP_NID_IS_MGID,
   type Nodes,
   NodesToken,
   type OnlineType,
@@ -24,13 +27,15 @@ import { type NodePrivate, type NodePrivateInfo, NodePrivateToken } from './node
 /** A range that a driver adds to a node. */
 export interface PrivateRange extends PfnRange {
   readonly onlineType: OnlineType;
+  /** MHP_* bits; default none. */
+  readonly mhpFlags?: number;
 }
 
 /**
  * Hotplug of private memory (RFC v4 patch 22, mm/memory_hotplug.c): memory block by memory block,
  * any number of ranges per node; or all that a node can have at once, which may be smaller than a
- * block and may be backed by a device. Simplified: one device backs a node, and only as a whole;
- * there are no memory groups, so a node is named by its number (no MHP_NID_IS_MGID).
+ * block and may be backed by a device. Simplified: one device backs a node, and only as a whole; of
+ * the flags only MHP_NID_IS_MGID has an effect.
  */
 @injectable()
 export class PrivateHotplug {
@@ -39,6 +44,7 @@ export class PrivateHotplug {
     @inject(MemoryHotplugToken) private readonly hotplug: MemoryHotplug,
     @inject(MemoryBlocksToken) private readonly blocks: MemoryBlocks,
     @inject(KswapdToken) private readonly kswapd: Kswapd,
+    @inject(MemoryGroupsToken) private readonly groups: MemoryGroups,
     @inject(NodePrivateToken) private readonly nodePrivate: NodePrivate,
     @inject(NodePrivateConfig) private readonly config: NodePrivateConfig,
   ) {}
@@ -73,10 +79,15 @@ export class PrivateHotplug {
   /**
    * The same for one range. If it fails the node is unregistered again, which other ranges of it
    * prevent.
-   * @returns 0; -EINVAL no np, no such node, or a part of a block; -EBUSY ordinary memory or
-   *   another driver's node; -EEXIST memory is there already
+   * @param where a node, or with MHP_NID_IS_MGID a memory group
+   * @returns 0; -EINVAL no np, no such node or group, or a part of a block; -EBUSY ordinary memory
+   *   or another driver's node; -EEXIST memory is there already
    */
-  add_private_range(nid: number, np: NodePrivateInfo | null, range: PrivateRange): number {
+  add_private_range(where: number, np: NodePrivateInfo | null, range: PrivateRange): number {
+    if (np === null) return -EINVAL;
+    const isGroup = ((range.mhpFlags ?? 0) & MHP_NID_IS_MGID) !== 0;
+    const nid = isGroup ? this.groups.nidOf(where) : where;
+    if (nid < 0) return nid;
     const registered = this.register(nid, np);
     if (registered < 0) return registered;
     const owner = this.nodePrivate.ownerOfNode(nid);

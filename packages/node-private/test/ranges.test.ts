@@ -1,4 +1,13 @@
-import { createMachine, EBUSY, EEXIST, type Services, ZONE_NORMAL } from '@mm-lab/mm-core';
+import {
+  createMachine,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  MemoryGroupsToken,
+  MHP_NID_IS_MGID,
+  type Services,
+  ZONE_NORMAL,
+} from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
 import { NodePrivateToken, nodePrivate, PrivateHotplugToken } from '../src/index.js';
 
@@ -28,7 +37,8 @@ function machineWithRoom() {
   );
   if (found.services === undefined) throw new Error('the plugin was not probed');
   const hotplug = found.services.get(PrivateHotplugToken);
-  return { machine, hotplug, nodes: found.services.get(NodePrivateToken) };
+  const groups = found.services.get(MemoryGroupsToken);
+  return { machine, hotplug, groups, nodes: found.services.get(NodePrivateToken) };
 }
 
 test('a node of two ranges stays registered until the last one is gone', () => {
@@ -61,5 +71,25 @@ test('a node of two ranges stays registered until the last one is gone', () => {
     'second gone': 0,
     'no longer': -1,
   });
+  machine.verify();
+});
+
+test('a range may name a memory group instead of its node', () => {
+  const { machine, hotplug, groups, nodes } = machineWithRoom();
+  const mgid = groups.registerStatic(NID);
+  const mhpFlags = MHP_NID_IS_MGID;
+  const range = { base: BLOCK, pages: BLOCK, onlineType: 'online', mhpFlags } as const;
+  const answers = [
+    groups.registerStatic(7),
+    hotplug.add_private_range(mgid, null, range),
+    hotplug.add_private_range(mgid + 1, np, range),
+    nodes.refsOf(NID),
+    hotplug.add_private_range(mgid, np, range),
+    nodes.refsOf(NID),
+    machine.nodes.pgdat(NID).managedPages(),
+    groups.unregister(mgid),
+    groups.unregister(mgid),
+  ];
+  expect(answers).toEqual([-EINVAL, -EINVAL, -EINVAL, -1, 0, 1, BLOCK, 0, -EINVAL]);
   machine.verify();
 });

@@ -36,6 +36,7 @@ import { Mbind, MbindToken } from '../mm/mbind.js';
 import { Memory, MemoryToken } from '../mm/memory.js';
 import { MemoryBlocks, MemoryBlocksToken } from '../mm/memory-block.js';
 import { MemoryFailure, MemoryFailureToken } from '../mm/memory-failure.js';
+import { MemoryGroups, MemoryGroupsToken } from '../mm/memory-group.js';
 import { MemoryHotplug, MemoryHotplugToken } from '../mm/memory-hotplug.js';
 import { MemoryTiers, MemoryTiersToken } from '../mm/memory-tiers.js';
 import { Mempolicy } from '../mm/mempolicy.js';
@@ -128,6 +129,7 @@ export function bindServices(services: Services): void {
   services.bind(MigrateRangeToken, MigrateRange);
   services.bind(MemoryHotplugToken, MemoryHotplug);
   services.bind(MemoryBlocksToken, MemoryBlocks);
+  services.bind(MemoryGroupsToken, MemoryGroups);
   bindHugePages(services);
   bindTracking(services);
   bindAddressSpaces(services);
