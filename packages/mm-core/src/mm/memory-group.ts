@@ -2,13 +2,13 @@ import { EINVAL } from '../abi/errno.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 
-/** The node argument of a hot-add is the number of a memory group (include/linux/memory_hotplug.h). */
+/** The node of a hot-add is the number of a memory group (include/linux/memory_hotplug.h). */
 export const MHP_NID_IS_MGID = 1 << 2;
 
 /**
  * Groups of ranges that one device plugs (drivers/base/memory.c: memory_group_register_static).
- * Simplified: a group is no more than its node. Nothing counts its pages, and it has no say in which
- * zone they go online.
+ * Simplified: a group is no more than its node. Nothing counts its pages, and it has no say in
+ * which zone they go online.
  */
 @injectable()
 export class MemoryGroups {
