@@ -55,31 +55,31 @@ export const SITE_FACTS = {
     'skip sites',
     0,
     'mm/migrate_device.c:migrate_device_finalize',
-    'folio_is_zone_device',
+    'folio_may_be_lru',
   ),
   'rmap.__folio_remove_rmap': site(
     'skip sites',
     0,
     'mm/rmap.c:__folio_remove_rmap',
-    'folio_is_device_private',
+    'folio_may_be_lru',
   ),
   'gup.migrate_longterm_unpinnable_folios': site(
     'long-term pin',
     0,
     'mm/gup.c:migrate_longterm_unpinnable_folios',
-    'folio_is_device_coherent',
+    'folio_may_be_lru',
   ),
-  'memory-failure.memory_failure_dev_pagemap': site(
+  'memory-failure.pfn_to_online_page': site(
     'memory failure',
     0,
     'mm/memory_hotplug.c:pfn_to_online_page',
-    'zone_is_zone_device',
+    'folio_may_be_lru',
   ),
   'memory-failure.soft_offline_page': site(
     'memory failure',
     0,
     'mm/memory_hotplug.c:pfn_to_online_page',
-    'zone_is_zone_device',
+    'folio_may_be_lru',
   ),
   'vmscan.shrink_folio_list': site(
     'free',

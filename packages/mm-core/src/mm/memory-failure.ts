@@ -42,7 +42,7 @@ export type MfStats = Record<MfResult, number>;
 @injectable()
 export class MemoryFailure {
   private readonly site = Sites.index('memory-failure.memory_failure');
-  private readonly onlineSite = Sites.index('memory-failure.memory_failure_dev_pagemap');
+  private readonly onlineSite = Sites.index('memory-failure.pfn_to_online_page');
   /**
    * Takes errors in pages that are not online (memory_failure_dev_pagemap): their owner's
    * mechanism sets it. @returns 0 or -errno
