@@ -149,8 +149,9 @@ function protOf({ flags, pfns, orders }: HmmRange, at: number): number {
   if ((found & HMM_PFN_ERROR) !== 0) return PROT_ERROR;
   if ((found & HMM_PFN_VALID) === 0) return 0;
   const access = (found & HMM_PFN_WRITE) !== 0 ? PROT_WRITE : PROT_READ;
-  const zero = pfns[at] === HMM_ZERO_PFN ? PROT_ZERO : 0;
-  return zero | access | (orders[at] === PMD_ORDER ? PROT_PMD : 0);
+  // The device knows the zero page, not the huge one.
+  if (orders[at] === PMD_ORDER) return access | PROT_PMD;
+  return access | (pfns[at] === HMM_ZERO_PFN ? PROT_ZERO : 0);
 }
 
 function nothing(rc: number): MirrorResult {

@@ -48,6 +48,11 @@ export interface DevPagemapRequest {
   readonly type: MemoryType;
   /** Node it belongs to: possible, without memory. */
   readonly nid: number;
+  /**
+   * The node that the driver names to memremap_pages, whose statistics count the pages; default
+   * the first one with memory.
+   */
+  readonly localNid?: number;
   /** The part of the node's pages that it takes; default all of them. */
   readonly range?: { readonly start: number; readonly pages: number };
   /** What backs the range, or null for memory that nobody simulates. */

@@ -37,6 +37,7 @@ import { type Memremap, MemremapToken } from './memremap.js';
 @injectable()
 export class DevicePrivateEntries implements EntryType {
   readonly name = 'device-private';
+  readonly sharing = 'mapcount';
   private readonly type: number;
 
   constructor(

@@ -20,6 +20,7 @@ import {
   MemCgroupsToken,
   type MemoryFailure,
   MemoryFailureToken,
+  N_MEMORY,
   type Nodes,
   NodesToken,
   type Owner,
@@ -85,6 +86,7 @@ export class Memremap {
     this.claim(pgmap);
     pgdat.device = request.device;
     pgdat.pagesOutside = () => this.allocatedOn(request.nid);
+    pgdat.countedNid = request.localNid ?? this.nodes.inState(N_MEMORY)[0] ?? null;
     if (request.device !== null) pgdat.setSpeed(request.device);
     this.pagemaps.splice(this.indexOf(start), 0, pgmap);
     return pgmap;
@@ -110,6 +112,7 @@ export class Memremap {
     pgdat.device?.detach();
     pgdat.device = null;
     pgdat.pagesOutside = null;
+    pgdat.countedNid = null;
     return 0;
   }
 

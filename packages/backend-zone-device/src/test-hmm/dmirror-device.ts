@@ -54,8 +54,8 @@ export class DmirrorDevice {
   freed = 0;
   /** Fails the next so many allocations of an order; for tests of what happens then. */
   failNext: (order: number) => boolean = () => false;
-  /** Fails the next copies between RAM and the device, likewise. */
-  failCopy: () => boolean = () => false;
+  /** Fails the next copies to the device, back to RAM on demand, or in an eviction, likewise. */
+  failCopy: (way: 'there' | 'back' | 'evict') => boolean = () => false;
 
   constructor(
     private readonly parts: DmirrorParts,
@@ -222,7 +222,7 @@ export class DmirrorDevice {
       const target = pageAlloc.alloc(request);
       if (target < 0) return;
       folios.trylock(target);
-      if (this.failCopy()) {
+      if (this.failCopy('evict')) {
         folios.unlock(target);
         folios.put(target);
         return;

@@ -88,7 +88,7 @@ export class Dmirror {
     const flags = this.selectDevice() | MIGRATE_VMA_SELECT_COMPOUND;
     let moved = 0;
     const rc = this.eachWindow(start, end, flags, (args) => {
-      if (!this.faultAllocAndCopy(args)) {
+      if (this.faultAllocAndCopy(args) !== 0) {
         this.parts.migrateVma.finalize(args);
         return -ENOMEM;
       }
@@ -121,10 +121,10 @@ export class Dmirror {
       faultPage: page,
     });
     if (this.parts.migrateVma.setup(args) < 0) return VM_FAULT_SIGBUS;
-    const isCopied = this.faultAllocAndCopy(args);
-    if (isCopied) this.parts.migrateVma.pages(args);
+    const result = this.faultAllocAndCopy(args);
+    if (result === 0) this.parts.migrateVma.pages(args);
     this.parts.migrateVma.finalize(args);
-    return isCopied ? 0 : VM_FAULT_OOM;
+    return result;
   }
 
   private selectDevice(): number {
@@ -171,7 +171,7 @@ export class Dmirror {
         args.dst[at] = migratePfn(dpage) + flags;
         for (let i = 0; i < pages; i++) this.fill(dpage + i, source < 0 ? -1 : source + i);
         // What could not be copied does not move.
-        if (this.device.failCopy()) this.withdraw(args.dst, at, 1);
+        if (this.device.failCopy('there')) this.withdraw(args.dst, at, 1);
       } else if (pages > 1) {
         this.allocBasePages(args, at, source);
       }
@@ -214,11 +214,12 @@ export class Dmirror {
 
   /**
    * dmirror_devmem_fault_alloc_and_copy: RAM by the policy of the area, in one piece if it can be.
+   * A copy that fails is SIGBUS, as drivers with a copy engine answer.
    * Simplified: the flag that fails an allocation is spent on a coherent base page without effect,
    * as the self-test's coherent variant expects; the kernel answers -ENOMEM there.
-   * @returns false if memory ran out: nothing is to move
+   * @returns 0, or VM_FAULT_*: then nothing is to move, and no destination is left
    */
-  private faultAllocAndCopy(args: MigrateVmaArgs): boolean {
+  private faultAllocAndCopy(args: MigrateVmaArgs): number {
     for (let at = 0; at < args.src.length; ) {
       const entry = args.src[at]!;
       const source = migratePfnToPage(entry);
@@ -226,49 +227,51 @@ export class Dmirror {
         at++;
         continue;
       }
-      const pages = this.parts.table.nrPages(source);
-      const order = this.parts.table.order[source]!;
-      const isFailed = this.takeFailure() && (order > 0 || this.device.isPrivate());
-      const target = isFailed ? -1 : this.allocRam(args, at, order);
-      if (target < 0 && order === 0) return false;
-      if (target >= 0) {
-        const flags = (entry & MIGRATE_PFN_WRITE) + (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
-        args.dst[at] = migratePfn(target) + flags;
-        for (let i = 0; i < pages; i++) this.copyBack(args, at + i, target + i, source + i);
-      } else if (!this.allocRamPages(args, at, source, pages)) {
-        return false;
+      const failed = this.takeBack(args, at, source);
+      if (failed !== 0) {
+        this.withdraw(args.dst, 0, args.dst.length);
+        return failed;
       }
-      at += pages;
+      at += this.parts.table.nrPages(source);
     }
-    return true;
+    return 0;
   }
 
-  private allocRamPages(args: MigrateVmaArgs, at: number, source: number, pages: number): boolean {
-    for (let i = 0; i < pages; i++) {
-      const target = this.allocRam(args, at + i, 0);
-      if (target < 0) {
-        this.withdraw(args.dst, at, i);
-        return false;
-      }
-      args.dst[at + i] = migratePfn(target);
-      this.copyBack(args, at + i, target, source + i);
+  /** One source: a folio of its order, or base pages. @returns 0 or VM_FAULT_* */
+  private takeBack(args: MigrateVmaArgs, at: number, source: number): number {
+    const { table } = this.parts;
+    const order = table.order[source]!;
+    const pages = table.nrPages(source);
+    const isFailed = this.takeFailure() && (order > 0 || this.device.isPrivate());
+    const target = isFailed ? -1 : this.allocRam(args, at, order);
+    if (target < 0 && order === 0) return VM_FAULT_OOM;
+    if (target >= 0) {
+      const flags = (args.src[at]! & MIGRATE_PFN_WRITE) + (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
+      args.dst[at] = migratePfn(target) + flags;
     }
-    return true;
+    for (let i = 0; i < pages; i++) {
+      const page = target >= 0 ? target + i : this.allocRam(args, at + i, 0);
+      if (page < 0) return VM_FAULT_OOM;
+      if (target < 0) args.dst[at + i] = migratePfn(page);
+      if (!this.copyBack(args, at + i, page, source + i)) return VM_FAULT_SIGBUS;
+    }
+    return 0;
   }
 
   /** Destinations that were made already go back. */
   private withdraw(dst: number[], at: number, count: number): void {
     for (let i = at; i < at + count; i++) {
       const page = migratePfnToPage(dst[i]!);
+      dst[i] = 0;
+      if (page < 0) continue;
       this.parts.folios.unlock(page);
       this.parts.folios.put(page);
-      dst[i] = 0;
     }
   }
 
-  private copyBack({ start }: MigrateVmaArgs, at: number, target: number, source: number): void {
+  private copyBack({ start }: MigrateVmaArgs, at: number, target: number, source: number): boolean {
     this.mirror.erase(start + at);
-    this.parts.deviceCopy.copy(target, source);
+    return !this.device.failCopy('back') && this.parts.deviceCopy.copy(target, source);
   }
 
   /** A locked folio of RAM, or -1. */
@@ -286,8 +289,11 @@ export class Dmirror {
     if ((found & HMM_PFN_ERROR) !== 0) return HMM_DMIRROR_PROT_ERROR;
     if ((found & HMM_PFN_VALID) === 0) return 0;
     const access = (found & HMM_PFN_WRITE) !== 0 ? HMM_DMIRROR_PROT_WRITE : HMM_DMIRROR_PROT_READ;
-    const pmd = orders[at] === PMD_ORDER ? HMM_DMIRROR_PROT_PMD : 0;
-    return this.kindOf(pfns[at]!) | access | pmd;
+    const isPmd = orders[at] === PMD_ORDER;
+    // The device knows the zero page, not the huge one.
+    const isHugeZero = isPmd && pfns[at] === HMM_ZERO_PFN;
+    const kind = isHugeZero ? 0 : this.kindOf(pfns[at]!);
+    return kind | access | (isPmd ? HMM_DMIRROR_PROT_PMD : 0);
   }
 
   private kindOf(pfn: number): number {

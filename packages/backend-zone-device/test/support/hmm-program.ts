@@ -35,7 +35,9 @@ import {
 } from '../../src/index.js';
 import { auditDevices } from './audit-devices.js';
 import {
+  back,
   drainWithOnePageHeld,
+  faultBack,
   type Injected,
   mirrorRead,
   type ProgramParts,
@@ -68,6 +70,11 @@ export class HmmProgram {
   private failOrder = -1;
   private range = { start: START, end: START };
   private readonly undo: (() => void)[] = [];
+  /** Is the next allocation of the handle to fail? */
+  private isFailing = false;
+  /** A page that must not move in the migration under way. */
+  private staying: { readonly name: string; readonly vpn: number; readonly folio: number } | null =
+    null;
 
   constructor(seed: number) {
     this.prng = new Prng(seed);
@@ -102,15 +109,8 @@ export class HmmProgram {
     this.parts = parts;
     this.task = this.machine.createTask('program');
     this.joinGroup();
-    const length = PAGES * PAGE_SIZE;
-    const request = {
-      addr: START * PAGE_SIZE,
-      length,
-      prot: 3,
-      flags: 0x32,
-      file: null,
-      offset: 0,
-    };
+    const area = { addr: START * PAGE_SIZE, length: PAGES * PAGE_SIZE, prot: 3, flags: 0x32 };
+    const request = { ...area, file: null, offset: 0 };
     expect(this.machine.sys.mmap.mmap(this.task.struct, request)).toBe(START * PAGE_SIZE);
     this.handles = UNITS.map((_, unit) => this.plugin.open(unit, this.task.mm));
     this.handles.forEach(({ device }) => {
@@ -134,7 +134,8 @@ export class HmmProgram {
     const kind = prng.below(13);
     if (kind < 3) this.touch(start, end, prng.below(2) === 0);
     else if (kind < 6) this.migrate(handle, start, end);
-    else if (kind === 6) handle.migrateToSystem(start, end);
+    else if (kind === 6)
+      back(this.context(), handle, { start, end, isDisturbed: prng.below(2) === 0 });
     else if (kind === 7) {
       const isDisturbed = prng.below(2) === 0;
       mirrorRead(this.context(), handle, { start, end: Math.min(end, start + 8), isDisturbed });
@@ -144,6 +145,7 @@ export class HmmProgram {
     else if (kind === 11) this.moveHuge(handle);
     else this.forkOrExit();
     if (kind === 6) {
+      faultBack(this.context(), this.handles, start);
       expect(this.task.mm.rss, 'migration keeps the rss').toBe(rss);
       expect(this.charged(), 'and the charge of the group').toBe(charged);
     }
@@ -184,28 +186,42 @@ export class HmmProgram {
     this.injection = null;
     this.failOrder = -1;
     handle.device.failCopy = () => false;
+    if (this.isFailing && handle.flags === 0) this.count('allocation');
+    this.isFailing = false;
     handle.flags = 0;
+    this.checkStaying();
+  }
+
+  /** What somebody locked, isolated or held is where it was. */
+  private checkStaying(): void {
+    const { staying } = this;
+    this.staying = null;
+    if (staying === null) return;
+    expect(this.folioAt(staying.vpn), `${staying.name}: the page stays`).toBe(staying.folio);
+    this.count(staying.name);
   }
 
   /** One of the ways in which a migration may be disturbed. */
   private prepare(handle: Dmirror, start: number, end: number): void {
     const { folios, table } = this.machine;
-    const folio = this.folioAt(start + this.prng.below(end - start));
+    const vpn = start + this.prng.below(end - start);
+    const folio = this.folioAt(vpn);
+    const isBase = folio >= 0 && table.order[folio] === 0;
     switch (this.prng.below(11)) {
       case 0:
-        if (folio < 0 || !folios.trylock(folio)) return;
-        this.count('locked');
+        if (!isBase || !folios.trylock(folio)) return;
+        this.staying = { name: 'locked', vpn, folio };
         this.undo.push(() => folios.unlock(folio));
         break;
       case 1:
-        if (folio < 0 || !table.has(folio, PG_lru)) return;
-        folios.isolateLru(folio);
-        this.count('isolated');
+        if (!isBase || !table.has(folio, PG_lru) || !folios.isolateLru(folio)) return;
+        this.staying = { name: 'isolated', vpn, folio };
         this.undo.push(() => folios.putbackLru(folio));
         break;
       case 2:
         if (folio < 0) return;
-        this.hold(folio, table.order[folio]! > 0 ? 'split with a vma' : 'held before');
+        if (isBase) this.staying = { name: 'held before', vpn, folio };
+        this.hold(folio, isBase ? 'reference' : 'split with a vma');
         break;
       case 3:
         this.injection = () => {
@@ -214,7 +230,7 @@ export class HmmProgram {
         break;
       case 4:
         handle.flags = HMM_DMIRROR_FLAG_FAIL_ALLOC;
-        this.count('allocation');
+        this.isFailing = true;
         break;
       case 5:
         this.injection = () => {
@@ -223,7 +239,8 @@ export class HmmProgram {
         };
         break;
       case 6:
-        handle.device.failCopy = () => {
+        handle.device.failCopy = (way) => {
+          if (way !== 'there') return false;
           this.count('copy');
           handle.device.failCopy = () => false;
           return true;

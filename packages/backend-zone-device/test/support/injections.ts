@@ -7,6 +7,7 @@ import {
   type MmuNotifiers,
   PMD_ORDER,
   type Task,
+  VM_FAULT_SIGBUS,
 } from '@mm-lab/mm-core';
 import { expect } from 'vitest';
 import {
@@ -36,17 +37,57 @@ export interface Injected {
   readonly count: (name: string) => void;
 }
 
-interface DisturbedRead {
+interface DisturbedRange {
   readonly start: number;
   readonly end: number;
   readonly isDisturbed: boolean;
+}
+
+/** Back to RAM by the driver's command, with a copy that fails once: nothing of its batch moves. */
+export function back(
+  { count }: Injected,
+  handle: Dmirror,
+  { start, end, isDisturbed }: DisturbedRange,
+): void {
+  const { device } = handle;
+  let failed = 0;
+  if (isDisturbed) device.failCopy = (way) => way === 'back' && failed++ === 0;
+  const { rc } = handle.migrateToSystem(start, end);
+  device.failCopy = () => false;
+  if (failed === 0) return;
+  expect(rc, 'a copy back that fails is told').toBeLessThan(0);
+  count('copy back');
+}
+
+/** A touch of private memory whose copy fails: SIGBUS, and the page stays as it was. */
+export function faultBack(
+  { machine, task, count }: Injected,
+  handles: readonly Dmirror[],
+  start: number,
+): void {
+  const { ptes, memory } = machine;
+  for (const { device } of handles) {
+    if (!device.isPrivate()) continue;
+    let found = -1;
+    ptes.walk(task.mm.id, start, Infinity, (slot, vpn) => {
+      if (found < 0 && device.owns(ptes.value[slot]!)) found = vpn;
+    });
+    if (found < 0) continue;
+    const before = ptes.value[ptes.find(task.mm.id, found)];
+    device.failCopy = (way) => way === 'back';
+    const result = memory.handleMmFault(task.mm, found, false, 0);
+    device.failCopy = () => false;
+    expect(result, 'the program is told').toBe(VM_FAULT_SIGBUS);
+    expect(ptes.value[ptes.find(task.mm.id, found)], 'the page stays').toBe(before);
+    count('copy back of a fault');
+  }
 }
 
 /** Somebody changes the range while the device faults it in: it looks again. */
 export function mirrorRead(
   { machine, parts, task, count }: Injected,
   handle: Dmirror,
-  { start, end, isDisturbed }: DisturbedRead,
+  { start, end, isDisturbed }: DisturbedRange,
 ): void {
   const { memory } = machine;
   const fault = memory.handleMmFault.bind(memory);

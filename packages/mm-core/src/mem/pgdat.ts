@@ -68,6 +68,11 @@ export class Pgdat {
   hotpluggedOnly = false;
   /** Pages in use that the buddy allocator knows nothing of; set by whoever owns such a range. */
   pagesOutside: (() => number) | null = null;
+  /**
+   * The node whose statistics count its pages: another one if a driver hung the memory into that;
+   * null = itself.
+   */
+  countedNid: number | null = null;
   readonly numaStat: NumaStat = {
     numa_hit: 0,
     numa_miss: 0,

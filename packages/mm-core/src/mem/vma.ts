@@ -1,4 +1,5 @@
 import { VM_ACCESS_FLAGS, VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { Policy } from './policy.js';
@@ -71,8 +72,11 @@ export class MmStruct {
   ksmMergeable = false;
   /** prctl(PR_SET_MEMORY_MERGE): every area that may be is mergeable (MMF_VM_MERGE_ANY). */
   ksmMergeAny = false;
-  /** Told where an area begins or ends that did not before (vma_adjust_trans_huge). */
-  onEdge: (vpn: number) => void = () => undefined;
+  /**
+   * Told where an area begins or ends that did not before (vma_adjust_trans_huge), and whether one
+   * area held the whole PMD until then.
+   */
+  onEdge: (vpn: number, heldPmd: boolean) => void = () => undefined;
   /** Told where areas went away (free_pgtables). */
   onUnmap: (start: number, end: number) => void = () => undefined;
   /** The task its pages are charged to (mm->owner); null before there is one. */
@@ -119,10 +123,10 @@ export class MmStruct {
    */
   replace(start: number, end: number, parts: readonly Vma[]): void {
     this.peakVm = Math.max(this.peakVm, pagesOf(this.vmas));
+    const edges = [start, ...parts.map((part) => part.end), end];
+    const held = edges.map((vpn) => holdsPmd(this.find(vpn), vpn));
     this.replaceAreas(start, end, parts);
-    this.edgeAt(start);
-    for (const part of parts) this.edgeAt(part.end);
-    this.edgeAt(end);
+    for (const [at, vpn] of edges.entries()) this.edgeAt(vpn, held[at]!);
     if (parts.length === 0) this.onUnmap(start, end);
   }
 
@@ -132,7 +136,7 @@ export class MmStruct {
     if (vma === null || vma.start === vpn) return;
     const halves = [clipVma(vma, vma.start, vpn), clipVma(vma, vpn, vma.end)];
     this.vmas = this.vmas.flatMap((other) => (other === vma ? halves : [other]));
-    this.onEdge(vpn);
+    this.onEdge(vpn, holdsPmd(vma, vpn));
   }
 
   /** Gives an area other properties; nothing merges. */
@@ -140,9 +144,9 @@ export class MmStruct {
     this.vmas = this.vmas.map((other) => (other === vma ? fresh : other));
   }
 
-  private edgeAt(vpn: number): void {
+  private edgeAt(vpn: number, heldPmd: boolean): void {
     const vma = this.find(vpn);
-    if (vma === null || vma.start === vpn) this.onEdge(vpn);
+    if (vma === null || vma.start === vpn) this.onEdge(vpn, heldPmd);
   }
 
   private replaceAreas(start: number, end: number, parts: readonly Vma[]): void {
@@ -213,4 +217,10 @@ export function vmaAllows(vma: Vma, write: boolean): boolean {
 /** Is the area closed by the key that stands for execution alone? */
 export function isExecuteOnly({ flags }: Vma): boolean {
   return (flags & VM_ACCESS_FLAGS) === VM_EXEC;
+}
+
+/** Does an area hold all of the PMD that `vpn` lies inside of (split_huge_pmd_if_needed)? */
+function holdsPmd(vma: Vma | null, vpn: number): boolean {
+  const first = vpn - (vpn % PTRS_PER_PTE);
+  return vma !== null && first < vpn && vma.start <= first && vma.end >= first + PTRS_PER_PTE;
 }

@@ -1,6 +1,6 @@
 import { EBUSY, EFAULT, ENOMEM, EOPNOTSUPP } from '../abi/errno.js';
 import { VM_WRITE } from '../abi/mman.js';
-import { PG_anon, PG_dirty } from '../abi/page-flags.js';
+import { PG_anon, PG_dirty, PG_hugetlb } from '../abi/page-flags.js';
 import {
   PTE_ACCESSED,
   PTE_DIRTY,
@@ -67,15 +67,15 @@ export class DeviceExclusive implements EntryType {
   /**
    * Makes one page exclusive; it comes back locked and with a reference (make_device_exclusive).
    * @param owner told to the mirrors, so that the caller's own may ignore it
-   * @returns its pfn; -EFAULT if it can't be written to, -ENOMEM, -EOPNOTSUPP for what is not
-   *   anonymous, -EBUSY if somebody has it locked
+   * @returns its pfn; -EFAULT if it can't be written to, -ENOMEM, -EOPNOTSUPP for huge pages of the
+   *   pool and what is not anonymous, -EBUSY if somebody has it locked
    */
   make(mm: MmStruct, vpn: number, owner: object | null): number {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const pfn = this.faultIn(mm, vpn);
       if (pfn < 0) return pfn;
       const folio = this.table.head(pfn);
-      if (!this.table.has(folio, PG_anon)) return -EOPNOTSUPP;
+      if (!this.table.has(folio, PG_anon) || this.table.has(folio, PG_hugetlb)) return -EOPNOTSUPP;
       if (!this.folios.trylock(folio)) return -EBUSY;
       this.folios.get(folio);
       this.notifiers.invalidate(mm.id, vpn, vpn + 1, MMU_NOTIFY_EXCLUSIVE, owner);

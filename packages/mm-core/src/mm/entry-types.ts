@@ -13,6 +13,11 @@ import type { VmFault } from '../hooks/vm-fault.js';
 export interface EntryType {
   readonly name: string;
   /**
+   * How smaps finds out who shares the page that an unaddressable entry maps: by its mapcount, as
+   * if the entry were present, or not at all (absent): then it counts as shared.
+   */
+  readonly sharing?: 'mapcount';
+  /**
    * An access hit the entry; the page-table lock is held and must be released. @returns VM_FAULT_*
    */
   fault(vmf: VmFault): number;

@@ -50,7 +50,7 @@ export class Mapping {
     @inject(PmdsToken) private readonly pmds: Pmds,
     @inject(DeferredSplitToken) private readonly deferred: DeferredSplit,
   ) {
-    mms.onEdge = (mmId, vpn) => pmds.splitAt(mmId, vpn);
+    mms.onEdge = (mmId, vpn, heldPmd) => pmds.splitAt(mmId, vpn, heldPmd);
     mms.onUnmap = (mm, start, end) => pmds.freePgtables(mm, start, end);
   }
 

@@ -168,7 +168,8 @@ export class MemcgStat {
     for (let pfn = 0; pfn < this.table.pages; pfn++) {
       const id = this.table.memcg[pfn]!;
       if ((id === 0 && !isRoot) || !wanted.has(id) || this.table.refcount[pfn] === 0) continue;
-      const nid = this.nodes.nidOf(pfn);
+      const own = this.nodes.nidOf(pfn);
+      const nid = this.nodes.pgdat(own).countedNid ?? own;
       const known = byNode.get(nid) ?? noGauges();
       byNode.set(nid, known);
       this.addFolio(known, pfn);

@@ -7,14 +7,14 @@ export class Mms {
   private readonly byId = new Map<number, MmStruct>();
   private idNext = 1;
   /** An area of an address space begins or ends at a page (`Pmds.splitAt`). */
-  onEdge: (mmId: number, vpn: number) => void = () => undefined;
+  onEdge: (mmId: number, vpn: number, heldPmd: boolean) => void = () => undefined;
   /** Areas of an address space went away (`Pmds.freePgtables`). */
   onUnmap: (mm: MmStruct, start: number, end: number) => void = () => undefined;
 
   create(name: string): MmStruct {
     const mm = new MmStruct(this.idNext++, name);
     mm.onUnmap = (start, end) => this.onUnmap(mm, start, end);
-    mm.onEdge = (vpn) => this.onEdge(mm.id, vpn);
+    mm.onEdge = (vpn, heldPmd) => this.onEdge(mm.id, vpn, heldPmd);
     this.byId.set(mm.id, mm);
     return mm;
   }

@@ -65,11 +65,18 @@ export class Pmds {
     return false;
   }
 
-  /** An area begins or ends at `vpn`: no huge entry may reach across (vma_adjust_trans_huge). */
-  splitAt(mmId: number, vpn: number): void {
+  /**
+   * An area begins or ends at `vpn`: no huge entry may reach across (vma_adjust_trans_huge). Who
+   * mirrors the PMD is told whether it is huge or not, if one area held it until now
+   * (split_huge_pmd_address).
+   */
+  splitAt(mmId: number, vpn: number, heldPmd: boolean): void {
     if (vpn % PTRS_PER_PTE === 0) return;
     const slot = this.ptes.find(mmId, vpn);
-    if (slot >= 0) this.split(slot >> LEAF_SHIFT);
+    if (slot < 0) return;
+    const leaf = slot >> LEAF_SHIFT;
+    if (heldPmd && this.ptes.pmd[leaf] === PMD_TABLE) this.notify(leaf);
+    this.split(leaf);
   }
 
   /**

@@ -151,7 +151,10 @@ export class NodeStatFiles implements PseudoFileSource {
       filePages: 0,
       shmem: 0,
     };
-    for (const zone of this.nodes.pgdat(nid).zones) this.countZone(zone, pages);
+    for (const pgdat of this.nodes.all()) {
+      if ((pgdat.countedNid ?? pgdat.nid) !== nid) continue;
+      for (const zone of pgdat.zones) this.countZone(zone, pages);
+    }
     return pages;
   }
 

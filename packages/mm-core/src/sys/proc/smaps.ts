@@ -16,6 +16,7 @@ import { createToken, inject, injectable } from '../../base/di.js';
 import { type FolioTable, FolioTableToken } from '../../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../../mem/ptes.js';
 import { type MmStruct, pageIndex, type Vma } from '../../mem/vma.js';
+import { type EntryTypes, EntryTypesToken } from '../../mm/entry-types.js';
 import { type Swap, SwapToken } from '../../mm/swap.js';
 
 /** What smaps counts of an area; every number is pages but where it says otherwise. */
@@ -49,6 +50,7 @@ export class ProcSmaps {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(EntryTypesToken) private readonly entryTypes: EntryTypes,
   ) {}
 
   /** Counts the entries of one area. */
@@ -87,15 +89,16 @@ export class ProcSmaps {
     const folio = table.head(pfn);
     smaps.rss += 1;
     const anon = table.has(folio, PG_anon);
-    const dirty = (bits & PTE_DIRTY) !== 0 || table.has(folio, PG_dirty);
+    // A bit of the offset in a PMD that is not present reads as a dirty one (pmd_dirty on x86).
+    const isAbsentPmd = this.ptes.isHuge(slot) && !pteMapsPage(bits);
+    const dirty = (bits & PTE_DIRTY) !== 0 || table.has(folio, PG_dirty) || isAbsentPmd;
     if (anon) smaps.anonymous += 1;
     if (table.has(pfn, PG_ksm)) smaps.ksm += 1;
     if (anon && !table.has(folio, PG_swapbacked) && !dirty) smaps.lazyFree += 1;
     if ((bits & PTE_ACCESSED) !== 0) smaps.referenced += 1;
     if (this.ptes.isHuge(slot)) smaps[anon ? 'anonHugePages' : 'shmemPmdMapped'] += 1;
     const mapped = pteMapsPage(bits) || (bits & PTE_UNADDRESSABLE) !== 0;
-    // A PMD that is not present does not say who shares its folio (smaps_pmd_entry).
-    const isVague = this.ptes.isHuge(slot) && !pteMapsPage(bits);
+    const isVague = this.isVague(slot, bits);
     const mappings = mapped && !isVague ? table.mapcount[pfn]! : 1;
     const alone = mapped
       ? mappings < 2 && !isVague
@@ -103,6 +106,16 @@ export class ProcSmaps {
     smaps.pss += 1 / mappings;
     if (alone) smaps[dirty ? 'privateDirty' : 'privateClean'] += 1;
     else smaps[dirty ? 'sharedDirty' : 'sharedClean'] += 1;
+  }
+
+  /**
+   * Does the entry not say who shares its folio? So it is with a PMD that is not present
+   * (smaps_pmd_entry), and with a plugin's entry that does not count as present
+   * (smaps_pte_entry).
+   */
+  private isVague(slot: number, bits: number): boolean {
+    if (pteMapsPage(bits) || (bits & PTE_UNADDRESSABLE) === 0) return false;
+    return this.ptes.isHuge(slot) || this.entryTypes.get(pteType(bits))?.sharing !== 'mapcount';
   }
 
   private hugetlbPage(pfn: number, smaps: Smaps): void {
