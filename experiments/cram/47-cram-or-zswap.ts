@@ -18,7 +18,7 @@ import {
 import { type Tier, visitCost } from './cold-visits.ts';
 import { cramLab, demote, pageRange, recordedPages, rounded } from './kit.ts';
 
-const LINES = [1, 8, 16, 24, 32, 64];
+const LINES = [1, 2, 4, 8, 16, 32, 64];
 const WRITE_SHARES = [0, 0.5, 1];
 const ADDED_NS = [150, 250, 900];
 const CODECS = ['lz4', 'zstd-3'] as const;
@@ -207,6 +207,7 @@ function planeTable(byShare: readonly Costs[], zswap: Costs): FigureTable {
       y: 'stores',
       colour: 'faster',
       bad: ['zswap'],
+      xLog: true,
       xTitle: 'lines touched in a visit',
       yTitle: 'share of visits that store first',
       curves: [

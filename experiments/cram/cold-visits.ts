@@ -9,7 +9,7 @@ export const HOT = 900;
 export const COLD = 900;
 const DRAM_PAGES = 1400;
 const DRAM_NS = 100;
-const VISITS = 800;
+const VISITS = 700;
 /** Visits before it is measured: by then reclaim has settled. */
 const WARM_UP = 1000;
 /** Stores and loads of hot pages between two visits. */

@@ -46,6 +46,12 @@ function probe(): Figures {
         title: `${RATE} pages a second are freed on a node of ${NODE_PAGES}`,
         columns: ['period ms', 'peak pages held', 'bound', 'peak / bound', '% of the node'],
         rows,
+        chart: {
+          x: 'period ms',
+          y: ['peak pages held', 'bound'],
+          xTitle: 'flush period, ms',
+          yTitle: 'pages that nobody has',
+        },
       },
     ],
   };

@@ -27,6 +27,9 @@ const MOVE_PAGES_RATE = 3.31;
 
 /** The balloon is looked at this often, and so many times. */
 const STEP_NS = 100_000;
+/** What is drawn, and for so many steps. */
+const DRAWN = [0, 0.001, 0.002, 0.01];
+const COURSE_STEPS = 250;
 const STEPS = { open: 300, withdrawn: 1000 } as const;
 
 interface Outcome {
@@ -36,6 +39,8 @@ interface Outcome {
   readonly ns: number;
   readonly kills: number;
   readonly bystander: boolean;
+  /** Pages in the balloon after each step of `STEP_NS`. */
+  readonly course: readonly number[];
 }
 
 /**
@@ -74,15 +79,17 @@ function run(share: number, seed: number, gate: 'open' | 'withdrawn' = 'open'): 
     balloon.cram_set_capacity(DEVICE, 0);
   }
   let reachedAt = 0;
+  const course: number[] = [];
   for (let step = 0; step < STEPS[gate] && counts.kills === 0; step++) {
     machine.clock.advance(STEP_NS);
+    course.push(balloon.pagesOf(DEVICE));
     if (reachedAt === 0 && balloon.pagesOf(DEVICE) >= SHED_PAGES) reachedAt = machine.clock.now;
   }
   machine.verify();
   const { kills } = counts;
   const taken = balloon.pagesOf(DEVICE);
   const ns = reachedAt === 0 ? 0 : reachedAt - begin;
-  return { share, taken, ns, kills, bystander: bystander.alive };
+  return { share, taken, ns, kills, bystander: bystander.alive, course };
 }
 
 function rowOf(share: number, runs: readonly Outcome[]): readonly (string | number)[] {
@@ -139,7 +146,26 @@ function probe(): Figures {
         0,
       ),
     },
-    tables: tablesOf(rows, rungs, rate),
+    tables: [...tablesOf(rows, rungs, rate), courseTable(outcomes)],
+  };
+}
+
+/** The balloon over time, with the first seed. */
+function courseTable(
+  outcomes: readonly { readonly share: number; readonly runs: readonly Outcome[] }[],
+): FigureTable {
+  const drawn = outcomes.filter(({ share }) => DRAWN.includes(share));
+  const names = drawn.map(({ share }) => `${100 * share} % held`);
+  return {
+    name: 'course',
+    title: `Pages in the balloon over time; a third of the node is ${SHED_PAGES}`,
+    columns: ['ms', ...names],
+    rows: Array.from({ length: COURSE_STEPS }, (_, at) => [
+      ((at + 1) * STEP_NS) / 1e6,
+      ...drawn.map(({ runs }) => runs[0]?.course[at] ?? 0),
+    ]),
+    plotOnly: true,
+    chart: { x: 'ms', y: names, yTitle: 'pages in the balloon' },
   };
 }
 

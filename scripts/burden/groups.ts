@@ -101,6 +101,17 @@ export const DRIVERS: readonly Driver[] = [
       [/./, SETUP],
     ],
   },
+  {
+    name: 'policies of CRAM, each an option',
+    memory: [{ mechanism: 'N_MEMORY_PRIVATE', flags: CRAM_FLAGS }],
+    folder: 'packages/cram/src/policy',
+    files: /\.ts$/,
+    rules: [
+      [/hot-pages|writ|token/, BACK],
+      [/admission|sampled|remember|cram-swap|page-contents/, TO],
+      [/./, EVICT],
+    ],
+  },
 ];
 
 /**
