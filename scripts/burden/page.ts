@@ -81,8 +81,8 @@ page tables is a library in all of them, as a device with its own page tables ne
 
 ${modelTable().join('\n')}
 
-Of CRAM's policies one pair is needed, the pressure loop and a controller, which the posted series has in
-its driver; the others replace what it does.
+Of CRAM's policies one pair is needed, the pressure loop and a controller, which the posted series
+has in its driver; the others replace what it does.
 
 The last row is the other half of the bill: places of mm-core that said "special" of such memory
 while every service of [services.md](services.md) ran on it, with the flags that its driver sets.
