@@ -9,6 +9,7 @@ import {
   type TaskStruct,
   type UserfaultfdCtx,
 } from '@mm-lab/mm-core';
+import type { BootPast } from './boot-past.js';
 import type { HmmFile, HmmUnits } from './hmm/hmm-unit.js';
 import type { JsonObject } from './json.js';
 import { hasNoKernel } from './kernel-files.js';
@@ -197,6 +198,16 @@ export class Guest {
   /** Does the kernel track soft-dirty pages? */
   get softDirty(): boolean {
     return this.options.softDirty;
+  }
+
+  /** Leaves the machine as earlier cases of the boot did. */
+  haveHadPast({ files: count, pools }: BootPast): void {
+    const { files } = this.machine;
+    for (let made = 0; made < count; made++) files.forget(files.create('shmem', 'before', 0));
+    for (const { nid, count: pages } of pools) {
+      const folder = `/sys/devices/system/node/node${nid}/hugepages/hugepages-2048kB`;
+      this.writeFile(`${folder}/nr_hugepages`, String(pages), null);
+    }
   }
 
   /** A fresh task on CPU 0. */

@@ -1,7 +1,8 @@
 import { differences } from './compare.js';
 import type { ConformCase, RecordCase, ScenarioCase, SyscallCase } from './conform-case.js';
 import type { Finding, Outcome } from './outcome.js';
-import { messageFor, type RecordRun, runRecordCase, stepsJson } from './run-record.js';
+import { type RecordRun, stepsJson } from './record-run.js';
+import { messageFor, runRecordCase } from './run-record.js';
 import { runSyscallCase } from './run-syscall.js';
 import { runScenario } from './scenario/run-scenario.js';
 

@@ -1,21 +1,14 @@
 import { MmError } from '@mm-lab/mm-core';
+import { type BootPast, withBootPast } from './boot-past.js';
 import { bootGuest } from './booted.js';
 import type { RecordCase } from './conform-case.js';
 import { deathOf, type Guest } from './guest.js';
-import { isObject, type Json, type JsonObject, listAt } from './json.js';
+import { isObject, type JsonObject, listAt } from './json.js';
 import { ANY_STEP, type Op, RANGE } from './ops/op.js';
 import { OPS } from './ops/registry.js';
 import type { StepAnswer } from './outcome.js';
+import type { RecordRun } from './record-run.js';
 import { Endless, Step, StepError } from './step.js';
-
-/** What became of a case's steps. */
-export interface RecordRun {
-  readonly steps: readonly StepAnswer[];
-  /** What of the machine was read from the record itself. */
-  readonly note?: string;
-  /** Why the last step was not finished. */
-  readonly stopped?: { readonly step: number; readonly op: string; readonly message: string };
-}
 
 /** After so long the recorder kills a task whose step does not end, unless the step says. */
 const TIMEOUT_MS = 60_000;
@@ -23,10 +16,15 @@ const TIMEOUT_MS = 60_000;
 /** What a step takes on the guest: enough for background work to catch up. */
 const STEP_MS = 2;
 
-/** Runs the steps of a recorded case on a fresh machine. */
+/** Runs the steps of a recorded case on a machine as its boot left it. */
 export function runRecordCase(found: RecordCase): RecordRun {
+  return withBootPast(found, (past) => runAfter(found, past));
+}
+
+function runAfter(found: RecordCase, past: BootPast): RecordRun {
   const { kase } = found;
   const guest = bootGuest(found);
+  guest.haveHadPast(past);
   guest.spawn('p0');
   const steps: StepAnswer[] = [];
   const noted = guest.bootNote === undefined ? {} : { note: guest.bootNote };
@@ -84,9 +82,4 @@ export function messageFor(error: unknown): string {
   const at = error.stack?.split('\n').find((line) => /^\s+at .*mm-(?:core|lab)/.test(line));
   const place = at === undefined ? '' : ` (${at.trim().replace(/\(?file:.*\/packages\//, '(')})`;
   return `${error.name}: ${error.message}${place}`;
-}
-
-/** Steps in the form of a record's. */
-export function stepsJson(steps: readonly StepAnswer[]): Json {
-  return steps.map(({ op, result }) => ({ op, result }));
 }

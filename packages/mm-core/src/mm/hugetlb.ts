@@ -41,6 +41,7 @@ export class Hugetlb {
   }));
   /** Destinations of migrations that are not the pool's own until the source is freed. */
   private readonly temporary = new Set<number>();
+  /** Whose turn it is to give a page, and to take one back (next_nid_to_alloc, next_nid_to_free). */
   private nextToAlloc = 0;
   private nextToFree = 0;
   /** Free pages that mappings were promised (resv_huge_pages). */
@@ -72,6 +73,11 @@ export class Hugetlb {
     return this.sum(nid, (pool) => pool.surplus);
   }
 
+  /** Pages that stay in the pool when they are freed (persistent_huge_pages). */
+  persistent(nid?: number): number {
+    return this.total(nid) - this.surplus(nid);
+  }
+
   /** Free pages on nodes that may be used (allowed_mems_nr). */
   freeOn(allowed: Nodemask): number {
     return this.pools.reduce((sum, { free }, nid) => sum + (allowed.has(nid) ? free.length : 0), 0);
@@ -86,7 +92,7 @@ export class Hugetlb {
       if (!this.adjustSurplus(nids, -1)) break;
     }
     while (count > this.persistent() && this.grow(nids));
-    const least = Math.max(count, this.reserved + this.total() - this.free());
+    const least = Math.max(count, this.reserved + this.persistent() - this.persistentFree());
     while (least < this.persistent() && this.shrink(nids));
     while (count < this.persistent()) {
       if (!this.adjustSurplus(nids, 1)) break;
@@ -238,18 +244,19 @@ export class Hugetlb {
     this.zoneAlloc.free(folio);
   }
 
-  private persistent(): number {
-    return this.total() - this.surplus();
+  /** Free pages that are not surplus, where both cannot be told apart. */
+  private persistentFree(): number {
+    const free = this.free();
+    if (free <= this.persistent()) return free;
+    return Math.max(0, free - this.surplus());
   }
 
   /** One more page from the next node that has one (alloc_pool_huge_folio). */
   private grow(nids: readonly number[]): boolean {
     for (let tries = 0; tries < nids.length; tries++) {
-      const nid = this.nextOf(nids, this.nextToAlloc);
-      this.nextToAlloc = nid + 1;
-      const folio = this.makeFresh(nid);
+      const folio = this.makeFresh(this.takeNextToAlloc(nids));
       if (folio < 0) continue;
-      this.pool(nid).free.push(folio);
+      this.pool(this.nodes.nidOf(folio)).free.push(folio);
       return true;
     }
     return false;
@@ -261,9 +268,7 @@ export class Hugetlb {
    */
   private shrink(nids: readonly number[], which: 'any' | 'surplus' = 'any'): boolean {
     for (let tries = 0; tries < nids.length; tries++) {
-      const nid = this.nextOf(nids, this.nextToFree);
-      this.nextToFree = nid + 1;
-      const pool = this.pool(nid);
+      const pool = this.pool(this.takeNextToFree(nids));
       if (which === 'surplus' && pool.surplus === 0) continue;
       const folio = pool.free.pop();
       if (folio === undefined) continue;
@@ -277,12 +282,14 @@ export class Hugetlb {
 
   /** One page more or less counts as surplus (adjust_pool_surplus). */
   private adjustSurplus(nids: readonly number[], delta: 1 | -1): boolean {
-    const pool = nids
-      .map((nid) => this.pool(nid))
-      .find(({ nr, surplus }) => (delta < 0 ? surplus > 0 : surplus < nr));
-    if (pool === undefined) return false;
-    pool.surplus += delta;
-    return true;
+    for (let tries = 0; tries < nids.length; tries++) {
+      const nid = delta < 0 ? this.takeNextToAlloc(nids) : this.takeNextToFree(nids);
+      const pool = this.pool(nid);
+      if (delta < 0 ? pool.surplus === 0 : pool.surplus >= pool.nr) continue;
+      pool.surplus += delta;
+      return true;
+    }
+    return false;
   }
 
   private makeFresh(nid: number): number {
@@ -299,8 +306,17 @@ export class Hugetlb {
     this.pool(this.nodes.nidOf(folio)).nr += 1;
   }
 
-  private nextOf(nids: readonly number[], from: number): number {
-    return nids.find((nid) => nid >= from) ?? nids[0] ?? 0;
+  /** The node whose turn it is among some; the next turn is of the one after it, by turns. */
+  private takeNextToAlloc(nids: readonly number[]): number {
+    const { taken, next } = turnOf(nids, this.nextToAlloc);
+    this.nextToAlloc = next;
+    return taken;
+  }
+
+  private takeNextToFree(nids: readonly number[]): number {
+    const { taken, next } = turnOf(nids, this.nextToFree);
+    this.nextToFree = next;
+    return taken;
   }
 
   private sum(nid: number | undefined, of: (pool: NodePool) => number): number {
@@ -315,6 +331,15 @@ export class Hugetlb {
   }
 }
 export const HugetlbToken = createToken<Hugetlb>('Hugetlb');
+
+/** The first of ascending nodes from `from` on, and the one after it; both go round. */
+function turnOf(nids: readonly number[], from: number): { taken: number; next: number } {
+  const at = Math.max(
+    0,
+    nids.findIndex((nid) => nid >= from),
+  );
+  return { taken: nids[at] ?? 0, next: nids[(at + 1) % nids.length] ?? 0 };
+}
 
 /** What a free folio of the pool keeps of its flags. */
 const POOL_FLAGS = PG_hugetlb | PG_head | PG_tail;

@@ -61,7 +61,7 @@ export class HugetlbFiles implements PseudoFileSource {
       write: (text) => {
         const count = parseNumber(text);
         if (count === null || count < 0) return -EINVAL;
-        hugetlb.setMax(count + hugetlb.total() - hugetlb.total(nid), [nid]);
+        hugetlb.setMax(count + hugetlb.persistent() - hugetlb.persistent(nid), [nid]);
         return 0;
       },
     });

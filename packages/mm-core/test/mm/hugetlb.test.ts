@@ -89,6 +89,40 @@ describe('the pool of huge pages', () => {
     machine.verify();
   });
 
+  test('a size for all nodes goes on after the node whose turn was last, round them', () => {
+    const machine = twoNodes();
+    const setAll = (count: number): string => {
+      machine.pseudoFiles.write('/proc/sys/vm/nr_hugepages', String(count));
+      return counts(machine);
+    };
+    expect([setAll(3), setAll(2)]).toEqual(['2/2/0 1/1/0', '1/1/0 1/1/0']);
+    setPool(machine, 1, 2);
+    // One node alone has its turn again and again.
+    expect([setAll(4), setAll(3), setAll(1)]).toEqual([
+      '1/1/0 3/3/0',
+      '1/1/0 2/2/0',
+      '0/0/0 1/1/0',
+    ]);
+  });
+
+  test('a node in use is sized without its surplus', () => {
+    const machine = twoNodes();
+    setPool(machine, 0, 2);
+    const task = machine.createTask('t');
+    const addr = map(machine, task, 1 << 30, 2, MAP_PRIVATE);
+    task.write(addr / 4096);
+    task.write(addr / 4096 + 512);
+    setPool(machine, 0, 0);
+    expect(counts(machine)).toBe('2/0/2 0/0/0');
+    setPool(machine, 0, 1);
+    expect(counts(machine)).toBe('2/0/1 0/0/0');
+    setPool(machine, 1, 1);
+    expect(counts(machine)).toBe('2/0/1 1/1/0');
+    machine.sys.munmap.munmap(task.struct, addr, 2 * HUGE);
+    expect(counts(machine)).toBe('1/1/0 1/1/0');
+    machine.verify();
+  });
+
   test('surplus pages are made when they are promised, and go with what was promised', () => {
     const machine = twoNodes();
     setPool(machine, 1, 1);

@@ -1,0 +1,122 @@
+import { differences } from './compare.js';
+import type { RecordCase } from './conform-case.js';
+import { isObject, type Json, listAt, textAt } from './json.js';
+import { type RecordRun, stepsJson } from './record-run.js';
+
+/** What earlier cases of a boot left that no case writes down. */
+export interface BootPast {
+  /** Shared files that came and went: those of the case have later inode numbers. */
+  readonly files: number;
+  /** What they wrote to the sizes of the nodes' pools of huge pages, in order. */
+  readonly pools: readonly PoolWrite[];
+}
+
+export interface PoolWrite {
+  readonly nid: number;
+  readonly count: number;
+}
+
+/** A boot whose first case it is. */
+const FRESH: BootPast = { files: 0, pools: [] };
+
+/** A multiple of what one to six nodes take by turns, and of most small sums of weights. */
+const FILES_MAX = 60;
+
+const FILES_NOTE = 'the inode number of its shared memory was read from its own record';
+const POOLS_NOTE = 'what its boot had done to the pool of huge pages was read from its own record';
+
+/**
+ * Runs a case after what its boot had done before, as far as its record shows it.
+ *
+ * Cases were recorded several to a boot, and not everything is put back in between. Shared memory
+ * interleaves from its inode number (shmem_get_pgoff_policy), so from how many shared files there
+ * were. The pool of huge pages goes on with the node whose turn it is (next_nid_to_alloc,
+ * next_nid_to_free), and a page that was moved stays in the pool of its new node. So if the first
+ * look at one of them is not that of a fresh boot, it is read as a fact about the machine, and is no
+ * evidence for the model. What later steps make of it is.
+ */
+export function withBootPast(
+  { kase, record, topology }: Pick<RecordCase, 'kase' | 'record' | 'topology'>,
+  run: (past: BootPast) => RecordRun,
+): RecordRun {
+  const fresh = run(FRESH);
+  if (!isObject(record)) return fresh;
+  const firstDifference = ({ steps }: RecordRun): number =>
+    Math.min(...differences(kase, record, { steps: stepsJson(steps) }).map(({ step }) => step));
+  const first = firstDifference(fresh);
+  const search = (look: number, pasts: Iterable<BootPast>, note: string): RecordRun => {
+    let best = { run: fresh, first: look };
+    for (const past of pasts) {
+      const found = { ...run(past), note };
+      const differs = firstDifference(found);
+      if (differs > best.first) best = { run: found, first: differs };
+      if (best.first === Number.POSITIVE_INFINITY) break;
+    }
+    return best.run;
+  };
+  if (first === firstSharedLook(kase)) return search(first, filePasts(), FILES_NOTE);
+  if (Number.isFinite(first) && usesPool(kase)) {
+    const nids = Object.keys(isObject(topology.nodes) ? topology.nodes : {}).map(Number);
+    return search(poolLookEnd(kase, first), poolPasts(nids), POOLS_NOTE);
+  }
+  return fresh;
+}
+
+/** The first step that shows where a shared region lies, in a case that interleaves. */
+function firstSharedLook(kase: Json): number | undefined {
+  const steps = listAt(kase, 'steps');
+  if (!steps.some((step) => textAt(step, 'mode').endsWith('INTERLEAVE'))) return undefined;
+  const shared = new Set<string>();
+  for (const [at, step] of steps.entries()) {
+    const op = textAt(step, 'op');
+    if (op === 'mmap' && listAt(step, 'flags').includes('shared')) shared.add(textAt(step, 'as'));
+    if (op === 'where' && shared.has(textAt(step, 'r'))) return at;
+  }
+  return undefined;
+}
+
+/** Does the case have to do with the pool of huge pages? */
+function usesPool(kase: Json): boolean {
+  return listAt(kase, 'steps').some(
+    (step) =>
+      textAt(step, 'path').includes('nr_hugepages') || listAt(step, 'flags').includes('hugetlb'),
+  );
+}
+
+/** The last step of a look that begins with some step: the files that are read together. */
+function poolLookEnd(kase: Json, first: number): number {
+  const steps = listAt(kase, 'steps');
+  let end = first;
+  while (textAt(steps[end + 1], 'op') === 'sys_read') end += 1;
+  return end;
+}
+
+function* filePasts(): Iterable<BootPast> {
+  for (let files = 1; files < FILES_MAX; files++) yield { ...FRESH, files };
+}
+
+/** Whose turn it is to give and to take, with no page left, then with one on a node. */
+function* poolPasts(nids: readonly number[]): Iterable<BootPast> {
+  const turns = nids.flatMap((give) => nids.map((take) => ({ give, take })));
+  for (const left of [[], ...nids.map((nid) => [{ nid, count: 1 }])]) {
+    for (const { give, take } of turns)
+      yield { ...FRESH, pools: [...left, ...turn(left, give, take)] };
+  }
+}
+
+/** One page more and less on two nodes: the last that grew gives next, the last that shrank takes. */
+function turn(left: readonly PoolWrite[], give: number, take: number): readonly PoolWrite[] {
+  const had = (nid: number): number => left.find((write) => write.nid === nid)?.count ?? 0;
+  if (give === take) {
+    return [
+      { nid: give, count: had(give) + 1 },
+      { nid: give, count: had(give) },
+    ];
+  }
+  return [
+    { nid: take, count: had(take) + 1 },
+    { nid: give, count: had(give) + 1 },
+    { nid: give, count: had(give) },
+    { nid: take, count: had(take) },
+  ];
+}
