@@ -8,6 +8,7 @@ const PAGES_APART_MAX = 16;
 const MARKS_STAY = new Set([
   'settle',
   'buddyinfo',
+  'memory_blocks',
   'zoneinfo',
   'mmap',
   'mbind',
@@ -31,18 +32,28 @@ interface Mark {
  * no evidence for the marks of the boot. What later steps make of them is.
  */
 export function withBootReserve(config: MachineConfig, kase: Json, record: Json): MachineConfig {
+  const kbytes = reserveSeenFirst(config, kase, record);
+  return kbytes === undefined ? config : { ...config, bootMinFreeKbytes: kbytes };
+}
+
+/** The reserve of its boot that a record's first look shows, if it shows one. */
+export function reserveSeenFirst(
+  config: MachineConfig,
+  kase: Json,
+  record: Json,
+): number | undefined {
   const told = config.bootMinFreeKbytes ?? 0;
   const seen = marksSeenFirst(kase, record);
-  if (told === 0 || seen.length === 0) return config;
+  if (told === 0 || seen.length === 0) return undefined;
   const lowmem = lowmemOf(config);
   const fits = (kbytes: number): boolean => {
     return seen.every(({ managed, min }) => min === Math.floor(((kbytes >> 2) * managed) / lowmem));
   };
   for (let apart = 0; apart <= PAGES_APART_MAX; apart++) {
     const near = [told + 4 * apart, told - 4 * apart].find(fits);
-    if (near !== undefined) return { ...config, bootMinFreeKbytes: near };
+    if (near !== undefined) return near;
   }
-  return config;
+  return undefined;
 }
 
 function marksSeenFirst(kase: Json, record: Json): readonly Mark[] {
@@ -51,10 +62,16 @@ function marksSeenFirst(kase: Json, record: Json): readonly Mark[] {
   const marks: Mark[] = [];
   for (const [at, step] of steps.entries()) {
     const op = textAt(step, 'op');
-    if (!MARKS_STAY.has(op)) break;
+    if (!MARKS_STAY.has(op) && !changedNothing(answers[at])) break;
     if (op === 'zoneinfo') marks.push(...marksIn(answers[at]));
   }
   return marks;
+}
+
+/** Did a change of a memory block fail? */
+function changedNothing(answer: Json | undefined): boolean {
+  const result = isObject(answer) ? answer.result : undefined;
+  return isObject(result) && result.changed === 0;
 }
 
 /** Marks of the zones of low memory: a movable zone's don't depend on the reserve. */

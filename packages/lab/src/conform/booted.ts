@@ -3,7 +3,7 @@ import { cram } from '@mm-lab/cram';
 import { createMachine, type Plugin, type Services, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import { replayBootHistory } from './boot-history.js';
-import { withBootReserve } from './boot-reserve.js';
+import { reserveSeenFirst, withBootReserve } from './boot-reserve.js';
 import type { RecordCase } from './conform-case.js';
 import { describedMachine } from './described-machine.js';
 import { Guest } from './guest.js';
@@ -37,7 +37,10 @@ export function bootGuest({ kase, record, topology, description, family }: Recor
   }
   guest.machine.swap.stopAllocating();
   writeBaseline(guest.machine, topology);
-  replayBootHistory(guest.machine, config, kase);
+  // A case that sees the boot's own marks is the first to change a block.
+  if (reserveSeenFirst(told, kase, record) === undefined) {
+    replayBootHistory(guest.machine, config, kase);
+  }
   return guest;
 }
 

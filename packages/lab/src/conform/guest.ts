@@ -277,6 +277,12 @@ export class Guest {
     return name === '' ? step.int('pid', 0) : (this.find(name)?.task.struct.pid ?? 0);
   }
 
+  /** What comes next is done by the process that drives the tasks: on CPU 0, without a policy. */
+  runAsDriver(): void {
+    this.machine.work.current = null;
+    this.machine.work.cpuNid = this.machine.nodes.nidOfCpu(0);
+  }
+
   /** A system call of a task: it runs as that task, and its time passes. */
   call<T>({ task }: GuestTask, run: (caller: TaskStruct) => T): T {
     this.machine.work.runAs(task.struct);

@@ -44,7 +44,10 @@ function perform(step: Step, guest: Guest): JsonObject {
   const op = Object.hasOwn(OPS, step.op) ? OPS[step.op] : undefined;
   if (op === undefined) throw new StepError(`unknown op ${step.op}`);
   checkFields(step, op);
-  if (op.acts === 'machine') return op.run(step, guest);
+  if (op.acts === 'machine') {
+    guest.runAsDriver();
+    return op.run(step, guest);
+  }
   const task = guest.find(step.text('p', 'p0'));
   if (task === undefined) return { error: 'no task' };
   if (task.death !== null) return { error: 'task is dead' };

@@ -40,6 +40,13 @@ describe('the reserve of the boot that a record comes from', () => {
     expect(reserveAfter(['block_state'], 10_002)).toBe(40_000);
   });
 
+  it('stays what it was if a change of a block failed', () => {
+    const steps = [{ op: 'block_state' }, { op: 'zoneinfo' }];
+    const look = { DMA32: { managed: 50_000, min: 10_002 } };
+    const record = { steps: [{ result: { changed: 0, of: 1 } }, { result: look }] };
+    expect(withBootReserve(CONFIG, { steps }, record).bootMinFreeKbytes).toBe(40_008);
+  });
+
   it('is that of _topology.json if the record shows marks of another kind', () => {
     expect(reserveAfter([], 12_345)).toBe(40_000);
     expect(withBootReserve(CONFIG, { steps: [] }, null).bootMinFreeKbytes).toBe(40_000);

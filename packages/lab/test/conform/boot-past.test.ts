@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+import { type BootPast, withBootPast } from '../../src/conform/boot-past.js';
+import type { Json } from '../../src/conform/json.js';
+import type { RecordRun } from '../../src/conform/record-run.js';
+
+const TOPOLOGY = { nodes: { 0: {}, 1: {} } };
+
+/** A run of steps whose results are what the recorder's boot says of them. */
+function answered(kase: { readonly steps: readonly { readonly op: string }[] }, results: Json[]) {
+  return kase.steps.map(({ op }, at) => ({ op, result: results[at] ?? {} }));
+}
+
+/** The pasts that were tried until one fitted the record, and the note. */
+function tried(
+  kase: { readonly steps: readonly { readonly op: string }[] },
+  recorded: Json[],
+  model: (past: BootPast) => Json[],
+): { readonly last: BootPast | undefined; readonly run: RecordRun } {
+  let last: BootPast | undefined;
+  const record = { steps: answered(kase, recorded) };
+  const run = withBootPast(
+    { kase: { steps: kase.steps.map((step) => ({ ...step })) }, record, topology: TOPOLOGY },
+    (past) => {
+      last = past;
+      return { steps: answered(kase, model(past)) };
+    },
+  );
+  return { last, run };
+}
+
+const SHARED = {
+  steps: [
+    { op: 'mmap', as: 'A', flags: ['shared', 'anon'] },
+    { op: 'mbind', r: 'A', mode: 'INTERLEAVE', nodes: [0, 1] },
+    { op: 'where', r: 'A' },
+    { op: 'touch', r: 'A' },
+  ],
+};
+
+test('a case that a fresh boot explains is run once and has no note', () => {
+  const { last, run } = tried(SHARED, [{}, {}, { by_node: { 0: 1 } }], () => [
+    {},
+    {},
+    { by_node: { 0: 1 } },
+  ]);
+  expect([last?.files, run.note]).toEqual([0, undefined]);
+});
+
+test('the first look at shared memory tells how many shared files there were before', () => {
+  const where = (files: number): Json => ({ by_node: { [files % 2]: 1 } });
+  const { last, run } = tried(SHARED, [{}, {}, where(1)], ({ files }) => [{}, {}, where(files)]);
+  expect([last?.files, run.note]).toEqual([
+    1,
+    'the inode number of its shared memory was read from its own record',
+  ]);
+});
+
+test('what no past of the boot explains stays a difference of the fresh boot', () => {
+  const { run } = tried(SHARED, [{}, {}, { by_node: { 7: 1 } }], () => [{}, {}, { by_node: {} }]);
+  expect([run.note, run.steps[2]?.result]).toEqual([undefined, { by_node: {} }]);
+});
+
+test('a difference before the look is not explained by it', () => {
+  const { last, run } = tried(SHARED, [{ ret: 1 }, {}, { by_node: { 1: 1 } }], ({ files }) => [
+    { ret: 0 },
+    {},
+    { by_node: { [files % 2]: 1 } },
+  ]);
+  expect([last?.files, run.note]).toEqual([0, undefined]);
+});
+
+test('a case of huge pages may come after others that had used their pool', () => {
+  const kase = {
+    steps: [
+      { op: 'sys_write', path: '/proc/sys/vm/nr_hugepages', value: '1' },
+      { op: 'sys_read', path: '/sys/devices/system/node/node0/nr' },
+      { op: 'sys_read', path: '/sys/devices/system/node/node1/nr' },
+    ],
+  };
+  const turn = ({ pools }: BootPast): number => (pools.some(({ nid }) => nid === 1) ? 1 : 0);
+  const { run } = tried(kase, [{}, { value: '0' }, { value: '1' }], (past) =>
+    turn(past) === 1 ? [{}, { value: '0' }, { value: '1' }] : [{}, { value: '1' }, { value: '0' }],
+  );
+  expect(run.note).toBe(
+    'what its boot had done to the pool of huge pages was read from its own record',
+  );
+});
