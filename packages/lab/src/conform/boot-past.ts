@@ -69,7 +69,8 @@ function firstSharedLook(kase: Json): number | undefined {
   const shared = new Set<string>();
   for (const [at, step] of steps.entries()) {
     const op = textAt(step, 'op');
-    if (op === 'mmap' && listAt(step, 'flags').includes('shared')) shared.add(textAt(step, 'as'));
+    const isShared = listAt(step, 'flags').includes('shared') || textAt(step, 'memfd') !== '';
+    if (op === 'mmap' && isShared) shared.add(textAt(step, 'as'));
     if (op === 'where' && shared.has(textAt(step, 'r'))) return at;
   }
   return undefined;

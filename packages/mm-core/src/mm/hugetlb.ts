@@ -44,6 +44,8 @@ export class Hugetlb {
   /** Whose turn it is to give a page, and to take one back (next_nid_to_alloc, next_nid_to_free). */
   private nextToAlloc = 0;
   private nextToFree = 0;
+  /** Persistent pages after the last change of the size, less those dissolved (max_huge_pages). */
+  max = 0;
   /** Free pages that mappings were promised (resv_huge_pages). */
   reserved = 0;
   /** Surplus pages that may be made (nr_overcommit_huge_pages). */
@@ -97,6 +99,7 @@ export class Hugetlb {
     while (count < this.persistent()) {
       if (!this.adjustSurplus(nids, 1)) break;
     }
+    this.max = this.persistent();
   }
 
   /**
@@ -209,6 +212,7 @@ export class Hugetlb {
     free.splice(at, 1);
     this.table.refcount[folio] = 0;
     this.release(folio);
+    this.max -= 1;
     return true;
   }
 

@@ -21,22 +21,25 @@ export class HugetlbFiles implements PseudoFileSource {
   addTo(files: PseudoFiles): void {
     const { hugetlb } = this;
     const everywhere = (): readonly number[] => this.nodes.inState(N_MEMORY);
-    const size = this.sizeFile(() => hugetlb.total(), everywhere);
-    const byPolicy = this.sizeFile(
-      () => hugetlb.total(),
-      (task) => this.policyNodes(task),
-    );
+    const byPolicy = (task: TaskStruct | null): readonly number[] => this.policyNodes(task);
     const overcommit = numberFile({
       get: () => hugetlb.overcommit,
       set: (value) => {
         hugetlb.overcommit = value;
       },
     });
-    files.add('/proc/sys/vm/nr_hugepages', size);
-    files.add('/proc/sys/vm/nr_hugepages_mempolicy', byPolicy);
+    files.add(
+      '/proc/sys/vm/nr_hugepages',
+      this.sizeFile(() => hugetlb.max, everywhere),
+    );
+    files.add(
+      '/proc/sys/vm/nr_hugepages_mempolicy',
+      this.sizeFile(() => hugetlb.max, byPolicy),
+    );
     files.add('/proc/sys/vm/nr_overcommit_hugepages', overcommit);
-    files.add(`${GLOBAL}/nr_hugepages`, size);
-    files.add(`${GLOBAL}/nr_hugepages_mempolicy`, byPolicy);
+    const total = (): number => hugetlb.total();
+    files.add(`${GLOBAL}/nr_hugepages`, this.sizeFile(total, everywhere));
+    files.add(`${GLOBAL}/nr_hugepages_mempolicy`, this.sizeFile(total, byPolicy));
     files.add(`${GLOBAL}/nr_overcommit_hugepages`, overcommit);
     files.add(
       `${GLOBAL}/free_hugepages`,

@@ -114,6 +114,9 @@ describe('the pool of huge pages', () => {
     task.write(addr / 4096 + 512);
     setPool(machine, 0, 0);
     expect(counts(machine)).toBe('2/0/2 0/0/0');
+    // The sysctl tells what was asked for and had, sysfs what there is.
+    const sizes = ['/proc/sys/vm/', '/sys/kernel/mm/hugepages/hugepages-2048kB/'];
+    expect(sizes.map((at) => machine.pseudoFiles.read(`${at}nr_hugepages`))).toEqual(['0', '2']);
     setPool(machine, 0, 1);
     expect(counts(machine)).toBe('2/0/1 0/0/0');
     setPool(machine, 1, 1);
