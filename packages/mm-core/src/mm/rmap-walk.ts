@@ -7,6 +7,7 @@ import {
   PTE_MARKER_UFFD_WP,
   PTE_PRESENT,
   PTE_PROTNONE,
+  PTE_SOFT_DIRTY,
   PTE_SWP_EXCLUSIVE,
   PTE_TRACKING,
   PTE_TYPE_HWPOISON,
@@ -196,9 +197,24 @@ export class RmapWalk {
    * where it was, it holds where it goes.
    */
   removeMigrationPtes(from: number, to: number): void {
+    for (const leaf of this.hugeLeaves(from)) this.dirtyHugeEntry(leaf);
     this.eachMapping(from, (slot, pfn) => {
       const bits = this.ptes.bits[slot]!;
       if (isMigrationType(pteType(bits))) this.restore(slot, pfn, to + (pfn - from), to, bits);
+    });
+  }
+
+  /**
+   * A dirty huge entry comes back soft-dirty, as pmd_mkdirty sets both and remove_migration_pmd does
+   * not undo that; one of a base page stays what it was (remove_migration_pte).
+   */
+  private dirtyHugeEntry(leaf: number): void {
+    const begin = leaf << LEAF_SHIFT;
+    const slots = Array.from({ length: PTRS_PER_PTE }, (_, at) => begin | at);
+    const { bits } = this.ptes;
+    if (slots.every((slot) => (bits[slot]! & PTE_DIRTY) === 0)) return;
+    this.mapping.whole(leaf, () => {
+      for (const slot of slots) this.mapping.change(slot, PTE_SOFT_DIRTY, 0);
     });
   }
 

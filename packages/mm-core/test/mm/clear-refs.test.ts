@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   diskSwap,
+  MADV_HUGEPAGE,
   MADV_PAGEOUT,
   type Machine,
   PROT_READ,
@@ -69,5 +70,25 @@ test('a private page that is pinned stays soft-dirty and writable', () => {
   clear(machine, task);
   expect(dirty(machine, task)).toBe('001000');
   task.unpin(pfn);
+  machine.verify();
+});
+
+test('a dirty huge page that moves whole is soft-dirty there, base pages stay what they were', () => {
+  const machine = machineOf({
+    nodes: [
+      { id: 0, pages: 8192, cpus: 1 },
+      { id: 1, pages: 8192 },
+    ],
+    sysctl: { thp_enabled: 'madvise' },
+  });
+  const task = machine.createTask('t');
+  task.mmap(0, 1024);
+  task.madvise(512, 512, MADV_HUGEPAGE);
+  for (const vpn of [0, 1, 512]) task.write(vpn);
+  clear(machine, task);
+  task.write(1);
+  expect([dirty(machine, task), dirty(machine, task, 512)]).toEqual(['010000', '000000']);
+  task.movePages([0, 1, 512], 1);
+  expect([dirty(machine, task), dirty(machine, task, 512)]).toEqual(['010000', '111111']);
   machine.verify();
 });
