@@ -32,8 +32,8 @@ const POOLS_NOTE = 'what its boot had done to the pool of huge pages was read fr
  * interleaves from its inode number (shmem_get_pgoff_policy), so from how many shared files there
  * were. The pool of huge pages goes on with the node whose turn it is (next_nid_to_alloc,
  * next_nid_to_free), and a page that was moved stays in the pool of its new node. So if the first
- * look at one of them is not that of a fresh boot, it is read as a fact about the machine, and is no
- * evidence for the model. What later steps make of it is.
+ * look at one of them is not that of a fresh boot, it is read as a fact about the machine, and is
+ * no evidence for the model. What later steps make of it is.
  */
 export function withBootPast(
   { kase, record, topology }: Pick<RecordCase, 'kase' | 'record' | 'topology'>,
@@ -105,7 +105,7 @@ function* poolPasts(nids: readonly number[]): Iterable<BootPast> {
   }
 }
 
-/** One page more and less on two nodes: the last that grew gives next, the last that shrank takes. */
+/** A page more and less on two nodes: the last that grew gives next, the last that shrank takes. */
 function turn(left: readonly PoolWrite[], give: number, take: number): readonly PoolWrite[] {
   const had = (nid: number): number => left.find((write) => write.nid === nid)?.count ?? 0;
   if (give === take) {

@@ -41,7 +41,7 @@ export class Hugetlb {
   }));
   /** Destinations of migrations that are not the pool's own until the source is freed. */
   private readonly temporary = new Set<number>();
-  /** Whose turn it is to give a page, and to take one back (next_nid_to_alloc, next_nid_to_free). */
+  /** Whose turn it is to give a page (next_nid_to_alloc), and to take one back. */
   private nextToAlloc = 0;
   private nextToFree = 0;
   /** Persistent pages after the last change of the size, less those dissolved (max_huge_pages). */

@@ -205,8 +205,8 @@ export class RmapWalk {
   }
 
   /**
-   * A dirty huge entry comes back soft-dirty, as pmd_mkdirty sets both and remove_migration_pmd does
-   * not undo that; one of a base page stays what it was (remove_migration_pte).
+   * A dirty huge entry comes back soft-dirty, as pmd_mkdirty sets both and remove_migration_pmd
+   * does not undo that; one of a base page stays what it was (remove_migration_pte).
    */
   private dirtyHugeEntry(leaf: number): void {
     const begin = leaf << LEAF_SHIFT;

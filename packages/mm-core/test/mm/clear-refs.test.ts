@@ -73,7 +73,7 @@ test('a private page that is pinned stays soft-dirty and writable', () => {
   machine.verify();
 });
 
-test('a dirty huge page that moves whole is soft-dirty there, base pages stay what they were', () => {
+test('a dirty huge page that moves whole is soft-dirty there, base pages stay as they were', () => {
   const machine = machineOf({
     nodes: [
       { id: 0, pages: 8192, cpus: 1 },
