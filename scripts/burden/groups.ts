@@ -48,7 +48,10 @@ export const DRIVERS: readonly Driver[] = [
     files: /\.ts$/,
     rules: [
       [/evict/i, EVICT],
-      [/devmemFault|migrateToRam|faultAlloc|allocRam|copyBack|migrateToSystem|withdraw$/, BACK],
+      [
+        /devmemFault|migrateToRam|faultAlloc|takeBack|allocRam|copyBack|migrateToSystem|withdraw$/,
+        BACK,
+      ],
       [/dmirror\.ts:(fill)$/, COPY],
       [/migrateToDevice|allocAndCopy|allocBasePages|finalizeAndMap|eachWindow|takeFailure/, TO],
       [/selectDevice|nothing$/, TO],
