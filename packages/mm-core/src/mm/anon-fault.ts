@@ -126,6 +126,7 @@ export class AnonFault {
     const { mm, vma, vpn } = vmf;
     if (vma.uffd !== null) return 0;
     const allowed = this.thp.allowableOrders(mm, vma, 'pagefault', (1 << PMD_ORDER) - 2);
+    if (allowed === 0) return 0;
     let orders = 0;
     for (let order = 1; order < PMD_ORDER; order++) {
       if ((allowed & (1 << order)) === 0 || !isSuitable(vma, vpn, order)) continue;
