@@ -142,6 +142,11 @@ export default defineProbe({
       text: 'DEVICE_COHERENT and a private node cost the program the same; services differ.',
       holds: (results) =>
         results.figure('faults.DEVICE_COHERENT') === results.figure('faults.device_coherent') &&
+        Math.abs(
+          results.figure('ns_per_access.DEVICE_COHERENT') /
+            results.figure('ns_per_access.device_coherent') -
+            1,
+        ) < 0.001 &&
         results.figure('services.DEVICE_COHERENT') < results.figure('services.device_coherent'),
     },
   ],

@@ -199,7 +199,9 @@ export default defineProbe({
       text: 'An ordinary node above DRAM demotes into it; a private one never does.',
       holds: (results) =>
         results.figure('demoted_from_it.ordinary_above') > 0 &&
-        results.figure('demoted_from_it.private_above_both') === 0,
+        CASES.filter(({ flags }) => flags !== null).every(
+          ({ name }) => results.figure(`demoted_from_it.${name.replaceAll(/\W+/g, '_')}`) === 0,
+        ),
     },
     {
       text: 'What RECLAIM takes off it goes to swap, past DRAM that is free.',
