@@ -44,15 +44,13 @@ export function withBootPast(
   const firstDifference = ({ steps }: RecordRun): number =>
     Math.min(...differences(kase, record, { steps: stepsJson(steps) }).map(({ step }) => step));
   const first = firstDifference(fresh);
+  // The first past that explains the look, and no better one: what comes later judges the model.
   const search = (look: number, pasts: Iterable<BootPast>, note: string): RecordRun => {
-    let best = { run: fresh, first: look };
     for (const past of pasts) {
-      const found = { ...run(past), note };
-      const differs = firstDifference(found);
-      if (differs > best.first) best = { run: found, first: differs };
-      if (best.first === Number.POSITIVE_INFINITY) break;
+      const found = run(past);
+      if (firstDifference(found) > look) return { ...found, note };
     }
-    return best.run;
+    return fresh;
   };
   if (first === firstSharedLook(kase)) return search(first, filePasts(), FILES_NOTE);
   if (Number.isFinite(first) && usesPool(kase)) {
