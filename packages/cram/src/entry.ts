@@ -20,6 +20,7 @@ import {
   type Migrate,
   MigrateToken,
   PG_anon,
+  PG_hugetlb,
   type ZoneAlloc,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
@@ -105,7 +106,13 @@ export class CramEntry {
     return refused;
   }
 
+  /**
+   * A page of the hugetlb pool may not: the posted allocation function would give it a destination
+   * that is none of the pool, and no fault of hugetlb looks at the fence. What the real series does
+   * with one was not tried.
+   */
   private mayEnter(node: CramNode, folio: number): boolean {
+    if (this.table.has(folio, PG_hugetlb)) return false;
     if (this.config.fileEntry === 'mended' && !this.table.has(folio, PG_anon)) {
       node.refusedFiles++;
       return false;

@@ -3,7 +3,11 @@ import {
   EINVAL,
   ENODEV,
   ENOSPC,
+  MAP_ANONYMOUS,
+  MAP_HUGETLB,
+  MAP_PRIVATE,
   MAX_NUMNODES,
+  PAGE_SIZE,
   PG_mlocked,
   PROT_READ,
   PROT_WRITE,
@@ -12,6 +16,8 @@ import {
 import { expect, test } from 'vitest';
 import { CRAM_FLAGS } from '../src/index.js';
 import { type CramMachine, DEVICE, DRAM, machineOf } from './support.js';
+
+const HUGE_BYTES = 2 << 20;
 
 /** A task with `pages` written pages, of which the first `there` were moved to the node. */
 function taskOn(made: CramMachine, pages: number, there: number): Task {
@@ -229,4 +235,25 @@ test('unregistering strands the pages: they cannot migrate and stores go through
   expect(made.hotplug.offline_and_remove_private_memory(DEVICE)).toBe(0);
   expect(made.machine.usedPages(DEVICE)).toBe(0);
   made.machine.verify();
+});
+
+test('a page of the hugetlb pool does not come in, and its task goes on storing to it', () => {
+  const { machine } = machineOf({ dramPages: 2048, devicePages: 2048 });
+  machine.pseudoFiles.write('/proc/sys/vm/nr_hugepages', '1');
+  const task = machine.createTask('t');
+  const addr = machine.sys.mmap.mmap(task.struct, {
+    addr: 0,
+    length: HUGE_BYTES,
+    prot: PROT_READ | PROT_WRITE,
+    flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB,
+    file: null,
+    offset: 0,
+  });
+  const start = addr / PAGE_SIZE;
+  task.write(start);
+  task.movePages([start], DEVICE);
+  task.write(start);
+  expect(task.where([start])).toEqual([DRAM]);
+  expect(machine.usedPages(DEVICE)).toBe(0);
+  machine.verify();
 });

@@ -70,6 +70,11 @@ export class MadviseWillneed {
     const page = { mm, vma: part, vpn, nid: this.work.cpuNid };
     const pfn = this.prealloc.forSwapIn(page, GFP_HIGHUSER_MOVABLE, this.swap.memcgOf(entry));
     if (pfn < 0) return;
+    // The allocation may have reclaimed, and zswap written the page back through the swap cache.
+    if (this.swap.folioOf(entry) >= 0) {
+      this.folios.put(pfn);
+      return;
+    }
     this.swap.read(entry, pfn);
     this.table.set(pfn, kind | PG_swapbacked);
     this.workingset.refault(pfn, this.swap.takeShadow(entry));

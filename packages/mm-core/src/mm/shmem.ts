@@ -117,6 +117,11 @@ export class Shmem {
       file.swappedLarge.delete(first);
       return this.swapIn(file, index, entry, nid, vmf);
     }
+    if (!this.isWhole(file, first, 1 << order)) {
+      // The allocation may have reclaimed, and zswap written a page back through the swap cache.
+      this.folios.put(folio);
+      return this.swapIn(file, index, entry, nid, vmf);
+    }
     this.vmstat.add(this.pgmajfault, 1);
     const shadow = this.swap.takeShadow(entry);
     for (let at = 0; at < 1 << order; at++) this.read(file, first + at, folio + at);

@@ -107,7 +107,9 @@ export class SwapFault {
     const pfn = this.prealloc.forSwapIn(vmf, GFP_HIGHUSER_MOVABLE, memcg);
     if (pfn < 0) return VM_FAULT_OOM;
     this.work.charge(this.cost.ns.swapInKernel);
-    if (this.ptes.bits[vmf.slot] !== vmf.bits || this.ptes.value[vmf.slot] !== entry) {
+    const isSame = this.ptes.bits[vmf.slot] === vmf.bits && this.ptes.value[vmf.slot] === entry;
+    // The allocation may have reclaimed, and zswap written the page back through the swap cache.
+    if (!isSame || this.swap.folioOf(entry) >= 0) {
       this.folios.put(pfn);
       return 0;
     }

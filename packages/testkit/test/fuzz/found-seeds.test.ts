@@ -1,5 +1,6 @@
+import { diskSwap } from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
-import { fuzzMachine } from '../../src/index.js';
+import { everySize, fuzzMachine } from '../../src/index.js';
 
 /** What a million classic steps once found, by seed; each failed before its fix. */
 const FOUND = [
@@ -17,4 +18,12 @@ test.each(FOUND)('seed $seed: $what', ({ seed, steps }) => {
 
 test('a page whose poison was met, then watched by a userfaultfd, is not poisoned again', () => {
   expect(fuzzMachine({ seed: 801140, steps: 157 }).steps).toBe(157);
+});
+
+test('a fault does not read in what zswap wrote back while its page was allocated', () => {
+  const zswap = { enabled: true, max_pool_percent: 90 };
+  const nodes = [{ id: 0, pages: 215, cpus: 2 }];
+  const plugins = [everySize, diskSwap({ pages: 4096 })];
+  const options = { nodes, plugins, zswap, sysctl: { swappiness: 200 } };
+  expect(fuzzMachine({ seed: 67001195, steps: 201, ...options }).steps).toBe(201);
 });
