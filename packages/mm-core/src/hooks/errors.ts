@@ -62,8 +62,8 @@ export const ERRORS = {
     hint: 'name capabilities at registration instead, or choose a profile with callbacks',
   },
   NODE_REFUSED: {
-    what: 'the node could not be registered or brought online',
-    hint: 'use a node that is possible, not N_MEMORY and not registered by another driver',
+    what: 'the node could not be registered, brought online or removed',
+    hint: 'register a possible node that is not N_MEMORY and nobody else’s; empty it to remove it',
   },
   SLEPT_IN_ATOMIC: {
     what: 'a callback slept where it may not',
