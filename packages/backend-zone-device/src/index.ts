@@ -26,6 +26,7 @@ export { DevPagemap, type DevPagemapOps, type DevPagemapRequest } from './dev-pa
 export { DeviceCopy, DeviceCopyToken } from './device-copy.js';
 export { DevicePrivateEntries, DevicePrivateEntriesToken } from './device-private-entry.js';
 export { DeviceSplit, DeviceSplitToken } from './device-split.js';
+export { InsertPage, InsertPageToken } from './insert-page.js';
 export {
   freeReferences,
   isDriverAllocated,

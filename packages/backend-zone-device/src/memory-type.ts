@@ -23,6 +23,16 @@ export function isDriverAllocated(type: MemoryType): boolean {
   return type === MEMORY_DEVICE_PRIVATE || type === MEMORY_DEVICE_COHERENT;
 }
 
+/** Do pages in use keep the map, one reference each, apart from those that go with the map? */
+export function countsPages(type: MemoryType): boolean {
+  return isDriverAllocated(type) || type === MEMORY_DEVICE_PCI_P2PDMA;
+}
+
+/** May its pages be pinned for long where they are (folio_is_longterm_pinnable)? */
+export function isLongtermPinnable(type: MemoryType): boolean {
+  return type === MEMORY_DEVICE_GENERIC || type === MEMORY_DEVICE_PCI_P2PDMA;
+}
+
 /** References of a free page. */
 export function freeReferences(type: MemoryType): number {
   return type === MEMORY_DEVICE_GENERIC ? 1 : 0;

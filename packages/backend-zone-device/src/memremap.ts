@@ -6,10 +6,12 @@ import {
   ENOMEM,
   ENXIO,
   EOPNOTSUPP,
+  EREMOTEIO,
   type Folios,
   FoliosToken,
   type FolioTable,
   FolioTableToken,
+  GRANT_LONGTERM_PIN,
   GRANT_MIGRATION,
   GRANT_WRITE,
   inject,
@@ -28,10 +30,13 @@ import {
 } from '@mm-lab/mm-core';
 import { DevPagemap, type DevPagemapRequest } from './dev-pagemap.js';
 import {
+  countsPages,
   freeReferences,
   isDriverAllocated,
+  isLongtermPinnable,
   MEMORY_DEVICE_FS_DAX,
   MEMORY_DEVICE_GENERIC,
+  MEMORY_DEVICE_PCI_P2PDMA,
   MEMORY_DEVICE_PRIVATE,
   type MemoryType,
 } from './memory-type.js';
@@ -42,7 +47,8 @@ import {
  * gets no new state and no zonelist changes.
  *
  * A page: free (refcount 0, its driver's) --folioInit--> allocated (refcount 1, locked) --last
- * put--> free, through `folio_free`. GENERIC pages rest at one reference.
+ * put--> free, through `folio_free`. GENERIC pages rest at one reference; FS_DAX and GENERIC ones
+ * are in use while they have more references than a free one, and nobody initialises them.
  */
 @injectable()
 export class Memremap {
@@ -52,6 +58,9 @@ export class Memremap {
   private last: DevPagemap | null = null;
   /** The core's word for a driver's memory of one type, however many page maps it has. */
   private readonly owners = new Map<object, Map<MemoryType, Owner>>();
+
+  /** Who waits for FS_DAX pages to be idle. */
+  private readonly waiters = new Map<number, (() => void)[]>();
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -94,12 +103,13 @@ export class Memremap {
 
   /**
    * Gives the range back (memunmap_pages). The kernel waits until every page was freed; here the
-   * driver, who must have evicted them, is told that it has not.
+   * driver, who must have evicted them, is told that it has not. A file system that waits for idle
+   * pages before it lets go of its map (dax_break_layout) is part of this.
    *
-   * @returns 0, or -EBUSY while a page is allocated
+   * @returns 0, or -EBUSY while a page is in use
    */
   memunmapPages(pgmap: DevPagemap): number {
-    if (pgmap.allocated > 0) return -EBUSY;
+    if (pgmap.allocated > 0 || this.busyPage(pgmap) >= 0) return -EBUSY;
     const at = this.pagemaps.indexOf(pgmap);
     if (at < 0) return 0;
     this.pagemaps.splice(at, 1);
@@ -114,6 +124,19 @@ export class Memremap {
     pgdat.pagesOutside = null;
     pgdat.countedNid = null;
     return 0;
+  }
+
+  /** The first page of a map with more references than a free one, or -1 (dax_layout_busy_page). */
+  busyPage({ request, base, pages }: DevPagemap): number {
+    const free = freeReferences(request.type);
+    const at = this.table.refcount.subarray(base, base + pages).findIndex((count) => count > free);
+    return at < 0 ? -1 : base + at;
+  }
+
+  /** Calls the waiter once a DAX page has no reference: now, or at its last put (wait_page_idle). */
+  whenIdle(pfn: number, waiter: () => void): void {
+    if (this.table.refcount[pfn] === 0) waiter();
+    else this.waiters.set(pfn, [...(this.waiters.get(pfn) ?? []), waiter]);
   }
 
   /**
@@ -160,7 +183,7 @@ export class Memremap {
       this.table.flags[at] = 0;
       this.table.order[at] = 0;
     }
-    pgmap.allocated += pages;
+    if (countsPages(pgmap.request.type)) pgmap.allocated += pages;
     this.table.prepareFolio(pfn, order);
     this.table.set(pfn, PG_locked);
   }
@@ -189,8 +212,11 @@ export class Memremap {
           ? { folio_split: (head, tail) => this.pgmapOf(head)?.ops.folio_split?.(head, tail) }
           : {}),
       },
-      GRANT_WRITE | (isDriverAllocated(request.type) ? GRANT_MIGRATION : 0),
+      GRANT_WRITE |
+        (isDriverAllocated(request.type) ? GRANT_MIGRATION : 0) |
+        (isLongtermPinnable(request.type) ? GRANT_LONGTERM_PIN : 0),
     );
+    if (request.type === MEMORY_DEVICE_PCI_P2PDMA) owner.grabRefusal = -EREMOTEIO;
     const byType = this.owners.get(key) ?? new Map<MemoryType, Owner>();
     this.owners.set(key, byType.set(request.type, owner));
     return owner;
@@ -221,9 +247,16 @@ export class Memremap {
     }
     this.table.flags.fill(0, folio, folio + pages);
     this.table.order.fill(0, folio, folio + pages);
-    if (isDriverAllocated(type)) pgmap.allocated -= pages;
+    if (countsPages(type)) pgmap.allocated -= pages;
     this.table.refcount[folio] = freeReferences(type);
+    if (type === MEMORY_DEVICE_FS_DAX) this.wake(folio);
     return true;
+  }
+
+  private wake(pfn: number): void {
+    const waiting = this.waiters.get(pfn) ?? [];
+    this.waiters.delete(pfn);
+    for (const waiter of waiting) waiter();
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Services } from '@mm-lab/mm-core';
 import { DeviceCopy, DeviceCopyToken } from './device-copy.js';
 import { DevicePrivateEntries, DevicePrivateEntriesToken } from './device-private-entry.js';
 import { DeviceSplit, DeviceSplitToken } from './device-split.js';
+import { InsertPage, InsertPageToken } from './insert-page.js';
 import { Memremap, MemremapToken } from './memremap.js';
 import { MigrateCollect, MigrateCollectToken } from './migrate-collect.js';
 import { MigrateDevice, MigrateDeviceToken } from './migrate-device.js';
@@ -17,6 +18,7 @@ import { MigrateVma, MigrateVmaToken } from './migrate-vma.js';
 export function bindZoneDevice(services: Services): void {
   if (services.has(MemremapToken)) return;
   services.bind(MemremapToken, Memremap);
+  services.bind(InsertPageToken, InsertPage);
   services.bind(DevicePrivateEntriesToken, DevicePrivateEntries);
   services.bind(DeviceSplitToken, DeviceSplit);
   services.bind(MigrateInsertToken, MigrateInsert);

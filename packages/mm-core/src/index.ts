@@ -16,6 +16,7 @@ export {
   ENXIO,
   EOPNOTSUPP,
   EPERM,
+  EREMOTEIO,
   ESRCH,
   ETIMEDOUT,
   errnoName,

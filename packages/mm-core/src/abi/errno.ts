@@ -24,6 +24,7 @@ export const ERANGE = 34;
 export const EOVERFLOW = 75;
 export const EOPNOTSUPP = 95;
 export const ETIMEDOUT = 110;
+export const EREMOTEIO = 121;
 export const ENOTRECOVERABLE = 131;
 export const EHWPOISON = 133;
 
@@ -50,6 +51,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [EOVERFLOW, 'EOVERFLOW'],
   [EOPNOTSUPP, 'EOPNOTSUPP'],
   [ETIMEDOUT, 'ETIMEDOUT'],
+  [EREMOTEIO, 'EREMOTEIO'],
   [EHWPOISON, 'EHWPOISON'],
 ]);
 

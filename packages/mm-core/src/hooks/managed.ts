@@ -156,6 +156,11 @@ export class Managed {
     return owner === null ? null : owner.allows(GRANT_LONGTERM_PIN);
   }
 
+  /** What GUP answers instead of a reference to the folio: -errno, or 0 (try_grab_folio). */
+  folio_managed_grab_refusal(site: number, pfn: number): number {
+    return this.askFolio(site, pfn)?.grabRefusal ?? 0;
+  }
+
   /** Does NUMA balancing look at the folio (patch 18)? */
   folio_managed_allows_numa(site: number, pfn: number): boolean {
     return this.folio_managed_allows(site, pfn, GRANT_NUMA_BALANCING);

@@ -18,6 +18,11 @@ export class Owner {
   entry: 'callback' | 'ordinary' = 'callback';
   /** Entry by migration is refused for now (`node_private.migration_blocked`, patch 14). */
   migrationBlocked = false;
+  /**
+   * What GUP answers for its pages to who doesn't say that it can handle them (try_grab_folio):
+   * -errno, or 0 for pages like any others.
+   */
+  grabRefusal = 0;
   /** What the owner asks for; hooks it has no callback for are the defaults. */
   ops: HookOps = ABSENT_OPS;
   private given: ReadonlySet<HookName> = new Set();

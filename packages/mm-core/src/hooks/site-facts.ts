@@ -290,6 +290,12 @@ export const SITE_FACTS = {
     'include/linux/mm.h:folio_is_longterm_pinnable',
     'NP_OPS_LONGTERM_PIN',
   ),
+  'gup.try_grab_folio': site(
+    'long-term pin',
+    0,
+    'mm/gup.c:try_grab_folio',
+    'folio_managed_grab_refusal',
+  ),
   'memory-failure.memory_failure': site(
     'memory failure',
     21,

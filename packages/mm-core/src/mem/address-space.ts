@@ -37,6 +37,8 @@ export class AddressSpace {
   readonly policy = new SharedPolicy();
   /** Names a process may still find the file by; false after unlink. */
   isLinked = true;
+  /** What a long-term pin of its pages gets (check_vma_flags, fs-dax): -errno, or 0. */
+  longtermRefusal = 0;
 
   constructor(
     /** Inode number, 1, 2, 3 …; the interleave index of shared memory counts from it. */

@@ -31,6 +31,7 @@ const ATTEMPTS_MAX = 16;
 @injectable()
 export class Gup {
   private readonly site = Sites.index('mm.folio_is_longterm_pinnable');
+  private readonly grabSite = Sites.index('gup.try_grab_folio');
   private readonly unlistedSite = Sites.index('gup.migrate_longterm_unpinnable_folios');
   private readonly acquired = Vmstat.index('nr_foll_pin_acquired');
   private readonly released = Vmstat.index('nr_foll_pin_released');
@@ -61,8 +62,8 @@ export class Gup {
   }
 
   /**
-   * Pins one page for writing. @returns its pfn, -EFAULT, or -ENOMEM if it cannot leave an
-   * unpinnable place
+   * Pins one page for writing. @returns its pfn, -EFAULT, -ENOMEM if it cannot leave an unpinnable
+   * place, or what its file or owner answers
    */
   pinLongterm(mm: MmStruct, vpn: number, nid: number): number {
     const pinned = this.pinUserPages(mm, vpn, 1, nid);
@@ -109,12 +110,15 @@ export class Gup {
    * Takes a reference of the page that a read finds, bringing it in if need be
    * (get_user_pages_fast with FOLL_GET). @returns pfn, 'zero' for the shared zero page (which is
    * not counted), or -errno
+   * @param handlesAll the caller says that it can handle pages whose owner refuses others
    */
-  getUserPage(mm: MmStruct, vpn: number, nid: number): number | 'zero' {
+  getUserPage(mm: MmStruct, vpn: number, nid: number, handlesAll = false): number | 'zero' {
     const vma = mm.find(vpn);
     if (vma === null || (vma.flags & VM_READ) === 0) return -EFAULT;
     const found = this.faultIn(mm, vpn, nid, PTE_PRESENT);
     if (found === 'zero' || found < 0) return found;
+    const refusal = handlesAll ? 0 : this.grabRefusal(found);
+    if (refusal < 0) return refusal;
     this.folios.get(this.table.head(found));
     return found;
   }
@@ -122,12 +126,12 @@ export class Gup {
   /** gup_fast: what is writable and pinnable as it is. */
   private pinFast(mm: MmStruct, vpn: number): number {
     const vma = mm.find(vpn);
-    if (vma === null || !mayPin(vma)) return -EFAULT;
+    if (vma === null || pinRefusal(vma) < 0) return -EFAULT;
     const slot = this.ptes.find(mm.id, vpn);
     const bits = slot < 0 ? 0 : this.ptes.bits[slot]!;
     if ((bits & PIN_READY) !== PIN_READY) return -EAGAIN;
     const pfn = this.ptes.value[slot]!;
-    if (!this.isPinnable(this.table.head(pfn))) return -EAGAIN;
+    if (this.grabRefusal(pfn) < 0 || !this.isPinnable(this.table.head(pfn))) return -EAGAIN;
     this.pin(pfn);
     return pfn;
   }
@@ -160,9 +164,17 @@ export class Gup {
 
   private faultInToPin(mm: MmStruct, vpn: number, nid: number): number {
     const vma = mm.find(vpn);
-    if (vma === null || !mayPin(vma)) return -EFAULT;
+    if (vma === null) return -EFAULT;
+    const refusal = pinRefusal(vma);
+    if (refusal < 0) return refusal;
     const found = this.faultIn(mm, vpn, nid, PIN_READY);
-    return found === 'zero' ? -EFAULT : found;
+    if (found === 'zero') return -EFAULT;
+    return found < 0 ? found : this.grabRefusal(found) || found;
+  }
+
+  /** @returns 0, or -errno for a page that its owner gives to those only who can handle it */
+  private grabRefusal(pfn: number): number {
+    return this.managed.folio_managed_grab_refusal(this.grabSite, this.table.head(pfn));
   }
 
   /** Faults until the entry allows the access (__get_user_pages, faultin_page). */
@@ -248,10 +260,12 @@ export const GupToken = createToken<Gup>('Gup');
 const PIN_READY = PTE_PRESENT | PTE_WRITE;
 
 /**
- * May pages of the area be pinned for writing (check_vma_flags)? Not those of a file that must
- * notice every first store (writable_file_mapping_allowed).
+ * Why pages of the area can't be pinned for long and for writing (check_vma_flags): -errno, or 0.
+ * Those of a file that must notice every first store are not (writable_file_mapping_allowed).
  */
-function mayPin(vma: Vma): boolean {
-  if ((vma.flags & VM_WRITE) === 0) return false;
-  return !(isSharedWritable(vma) && vma.file?.needsWriteback === true);
+function pinRefusal(vma: Vma): number {
+  const { file, flags } = vma;
+  if (file !== null && file.longtermRefusal < 0) return file.longtermRefusal;
+  if ((flags & VM_WRITE) === 0) return -EFAULT;
+  return isSharedWritable(vma) && file?.needsWriteback === true ? -EFAULT : 0;
 }
