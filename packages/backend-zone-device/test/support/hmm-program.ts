@@ -6,6 +6,7 @@ import {
   MADV_DONTNEED,
   type Machine,
   MemcontrolToken,
+  type MmStruct,
   MmuNotifiersToken,
   PAGE_SIZE,
   PG_anon_exclusive,
@@ -50,25 +51,22 @@ const PAGES = 3 * HUGE;
 const START = 2 ** 28;
 const UNITS = [MEMORY_DEVICE_PRIVATE, MEMORY_DEVICE_PRIVATE, MEMORY_DEVICE_COHERENT] as const;
 
-/** What is done to a migration at the moment when its pages are unmapped. */
-type Injection = (() => void) | null;
-
 /** Random programs on the test device, with the invariants of device memory checked all along. */
 export class HmmProgram {
   readonly machine: Machine;
   readonly task: Task;
   readonly plugin: TestHmmPlugin;
-  /** Injections by name that took effect. */
   readonly injected = new Map<string, number>();
   readonly start = START;
   readonly parts: ProgramParts;
   private child: Task | null = null;
   private readonly handles: Dmirror[];
   private readonly prng: Prng;
-  private injection: Injection = null;
+  /** What is done to a migration at the moment when its pages are unmapped. */
+  private injection: (() => void) | null = null;
   /** Allocations of this order fail. */
   private failOrder = -1;
-  private range = { start: START, end: START };
+  range = { start: START, end: START };
   private readonly undo: (() => void)[] = [];
   /** Is the next allocation of the handle to fail? */
   private isFailing = false;
@@ -321,7 +319,7 @@ export class HmmProgram {
   }
 
   /** Between setup and finalize what is selected is locked and mapped nowhere. */
-  private auditBetween(): void {
+  auditBetween(): void {
     const { ptes, table } = this.machine;
     const { start, end } = this.range;
     let wrong = 0;
@@ -360,7 +358,12 @@ export class HmmProgram {
     const child = this.task.fork('child');
     if (typeof child === 'number') return;
     this.child = child;
-    for (const mm of [this.task.mm, child.mm]) {
+    this.checkForked([this.task.mm, child.mm]);
+  }
+
+  /** What two address spaces hold right after fork. */
+  checkForked(mms: readonly MmStruct[]): void {
+    for (const mm of mms) {
       this.eachEntry(mm.id, (bits, pfn) => {
         if ((bits & PTE_UNADDRESSABLE) === 0 || !this.isDevice(pfn)) return;
         expect(bits & PTE_WRITE, 'no write entry survives fork').toBe(0);
@@ -369,7 +372,7 @@ export class HmmProgram {
     }
   }
 
-  private audit(): void {
+  audit(): void {
     const mms = [this.task.mm, ...(this.child === null ? [] : [this.child.mm])];
     auditDevices({ machine: this.machine, mms, handles: this.handles });
   }
@@ -387,11 +390,7 @@ export class HmmProgram {
   }
 
   private isDevice(pfn: number): boolean {
-    return this.unitOf(pfn) !== undefined;
-  }
-
-  private unitOf(pfn: number): Dmirror | undefined {
-    return this.handles.find(({ device }) => device.owns(pfn));
+    return this.handles.some(({ device }) => device.owns(pfn));
   }
 
   private count(name: string): void {

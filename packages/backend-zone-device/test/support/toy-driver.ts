@@ -44,7 +44,7 @@ export class ToyDriver {
     readonly memremap: Memremap,
     readonly entries: DevicePrivateEntries,
     readonly migrateVma: MigrateVma,
-    private readonly deviceCopy: DeviceCopy,
+    readonly deviceCopy: DeviceCopy,
   ) {}
 
   /** Claims node 1. @returns 0 or -errno */
