@@ -133,7 +133,7 @@ export class Memremap {
     return at < 0 ? -1 : base + at;
   }
 
-  /** Calls the waiter once a DAX page has no reference: now, or at its last put (wait_page_idle). */
+  /** Calls the waiter once a DAX page has no reference: now or at its last put (wait_page_idle). */
   whenIdle(pfn: number, waiter: () => void): void {
     if (this.table.refcount[pfn] === 0) waiter();
     else this.waiters.set(pfn, [...(this.waiters.get(pfn) ?? []), waiter]);
