@@ -33,8 +33,8 @@ const POOLS_NOTE = 'what its boot had done to the pool of huge pages was read fr
  * were. The pool of huge pages goes on with the node whose turn it is (next_nid_to_alloc,
  * next_nid_to_free), and a page that was moved stays in the pool of its new node. So if the first
  * look at one of them is not that of a fresh boot, it is read as a fact about the machine, and is
- * no evidence for the model. Of several pasts that agree with it the one with which most steps
- * agree is taken: later looks at the same thing show only that one of these pasts fits them all.
+ * no evidence for the model. What later steps make of it is: of several pasts that explain the look
+ * the first is taken.
  */
 export function withBootPast(
   { kase, record, topology }: Pick<RecordCase, 'kase' | 'record' | 'topology'>,
