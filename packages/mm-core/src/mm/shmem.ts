@@ -1,4 +1,4 @@
-import { ENOMEM } from '../abi/errno.js';
+import { EAGAIN, ENOMEM } from '../abi/errno.js';
 import { __GFP_ZERO, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { PG_dirty, PG_hwpoison, PG_swapbacked } from '../abi/page-flags.js';
 import { PMD_ORDER } from '../abi/zone.js';
@@ -10,6 +10,7 @@ import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
+import { type Migrate, MigrateToken } from './migrate.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type Swap, SwapToken } from './swap.js';
@@ -36,6 +37,7 @@ export class Shmem {
     @inject(SwapToken) private readonly swap: Swap,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(WorkingsetToken) private readonly workingset: Workingset,
+    @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -101,6 +103,12 @@ export class Shmem {
   ): FilePage {
     const held = this.swap.folioOf(entry);
     if (held >= 0) {
+      // The folio lock: a batch that moves the folio of the swap cache has to end first.
+      if (this.migrate.waitFor(held)) {
+        // A background actor cannot wait.
+        if (this.migrate.completionOf(held) >= 0) return { pfn: -EAGAIN, isMajor: false };
+        return this.getFolio(file, index, nid, vmf);
+      }
       if (this.table.has(held, PG_hwpoison)) return { pfn: -ENOMEM, isMajor: false };
       this.folios.get(held);
       this.leaveSwap(file, index, entry, held);

@@ -142,6 +142,7 @@ export class FuzzWorld {
     const allowed = model.allows(index, write);
     const { counts } = this.machine.engine.shadow;
     const lostBefore = counts.lostPages;
+    const wasLost = this.contentAt(model, model.vpn(index)) === VERSION_LOST;
     const result = this.tryAccess(model, model.vpn(index), write, n);
     const lost = counts.lostPages - lostBefore;
     const mayLose = model.poisoned[index] === 1 || model.marked(index, MARK_LAZY);
@@ -165,6 +166,11 @@ export class FuzzWorld {
       model.content[index] = lost > 0 ? VERSION_ZERO : model.content[index]!;
     }
     const found = this.contentOf(model, index);
+    if (!write && found === VERSION_LOST && lost === 0 && !wasLost) {
+      // An event after the load lost the page: the next one has to tell.
+      this.access(model, index, false, 1);
+      return;
+    }
     if (write) this.noteStore(model, index, found);
     else this.compare(model, index, found, lost);
     if (write) model.mark(index, ~MARK_LAZY);
