@@ -3,18 +3,9 @@
  * node. Cold pages are demoted to it; the driver counts an erase for each page that is given up and
  * takes nothing in once the part's budget is spent. This is all of it.
  */
+import { ENOSPC, MemoryTiersToken, MmError, type Plugin } from '@mm-lab/mm-core';
 import {
-  ENOSPC,
-  FoliosToken,
-  FolioTableToken,
-  MemoryTiersToken,
-  MigrateToken,
-  MmError,
-  type Plugin,
-  ZoneAllocToken,
-} from '@mm-lab/mm-core';
-import {
-  GFP_PRIVATE,
+  movingOps,
   NodePrivateToken,
   NP_OPS_DEMOTION,
   NP_OPS_MIGRATION,
@@ -35,10 +26,7 @@ export function enduranceDriver({ nid, erasesMax }: EnduranceOptions): Plugin {
   return {
     name,
     probe(services) {
-      const table = services.get(FolioTableToken);
-      const migrate = services.get(MigrateToken);
-      const zoneAlloc = services.get(ZoneAllocToken);
-      const folios = services.get(FoliosToken);
+      const moving = movingOps(services);
       const errno =
         services.get(PrivateHotplugToken).add_private_memory_driver_managed(nid, { name }, null) ||
         services.get(NodePrivateToken).node_private_set_ops(nid, {
@@ -47,16 +35,9 @@ export function enduranceDriver({ nid, erasesMax }: EnduranceOptions): Plugin {
             erases += 1;
             return false;
           },
-          folio_migrate() {},
-          migrate_to(list, target, mode, reason) {
-            if (erases >= erasesMax) return -ENOSPC;
-            const newFolio = (src: number): number => {
-              const order = table.order[src] ?? 0;
-              return zoneAlloc.alloc({ gfp: GFP_PRIVATE, order, nid: target, nodemask: null });
-            };
-            const { rc } = migrate.migratePages(list, { newFolio, mode, reason });
-            migrate.afterCompletion(() => folios.lruAddDrainAll());
-            return rc;
+          ...moving,
+          migrate_to(...request) {
+            return erases >= erasesMax ? -ENOSPC : moving.migrate_to(...request);
           },
         });
       if (errno < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -errno });

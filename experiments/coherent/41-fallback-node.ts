@@ -18,8 +18,8 @@ import {
   replay,
   Task,
 } from '@mm-lab/mm-core';
-import { type NodePrivateOps, NP_OPS_MIGRATION } from '@mm-lab/node-private';
-import { movingOps, privateLab } from '../node/kit.ts';
+import { movingOps, type NodePrivateOps, NP_OPS_MIGRATION } from '@mm-lab/node-private';
+import { privateLab } from '../node/kit.ts';
 import { areasOf, DEVICE, DRAM, type Recorded, recorded } from './kit.ts';
 
 const NODES = [
@@ -85,14 +85,12 @@ function owned(): Plugin {
     probe: (services) => {
       const managed = services.get(ManagedToken);
       const owner = managed.createOwner('in fallback', 'private-node');
-      const { migrate_to, folio_migrate } = movingOps(services);
       owner.seal(
         {
           free_folio: () => false,
           folio_split: () => undefined,
           memory_failure: () => undefined,
-          ...(migrate_to && { migrate_to }),
-          ...(folio_migrate && { folio_migrate }),
+          ...movingOps(services),
         },
         ALL_GRANTS,
       );

@@ -7,12 +7,13 @@
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { deviceToken, FoliosToken, type Plugin, type Task } from '@mm-lab/mm-core';
 import {
+  movingOps,
   NodePrivateToken,
   NP_OPS_MIGRATION,
   nodePrivate,
   PrivateHotplugToken,
 } from '@mm-lab/node-private';
-import { movingOps, nodeOf } from '../node/kit.ts';
+import { nodeOf } from '../node/kit.ts';
 import { type CramLab, cramLab, DEVICE, DRAM, demote, MENDED, pageRange } from './kit.ts';
 
 const PAGES = 64;

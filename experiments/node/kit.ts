@@ -4,31 +4,24 @@
  */
 import type { ResultsView } from '@mm-lab/lab';
 import {
-  __GFP_HIGHMEM,
-  __GFP_MOVABLE,
   __GFP_THISNODE,
   CGROUP_FOLDER,
   createMachine,
   errnoName,
-  FoliosToken,
-  FolioTableToken,
   type HookName,
   type Machine,
   type MachineConfig,
   MemoryTiersToken,
-  MigrateToken,
   type NodeConfig,
   PAGE_SIZE,
   type Plugin,
   PTE_PRESENT,
-  type Services,
   type Task,
   type Warnings,
   WarningsToken,
-  ZoneAllocToken,
 } from '@mm-lab/mm-core';
 import {
-  GFP_PRIVATE,
+  movingOps,
   type NodePrivate,
   type NodePrivateOps,
   type NodePrivateOptions,
@@ -115,25 +108,6 @@ export function privateLab(options: LabOptions): PrivateLab {
     [...(warnings?.counts() ?? [])].reduce((sum, [, count]) => sum + count, 0);
   const calls = (hook: HookName): number => machine.managed.hookCalls().get(hook) ?? 0;
   return { machine, privateNodes, hotplug, moving, opsOf, warned, calls };
-}
-
-/** The two callbacks that NP_OPS_MIGRATION obliges: ordinary migration into the node only. */
-export function movingOps(services: Services): Omit<NodePrivateOps, 'flags'> {
-  const table = services.get(FolioTableToken);
-  const migrate = services.get(MigrateToken);
-  const zoneAlloc = services.get(ZoneAllocToken);
-  const folios = services.get(FoliosToken);
-  const gfp = GFP_PRIVATE | __GFP_HIGHMEM | __GFP_MOVABLE;
-  return {
-    folio_migrate: () => undefined,
-    migrate_to(list, nid, mode, reason) {
-      const newFolio = (src: number): number =>
-        zoneAlloc.alloc({ gfp, order: table.order[src] ?? 0, nid, nodemask: null });
-      const { rc } = migrate.migratePages(list, { newFolio, mode, reason });
-      migrate.afterCompletion(() => folios.lruAddDrainAll());
-      return rc;
-    },
-  };
 }
 
 /** mbind(2) of a task's pages. @returns 0 or -errno */

@@ -27,6 +27,7 @@ export { PrivateZonelist } from './isolation/private-zonelist.js';
 export { Scope } from './isolation/scope.js';
 export { ThisNode } from './isolation/thisnode.js';
 export { type Mends, policyRules, specialRules } from './mends.js';
+export { movingOps } from './moving-ops.js';
 export { type NamedCalls, namedCalls } from './named-calls.js';
 export {
   type FaultOnFolio,

@@ -5,9 +5,7 @@ import { CramToken, cram } from '@mm-lab/cram';
 import {
   createMachine,
   diskSwap,
-  GFP_HIGHUSER_MOVABLE,
   type HookName,
-  type HookOps,
   MADV_COLD,
   MADV_FREE,
   MADV_MERGEABLE,
@@ -22,7 +20,7 @@ import {
   type Task,
 } from '@mm-lab/mm-core';
 import {
-  GFP_PRIVATE,
+  movingOps,
   type NodePrivate,
   type NodePrivateOps,
   NodePrivateToken,
@@ -130,19 +128,19 @@ function bind(machine: Machine, task: Task): void {
 
 /** A node with these opt-ins, or with none; pages get there by an opt-in to migration meanwhile. */
 function withOps(flags: number | null): Built {
-  const found: { nodes?: NodePrivate } = {};
+  const found: { nodes?: NodePrivate; moving?: ReturnType<typeof movingOps> } = {};
   const driver: Plugin = {
     name: 'driver',
     probe(services) {
       found.nodes = services.get(NodePrivateToken);
+      found.moving = movingOps(services);
       const hotplug = services.get(PrivateHotplugToken);
       hotplug.add_private_memory_driver_managed(DEVICE, { name: 'driver' }, null);
     },
   };
   const machine = createMachine(MACHINE, [nodePrivate(), swap(), driver]);
-  const moving = movingOps(machine);
-  const ops: NodePrivateOps | null = flags === null ? null : { flags, ...moving };
-  const meanwhile: NodePrivateOps = { flags: NP_OPS_MIGRATION, ...moving };
+  const ops: NodePrivateOps | null = flags === null ? null : { flags, ...found.moving };
+  const meanwhile: NodePrivateOps = { flags: NP_OPS_MIGRATION, ...found.moving };
   const set = (wanted: NodePrivateOps | null): void => {
     if (wanted === null) found.nodes?.node_private_clear_ops(DEVICE, meanwhile);
     else found.nodes?.node_private_set_ops(DEVICE, wanted);
@@ -155,22 +153,6 @@ function withOps(flags: number | null): Built {
     set(ops);
   };
   return { machine, place };
-}
-
-/** The two callbacks that NP_OPS_MIGRATION obliges. */
-function movingOps(machine: Machine): Pick<HookOps, 'migrate_to' | 'folio_migrate'> {
-  const { migrate, zoneAlloc, table, folios } = machine;
-  const gfp = GFP_HIGHUSER_MOVABLE | GFP_PRIVATE;
-  return {
-    folio_migrate: () => undefined,
-    migrate_to(list, nid, mode, reason) {
-      const newFolio = (src: number): number =>
-        zoneAlloc.alloc({ gfp, order: table.order[src] ?? 0, nid, nodemask: null });
-      const { rc } = migrate.migratePages(list, { newFolio, mode, reason });
-      migrate.afterCompletion(() => folios.lruAddDrainAll());
-      return rc;
-    },
-  };
 }
 
 function withCram(): Built {
