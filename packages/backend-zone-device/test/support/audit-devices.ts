@@ -10,7 +10,12 @@ import {
   pteType,
 } from '@mm-lab/mm-core';
 import { expect } from 'vitest';
-import type { Dmirror } from '../../src/index.js';
+import {
+  type Dmirror,
+  MIGRATE_PFN_MIGRATE,
+  type MigrateVma,
+  type MigrateVmaArgs,
+} from '../../src/index.js';
 
 /** What is looked at between two steps of a program. */
 export interface Audited {
@@ -19,27 +24,47 @@ export interface Audited {
   readonly handles: readonly Dmirror[];
 }
 
-/** The invariants of device memory that hold whenever nothing is under way. */
+/**
+ * The invariants of device memory that hold whenever nothing is under way. What a machine asserts
+ * of itself comes last, so that a broken one is told in the words of its own check.
+ */
 export function auditDevices({ machine, mms, handles }: Audited): void {
-  machine.verify();
   const splits = machine.managed.hookCalls().get('folio_split') ?? 0;
   expect(splits % 512, 'each page of a split is told once, and the end').toBe(0);
   for (const mm of mms) auditEntries(machine, mm, handles);
   for (const { device } of handles) {
     let used = 0;
     let pages = 0;
+    let marks = 0;
     for (const { pagemap } of device.chunks) {
       used += pagemap.allocated;
       pages += pagemap.pages;
       const end = pagemap.base + pagemap.pages;
-      const wrong = machine.table.flags
-        .subarray(pagemap.base, end)
-        .findIndex((flags) => (flags & (PG_lru | PG_buddy | PG_pinned)) !== 0);
-      expect(wrong, 'on no LRU list, in no buddy list, not pinned').toBe(-1);
+      for (const flags of machine.table.flags.subarray(pagemap.base, end)) marks |= flags;
     }
+    expect(marks & PG_lru, 'on no LRU list').toBe(0);
+    expect(marks & PG_buddy, 'in no buddy list').toBe(0);
+    expect(marks & PG_pinned, 'not pinned').toBe(0);
     expect(device.freeCount() + used, 'free and used pages are all').toBe(pages);
     expect(device.allocated - device.freed, 'the page map counts what is used').toBe(used);
   }
+  machine.verify();
+}
+
+/** Looks at every migration that is set up from now on. */
+export function auditSetups(migrateVma: MigrateVma): void {
+  const setup = migrateVma.setup.bind(migrateVma);
+  migrateVma.setup = (args) => {
+    const rc = setup(args);
+    if (rc === 0) auditCollected(args);
+    return rc;
+  };
+}
+
+/** What a setup that succeeded says: a huge entry counts once. */
+export function auditCollected({ src, cpages }: MigrateVmaArgs): void {
+  const entries = src.filter((entry) => (entry & MIGRATE_PFN_MIGRATE) !== 0).length;
+  expect(cpages, 'setup counts entries').toBe(entries);
 }
 
 function auditEntries({ ptes }: Machine, mm: MmStruct, handles: readonly Dmirror[]): void {

@@ -34,7 +34,7 @@ import {
   type TestHmmPlugin,
   testHmm,
 } from '../../src/index.js';
-import { auditDevices } from './audit-devices.js';
+import { auditDevices, auditSetups } from './audit-devices.js';
 import {
   back,
   drainWithOnePageHeld,
@@ -105,6 +105,7 @@ export class HmmProgram {
     const [parts] = found;
     if (parts === undefined) throw new Error('the plugin was probed');
     this.parts = parts;
+    auditSetups(parts.migrateVma);
     this.task = this.machine.createTask('program');
     this.joinGroup();
     const area = { addr: START * PAGE_SIZE, length: PAGES * PAGE_SIZE, prot: 3, flags: 0x32 };
