@@ -23,7 +23,7 @@ const ROOM_BYTES = LOGICAL_PAGES * 4096;
 const FAULTS = [
   {},
   { interruptFaults: { lateProbability: 0.5, lateNs: 20_000 } },
-  // Slower than the driver waits would not be safe: it gives the page back, and later it is zeroed.
+  // Within the driver's patience; what comes later is safe only with LATE.
   { mailboxFaults: { slowProbability: 0.2, slowNs: 1e9, failProbability: 0.3 } },
   { mailboxFaults: { deadFromNs: 2e8 } },
   // No threshold can be told: only room for all of the logical pages is safe.
@@ -34,6 +34,12 @@ const FAULTS = [
     capacityBytes: ROOM_BYTES,
   },
 ];
+
+/** As posted the driver gives a page back when it stops waiting, and later the page is zeroed. */
+const LATE = {
+  faults: { mailboxFaults: { slowProbability: 0.3, slowNs: 3e9 } },
+  driver: { lateCommands: 'mended' },
+};
 
 /** Room for so little above the low mark that even a device without a fault loses pages. */
 const TIGHT = { capacityBytes: 120 * 4096, lowFraction: 0.65, highFraction: 0.5 };
@@ -103,12 +109,15 @@ export const DRIVERS = {
       operations,
     };
   },
-  cram: (seed) =>
-    cramOn({
+  cram: (seed) => {
+    const late = seed % 7 === 6 ? LATE : null;
+    const flush = seed % 5 === 0 ? 'none' : 'buffers';
+    return cramOn({
       seed,
-      faults: FAULTS[seed % FAULTS.length],
-      driver: { teardown: 'evacuate-first', flush: seed % 5 === 0 ? 'none' : 'buffers' },
-    }),
+      faults: late?.faults ?? FAULTS[seed % FAULTS.length],
+      driver: { teardown: 'evacuate-first', flush, ...late?.driver },
+    });
+  },
   'cram-unsafe': (seed) => ({
     ...cramOn({
       seed,
