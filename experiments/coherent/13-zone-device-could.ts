@@ -9,7 +9,15 @@ import { replay } from '@mm-lab/mm-core';
 import { NP_OPS_MIGRATION } from '@mm-lab/node-private';
 import { burdenOf } from '../../scripts/burden/count.ts';
 import { DRIVERS } from '../../scripts/burden/groups.ts';
-import { areasOf, BACKENDS, type DeviceBackend, onDevice, type Recorded, recorded } from './kit.ts';
+import {
+  areasOf,
+  BACKENDS,
+  type DeviceBackend,
+  onDevice,
+  type Recorded,
+  recorded,
+  type WantedLab,
+} from './kit.ts';
 import { SERVICE_COUNT, servicesOf } from './services/page.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -21,7 +29,7 @@ interface Row {
   readonly cells: readonly (string | number)[];
 }
 
-function run(backend: DeviceBackend, { trace }: Recorded, services: number): Row {
+function run(backend: DeviceBackend<WantedLab>, { trace }: Recorded, services: number): Row {
   const lab = backend.build(SIZE);
   const { machine } = lab;
   const task = machine.createTask('program');
@@ -51,7 +59,7 @@ function run(backend: DeviceBackend, { trace }: Recorded, services: number): Row
       nsPerAccess.toFixed(2),
       special,
       calls,
-      lab.callbacks,
+      lab.callbacks(),
       driverFunctions(backend),
       services,
     ],

@@ -3,15 +3,14 @@
  * quarter of it, bit by bit. Who chooses what has to go, and what goes?
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
-import { pteHoldsPage, type Task } from '@mm-lab/mm-core';
 import { NP_OPS_MIGRATION, NP_OPS_RECLAIM } from '@mm-lab/node-private';
 import {
   BACKENDS,
-  DEVICE,
   type DeviceBackend,
-  type DeviceLab,
   HUGE,
+  onDevice,
   privateNodeBackend,
+  type WantedLab,
 } from './kit.ts';
 
 const SIZE = { dramPages: 8192, devicePages: 2 * HUGE };
@@ -22,20 +21,13 @@ const WANTED = SIZE.devicePages / 4;
 const PORTIONS = 16;
 
 const RECLAIMED = privateNodeBackend('private node, RECLAIM', NP_OPS_MIGRATION | NP_OPS_RECLAIM);
-const WAYS: readonly DeviceBackend[] = [...BACKENDS.slice(0, 2), RECLAIMED, ...BACKENDS.slice(2)];
+const WAYS: readonly DeviceBackend<WantedLab>[] = [
+  ...BACKENDS.slice(0, 2),
+  RECLAIMED,
+  ...BACKENDS.slice(2),
+];
 
-function onDevice({ machine }: DeviceLab, task: Task, from: number, to: number): number {
-  let found = 0;
-  for (let vpn = from; vpn < to; vpn++) {
-    const slot = machine.ptes.find(task.mm.id, vpn);
-    const bits = slot < 0 ? 0 : (machine.ptes.bits[slot] ?? 0);
-    if (pteHoldsPage(bits) && machine.nodes.nidOf(machine.ptes.value[slot] ?? 0) === DEVICE)
-      found++;
-  }
-  return found;
-}
-
-function press(backend: DeviceBackend): readonly (string | number)[] {
+function press(backend: DeviceBackend<WantedLab>): readonly (string | number)[] {
   const lab = backend.build(SIZE);
   const { machine } = lab;
   const task = machine.createTask('program');
@@ -47,15 +39,15 @@ function press(backend: DeviceBackend): readonly (string | number)[] {
     machine.sleep(1e8);
   };
   read();
-  const hot = onDevice(lab, task, 0, HOT);
-  const cold = onDevice(lab, task, HOT, PAGES);
+  const hot = onDevice(machine, task, 0, HOT);
+  const cold = onDevice(machine, task, HOT, PAGES);
   let gained = 0;
   for (let portion = 0; portion < PORTIONS; portion++) {
     gained += lab.makeRoom(WANTED / PORTIONS);
     read();
   }
-  const hotLeft = hot - onDevice(lab, task, 0, HOT);
-  const coldLeft = cold - onDevice(lab, task, HOT, PAGES);
+  const hotLeft = hot - onDevice(machine, task, 0, HOT);
+  const coldLeft = cold - onDevice(machine, task, HOT, PAGES);
   machine.verify();
   return [backend.name, hot, cold, gained, coldLeft, hotLeft, cold - coldLeft];
 }

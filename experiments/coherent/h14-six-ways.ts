@@ -19,11 +19,14 @@ import {
 import { NP_OPS_MIGRATION } from '@mm-lab/node-private';
 import { CRAM_FLAGS } from '../../scripts/burden/groups.ts';
 import {
-  BACKENDS,
+  COHERENT,
   DEVICE,
+  DEVICE_COHERENT,
+  DEVICE_PRIVATE,
   type DeviceBackend,
   type DeviceLab,
   HUGE,
+  ORDINARY,
   onDevice,
   pagesOf,
   type Recorded,
@@ -33,12 +36,20 @@ import { CRAM, ZONE_DEVICE_COMPRESS, ZSWAP } from './more-backends.ts';
 import { SERVICE_COUNT, servicesOf } from './services/page.ts';
 
 const WINDOWS = 16;
+/** Pages that stay after churn. */
+const SURVIVORS = 16;
+/** What strangers ask for, so often each. */
+const STRANGERS = [GFP_KERNEL, GFP_KERNEL | __GFP_THISNODE, GFP_HIGHUSER_MOVABLE];
+const TRIES = 16;
+const REQUESTS = STRANGERS.length * TRIES;
 /** Names of the programs in figures. */
 const PROGRAMS = ['matmul_c', 'redis_kv'] as const;
-const DEVICE_PAGES = 4 * HUGE;
+const HUGE_PAGES = 4;
+const DEVICE_PAGES = HUGE_PAGES * HUGE;
 const MILLION = 1_000_000;
 /** Rows of the larger program: a tenth of its run. */
 const ROWS = 70_000;
+
 interface Way {
   readonly backend: DeviceBackend;
   /** Does the program's runtime send pages, as nobody else would? */
@@ -48,33 +59,26 @@ interface Way {
   readonly services: () => number;
 }
 
-const [ORDINARY, , COHERENT, DEVICE_COHERENT, DEVICE_PRIVATE] = BACKENDS;
-
-function waysOf(): readonly Way[] {
-  const ways: Way[] = [];
-  const add = (backend: DeviceBackend | undefined, rest: Omit<Way, 'backend'>): void => {
-    if (backend !== undefined) ways.push({ backend, ...rest });
-  };
-  add(ORDINARY, { runtime: false, onDemand: true, services: () => SERVICE_COUNT });
-  add(CRAM, {
-    ...{ runtime: false, onDemand: true },
+const WAYS: readonly Way[] = [
+  { backend: ORDINARY, runtime: false, onDemand: true, services: () => SERVICE_COUNT },
+  {
+    ...{ backend: CRAM, runtime: false, onDemand: true },
     services: () => servicesOf('N_MEMORY_PRIVATE', { flags: CRAM_FLAGS }),
-  });
-  add(COHERENT, {
-    ...{ runtime: true, onDemand: true },
+  },
+  {
+    ...{ backend: COHERENT, runtime: true, onDemand: true },
     services: () => servicesOf('N_MEMORY_PRIVATE', { flags: NP_OPS_MIGRATION }),
-  });
-  add(DEVICE_COHERENT, {
-    ...{ runtime: true, onDemand: true },
+  },
+  {
+    ...{ backend: DEVICE_COHERENT, runtime: true, onDemand: true },
     services: () => servicesOf('DEVICE_COHERENT'),
-  });
-  add(ZONE_DEVICE_COMPRESS, {
-    ...{ runtime: false, onDemand: false },
+  },
+  {
+    ...{ backend: ZONE_DEVICE_COMPRESS, runtime: false, onDemand: false },
     services: () => servicesOf('DEVICE_PRIVATE'),
-  });
-  add(ZSWAP, { runtime: false, onDemand: false, services: () => SERVICE_COUNT });
-  return ways;
-}
+  },
+  { backend: ZSWAP, runtime: false, onDemand: false, services: () => SERVICE_COUNT },
+];
 
 function sizeOf({ trace }: Recorded): { readonly dramPages: number; readonly devicePages: number } {
   return { dramPages: Math.ceil((trace.pages * 3) / 4), devicePages: DEVICE_PAGES };
@@ -114,16 +118,15 @@ function runtimeOf(lab: DeviceLab, trace: AccessTrace): readonly ReplayEvent[] {
 /** Allocations of strangers that end on the device: kernel loops, and a program of its own. */
 function forbidden(machine: Machine): number {
   if (!machine.nodes.exists(DEVICE)) return 0;
-  let found = 0;
   const held: number[] = [];
   machine.folios.addHolder(() => held);
-  for (const gfp of [GFP_KERNEL, GFP_KERNEL | __GFP_THISNODE, GFP_HIGHUSER_MOVABLE]) {
-    for (let at = 0; at < WINDOWS; at++) {
+  for (const gfp of STRANGERS) {
+    for (let at = 0; at < TRIES; at++) {
       const pfn = machine.zoneAlloc.alloc({ gfp, order: 0, nid: DEVICE, nodemask: null });
       if (pfn >= 0) held.push(pfn);
     }
   }
-  found += held.filter((pfn) => machine.nodes.nidOf(pfn) === DEVICE).length;
+  const found = held.filter((pfn) => machine.nodes.nidOf(pfn) === DEVICE).length;
   for (const pfn of held.splice(0)) machine.folios.put(pfn);
   return found;
 }
@@ -151,22 +154,21 @@ function play({ backend, runtime }: Way, program: Recorded): Played {
     faults: perMillion(stats['vmstat.pgfault'] ?? 0),
     major: perMillion(stats['fault.major'] ?? 0),
     nsPerAccess: Math.round((100 * machine.clock.now) / accesses) / 100,
-    there: machine.nodes.exists(DEVICE) ? onDevice(machine, task) : 0,
+    there: onDevice(machine, task),
     swapped: stats['swap.out'] ?? 0,
   };
 }
 
 /** Huge pages of each memory that a program can fill, the test device's chunks among them. */
-function hugeRows(ways: readonly Way[], values: Record<string, number>): (string | number)[][] {
-  const filled = ways.filter(({ onDemand }) => onDemand).map(({ backend }) => backend);
-  if (DEVICE_PRIVATE !== undefined) filled.push(DEVICE_PRIVATE);
-  return filled.map((backend) => {
+function hugeRows(values: Record<string, number>): (string | number)[][] {
+  const filled = WAYS.filter(({ onDemand }) => onDemand).map(({ backend }) => backend);
+  return [...filled, DEVICE_PRIVATE].map((backend) => {
     const whenNew = backend.build({ dramPages: 8192, devicePages: DEVICE_PAGES }).hugePages();
     const churned = churn(backend, 0);
     const key = keyOf(backend);
     values[`huge_new.${key}`] = whenNew;
     values[`huge.${key}`] = churned;
-    return [backend.name, whenNew, churned, churn(backend, WINDOWS)];
+    return [backend.name, whenNew, churned, churn(backend, SURVIVORS)];
   });
 }
 
@@ -214,10 +216,9 @@ function strangers({ backend }: Way): number {
 
 async function probe(): Promise<Figures> {
   const programs = [await recorded('matmul-c'), await recorded('redis-kv', ROWS)];
-  const ways = waysOf();
   const values: Record<string, number> = {};
   const runs = programs.flatMap((program) =>
-    ways.map((way) => {
+    WAYS.map((way) => {
       const played = play(way, program);
       const { name } = program.trace;
       const key = `${name.replaceAll(/\W+/g, '_')}.${keyOf(way.backend)}`;
@@ -227,14 +228,14 @@ async function probe(): Promise<Figures> {
       return [name, way.backend.name, ...Object.values(played)];
     }),
   );
-  const scores = ways.map((way) => {
+  const scores = WAYS.map((way) => {
     const key = keyOf(way.backend);
     const cells = [strangers(way), unplug(way), way.services()];
     values[`forbidden.${key}`] = Number(cells[0]);
     values[`services.${key}`] = Number(cells[2]);
     return [way.backend.name, ...cells];
   });
-  const huge = hugeRows(ways, values);
+  const huge = hugeRows(values);
   return {
     values,
     tables: [
@@ -254,14 +255,14 @@ async function probe(): Promise<Figures> {
       },
       {
         name: 'scores',
-        title: `Of 48 requests that do not ask; of ${SERVICE_COUNT} services`,
+        title: `Of ${REQUESTS} requests that do not ask; of ${SERVICE_COUNT} services`,
         columns: ['memory', 'forbidden allocations', 'unplugged with pages', 'services'],
         rows: scores,
       },
       {
         name: 'huge',
-        title: 'Huge pages to be had, of 4; churn fills all of the device with base pages',
-        columns: ['memory', 'when new', 'after churn', 'with 16 pages left'],
+        title: `Huge pages to be had, of ${HUGE_PAGES}; churn fills the device with base pages`,
+        columns: ['memory', 'when new', 'after churn', `with ${SURVIVORS} pages left`],
         rows: huge,
       },
     ],

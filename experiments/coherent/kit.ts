@@ -18,12 +18,14 @@ import {
   createMachine,
   diskSwap,
   GFP_HIGHUSER_MOVABLE,
+  HOOKS,
   type Machine,
   type MachineConfig,
   MmError,
   PageData,
   type Plugin,
   PMD_ORDER,
+  pteHoldsPage,
   type Task,
 } from '@mm-lab/mm-core';
 import { GFP_PRIVATE, NP_OPS_MIGRATION, nodePrivate } from '@mm-lab/node-private';
@@ -58,48 +60,50 @@ export interface DeviceLab {
   readonly machine: Machine;
   /** Moves pages of a task to the device. */
   toDevice(task: Task, start: number, pages: number): void;
-  /** And back. */
-  toRam(task: Task, start: number, pages: number): void;
   /** Huge pages that the device's allocator can hand out now. */
   hugePages(): number;
+  /** Evacuates and removes the memory. @returns 0 or the name of an error */
+  unplug(): string | number;
+}
+
+/** One whose memory others may be made to want. */
+export interface WantedLab extends DeviceLab {
   /**
    * Somebody wants that many pages of the device, more than are free: whoever makes room there does
    * so. @returns pages gained
    */
   makeRoom(pages: number): number;
-  /** Callbacks that the driver has. */
-  readonly callbacks: number;
-  /** Evacuates and removes the memory. @returns 0 or the name of an error */
-  unplug(): string | number;
+  /** Callbacks that the driver has given by now. */
+  callbacks(): number;
 }
 
 /** One way of having device memory. */
-export interface DeviceBackend {
+export interface DeviceBackend<Lab extends DeviceLab = DeviceLab> {
   readonly name: string;
   /** Name of its driver in docs/driver-burden.md; none: nobody wrote one. */
   readonly driver?: string;
-  readonly build: (size: LabSize) => DeviceLab;
+  readonly build: (size: LabSize) => Lab;
 }
 
 /** Node 1 as ordinary memory: the bound that special memory is compared with. */
-const ORDINARY: DeviceBackend = {
+export const ORDINARY: DeviceBackend<WantedLab> = {
   name: 'N_MEMORY',
   build: (size) => {
     const nodes = nodesOf(size).map((node) => ({ ...node, online: true }));
-    const machine = createMachine(configOf(size, nodes), [contents(size), swap()]);
+    const machine = machineOf(size, [], { nodes });
     return {
       machine,
-      ...byMovePages(machine),
+      toDevice: byMovePages(machine),
       hugePages: () => hugePagesOf(machine, 0),
       makeRoom: (pages) => takePages(machine, GFP_HIGHUSER_MOVABLE, pages),
-      callbacks: 0,
+      callbacks: () => callbacksOf(machine),
       unplug: () => outcome(machine.hotplug.offlinePages(DEVICE)),
     };
   },
 };
 
 /** A private node whose program moves pages itself. @param flags NP_OPS_*, with MIGRATION */
-export function privateNodeBackend(name: string, flags: number): DeviceBackend {
+export function privateNodeBackend(name: string, flags: number): DeviceBackend<WantedLab> {
   return {
     name,
     build: (size) => {
@@ -109,34 +113,29 @@ export function privateNodeBackend(name: string, flags: number): DeviceBackend {
         sysctl: { ...size.sysctl },
         plugins: [contents(size), swap()],
       });
-      const { machine, hotplug, moving } = lab;
+      const { machine, hotplug } = lab;
       return {
         machine,
-        ...byMovePages(machine),
+        toDevice: byMovePages(machine),
         hugePages: () => hugePagesOf(machine, GFP_PRIVATE),
         makeRoom: (pages) => takePages(machine, GFP_HIGHUSER_MOVABLE | GFP_PRIVATE, pages),
-        callbacks: Object.keys(moving).length,
+        callbacks: () => callbacksOf(machine),
         unplug: () => outcome(hotplug.offline_and_remove_private_memory(DEVICE)),
       };
     },
   };
 }
 
-const COHERENT: DeviceBackend = {
+export const COHERENT: DeviceBackend<WantedLab> = {
   name: 'device-coherent',
   driver: 'coherent, private node',
   build: (size) => {
     const driver = deviceCoherent({ nid: DEVICE });
-    const plugins = [contents(size), nodePrivate(), driver, swap()];
-    const machine = createMachine(configOf(size, nodesOf(size)), plugins);
+    const machine = machineOf(size, [nodePrivate(), driver]);
     return {
       machine,
       toDevice: (task, start, pages) => {
         driver.migrateToDevice(task.mm, start, pages);
-        machine.spend();
-      },
-      toRam: (task, start, pages) => {
-        driver.migrateToSystem(task.mm, start, pages);
         machine.spend();
       },
       hugePages: () => hugePagesOf(machine, GFP_PRIVATE),
@@ -146,34 +145,29 @@ const COHERENT: DeviceBackend = {
         machine.spend();
         return takePages(machine, GFP_HIGHUSER_MOVABLE | GFP_PRIVATE, pages);
       },
-      callbacks: 3,
+      callbacks: () => callbacksOf(machine),
       unplug: () => removed(machine),
     };
   },
 };
 
-function zoneDevice(name: string, type: MemoryType): DeviceBackend {
+function zoneDevice(name: string, type: MemoryType): DeviceBackend<WantedLab> {
   return {
     name,
     driver: 'test device, ZONE_DEVICE',
     build: (size) => {
       const chunkPages = type === MEMORY_DEVICE_PRIVATE ? HUGE : size.devicePages;
       const driver = testHmm({ units: [{ type, nid: DEVICE }], chunkPages });
-      const plugins = [contents(size), driver, swap()];
-      const machine = createMachine(configOf(size, nodesOf(size)), plugins);
-      const by = (task: Task, move: (handle: ReturnType<typeof driver.open>) => void): void => {
-        machine.work.runAs(task.struct);
-        const handle = driver.open(0, task.mm);
-        move(handle);
-        handle.mirror.close();
-        machine.spend();
-      };
+      const machine = machineOf(size, [driver]);
       return {
         machine,
-        toDevice: (task, start, pages) =>
-          by(task, (handle) => handle.migrateToDevice(start, start + pages)),
-        toRam: (task, start, pages) =>
-          by(task, (handle) => handle.migrateToSystem(start, start + pages)),
+        toDevice: (task, start, pages) => {
+          machine.work.runAs(task.struct);
+          const handle = driver.open(0, task.mm);
+          handle.migrateToDevice(start, start + pages);
+          handle.mirror.close();
+          machine.spend();
+        },
         hugePages: () => {
           const task = machine.createTask('asks');
           const handle = driver.open(0, task.mm);
@@ -196,20 +190,23 @@ function zoneDevice(name: string, type: MemoryType): DeviceBackend {
           machine.spend();
           return Math.min(pages, driver.device(0).freeCount());
         },
-        callbacks: 3,
+        callbacks: () => Object.keys(driver.device(0).chunks[0]?.pagemap.ops ?? {}).length,
         unplug: () => removed(machine),
       };
     },
   };
 }
 
-/** Ordinary memory, three ways on or like a private node, and ZONE_DEVICE. */
-export const BACKENDS: readonly DeviceBackend[] = [
+export const DEVICE_COHERENT = zoneDevice('DEVICE_COHERENT', MEMORY_DEVICE_COHERENT);
+export const DEVICE_PRIVATE = zoneDevice('DEVICE_PRIVATE', MEMORY_DEVICE_PRIVATE);
+
+/** Ordinary memory, two ways on a private node, and two of ZONE_DEVICE. */
+export const BACKENDS: readonly DeviceBackend<WantedLab>[] = [
   ORDINARY,
   privateNodeBackend('private node', NP_OPS_MIGRATION),
   COHERENT,
-  zoneDevice('DEVICE_COHERENT', MEMORY_DEVICE_COHERENT),
-  zoneDevice('DEVICE_PRIVATE', MEMORY_DEVICE_PRIVATE),
+  DEVICE_COHERENT,
+  DEVICE_PRIVATE,
 ];
 
 /** A recorded run that comes with the workloads. */
@@ -235,13 +232,13 @@ export function areasOf(task: Task): readonly { readonly start: number; readonly
   return task.mm.vmas.map(({ start, end }) => ({ start, pages: end - start }));
 }
 
-/** Pages of the task that are on the device now. */
-export function onDevice(machine: Machine, task: Task): number {
+/** Pages of the task, or of a range of it, that are on the device now. */
+export function onDevice(machine: Machine, task: Task, start = 0, end = Infinity): number {
+  const { ptes, nodes } = machine;
   let found = 0;
-  const { base, spannedPages } = machine.nodes.pgdat(DEVICE);
-  machine.ptes.walk(task.mm.id, 0, Infinity, (slot) => {
-    const value = machine.ptes.value[slot] ?? 0;
-    if (machine.ptes.bits[slot] !== 0 && value >= base && value < base + spannedPages) found++;
+  ptes.walk(task.mm.id, start, end, (slot) => {
+    const holdsPage = pteHoldsPage(ptes.bits[slot] ?? 0);
+    if (holdsPage && nodes.nidOf(ptes.value[slot] ?? 0) === DEVICE) found++;
   });
   return found;
 }
@@ -254,11 +251,17 @@ export function nodesOf({ dramPages, devicePages }: LabSize): MachineConfig['nod
   ];
 }
 
-export function configOf({ sysctl }: LabSize, nodes: MachineConfig['nodes']): MachineConfig {
-  return { seed: 1, nodes, sysctl: { ...sysctl } };
+/** A machine of that size with a disk to swap to. */
+export function machineOf(
+  size: LabSize,
+  plugins: readonly Plugin[],
+  config: Partial<MachineConfig> = {},
+): Machine {
+  const sizes = { seed: 1, nodes: nodesOf(size), sysctl: { ...size.sysctl } };
+  return createMachine({ ...sizes, ...config }, [contents(size), ...plugins, swap()]);
 }
 
-export function contents({ contents: data }: LabSize): Plugin {
+function contents({ contents: data }: LabSize): Plugin {
   return {
     name: 'contents',
     register: (services) => {
@@ -267,25 +270,24 @@ export function contents({ contents: data }: LabSize): Plugin {
   };
 }
 
-export function swap(): Plugin {
+function swap(): Plugin {
   return diskSwap({ pages: 16_384 });
 }
 
-export function byMovePages(machine: Machine): Pick<DeviceLab, 'toDevice' | 'toRam'> {
-  const mapped = (task: Task, start: number, pages: number): number[] => {
-    const found: number[] = [];
-    machine.ptes.walk(task.mm.id, start, start + pages, (slot, vpn) => {
-      if (machine.ptes.bits[slot] !== 0) found.push(vpn);
+/** Callbacks of the driver of a private node. */
+function callbacksOf({ managed }: Machine): number {
+  const owner = managed.nodeOwner(DEVICE);
+  return Object.values(HOOKS).filter(({ name }) => owner?.has(name)).length;
+}
+
+/** Moves pages to the device by move_pages(2), those that are there. */
+export function byMovePages({ ptes }: Machine): DeviceLab['toDevice'] {
+  return (task, start, pages) => {
+    const mapped: number[] = [];
+    ptes.walk(task.mm.id, start, start + pages, (slot, vpn) => {
+      if (ptes.bits[slot] !== 0) mapped.push(vpn);
     });
-    return found;
-  };
-  return {
-    toDevice: (task, start, pages) => {
-      task.movePages(mapped(task, start, pages), DEVICE);
-    },
-    toRam: (task, start, pages) => {
-      task.movePages(mapped(task, start, pages), DRAM);
-    },
+    task.movePages(mapped, DEVICE);
   };
 }
 

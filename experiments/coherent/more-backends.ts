@@ -2,19 +2,19 @@
 import { cxlCompressDevice, cxlCompression } from '@mm-lab/backend-cxl-compress';
 import { zoneDeviceCompress } from '@mm-lab/backend-zone-device';
 import { cram } from '@mm-lab/cram';
-import { createMachine, PAGE_SIZE, type Plugin } from '@mm-lab/mm-core';
+import { type Machine, PAGE_SIZE, type Plugin } from '@mm-lab/mm-core';
 import { GFP_PRIVATE, nodePrivate } from '@mm-lab/node-private';
 import {
   byMovePages,
-  configOf,
-  contents,
   DEVICE,
   type DeviceBackend,
+  type DeviceLab,
+  DRAM,
   hugePagesOf,
   type LabSize,
+  machineOf,
   nodesOf,
   removed,
-  swap,
 } from './kit.ts';
 
 /** Line of every device of this folder, in ns. */
@@ -31,28 +31,26 @@ function device({ devicePages }: LabSize): Plugin {
   });
 }
 
-const nothing = (): void => undefined;
+/** Memory whose pages only its policy moves, without huge pages. */
+function byPolicy(machine: Machine): DeviceLab {
+  return {
+    machine,
+    toDevice: () => undefined,
+    hugePages: () => 0,
+    unplug: () => removed(machine),
+  };
+}
 
 export const CRAM: DeviceBackend = {
   name: 'CRAM',
   build: (size) => {
     const mended = { reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' } as const;
-    const plugins = [
-      contents(size),
-      nodePrivate(mended),
-      cram(),
-      device(size),
-      cxlCompression({ nid: DEVICE }),
-      swap(),
-    ];
-    const machine = createMachine(configOf(size, nodesOf(size)), plugins);
+    const compression = cxlCompression({ nid: DEVICE });
+    const machine = machineOf(size, [nodePrivate(mended), cram(), device(size), compression]);
     return {
-      machine,
-      ...byMovePages(machine),
+      ...byPolicy(machine),
+      toDevice: byMovePages(machine),
       hugePages: () => hugePagesOf(machine, GFP_PRIVATE),
-      makeRoom: () => 0,
-      callbacks: 5,
-      unplug: () => removed(machine),
     };
   },
 };
@@ -62,17 +60,7 @@ export const ZONE_DEVICE_COMPRESS: DeviceBackend = {
   name: 'DEVICE_PRIVATE, compressing',
   build: (size) => {
     const driver = zoneDeviceCompress({ device: 'cxl0', nid: DEVICE });
-    const plugins = [contents(size), device(size), driver, swap()];
-    const machine = createMachine(configOf(size, nodesOf(size)), plugins);
-    return {
-      machine,
-      toDevice: nothing,
-      toRam: nothing,
-      hugePages: () => 0,
-      makeRoom: () => 0,
-      callbacks: 2,
-      unplug: () => removed(machine),
-    };
+    return byPolicy(machineOf(size, [device(size), driver]));
   },
 };
 
@@ -80,18 +68,8 @@ export const ZONE_DEVICE_COMPRESS: DeviceBackend = {
 export const ZSWAP: DeviceBackend = {
   name: 'zswap',
   build: (size) => {
-    const [dram] = nodesOf(size);
-    const nodes = dram === undefined ? [] : [dram];
-    const config = { ...configOf(size, nodes), zswap: { enabled: true, max_pool_percent: 50 } };
-    const machine = createMachine(config, [contents(size), swap()]);
-    return {
-      machine,
-      toDevice: nothing,
-      toRam: nothing,
-      hugePages: () => 0,
-      makeRoom: () => 0,
-      callbacks: 0,
-      unplug: () => '–',
-    };
+    const nodes = nodesOf(size).filter(({ id }) => id === DRAM);
+    const zswap = { enabled: true, max_pool_percent: 50 };
+    return { ...byPolicy(machineOf(size, [], { nodes, zswap })), unplug: () => '–' };
   },
 };
