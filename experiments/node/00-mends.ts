@@ -45,10 +45,12 @@ function innocent(mends: Options): Cost {
   return costOf(machine);
 }
 
+function isStory(name: string): name is keyof typeof STORIES {
+  return name in STORIES;
+}
+
 function probe(): Figures {
-  const names = Object.keys(STORIES).filter((name): name is keyof typeof STORIES => {
-    return name in STORIES;
-  });
+  const names = Object.keys(STORIES).filter(isStory);
   const values: Record<string, number> = {};
   const rows = names.map((name) => {
     const { what, tell } = STORIES[name];
@@ -133,7 +135,8 @@ export default defineProbe({
       text: 'They ask a few questions more, fewer than one in ten.',
       holds: (results) => {
         const asked = Number(results.column('innocent', 'asked')[0]);
-        return results.figure('innocent.asked_more') <= asked / 10;
+        const more = results.figure('innocent.asked_more');
+        return more > 0 && more < asked / 10;
       },
     },
   ],

@@ -1,7 +1,6 @@
 /** What each option that mends RFC v4 changes: a short story with one figure, told either way. */
 import { type Cram, type CramMends, CramToken, cram } from '@mm-lab/cram';
 import {
-  GFP_USER,
   MADV_DONTNEED,
   MADV_PAGEOUT,
   MAP_ANONYMOUS,
@@ -25,7 +24,16 @@ import {
   NP_OPS_PROTECT_WRITE,
   NP_OPS_RECLAIM,
 } from '@mm-lab/node-private';
-import { bind, bytes, makeGroup, type PrivateLab, privateLab, writer } from './kit.ts';
+import {
+  bind,
+  bytes,
+  fillNode,
+  type Group,
+  makeGroup,
+  type PrivateLab,
+  privateLab,
+  writer,
+} from './kit.ts';
 
 const DRAM = 0;
 export const C = 1;
@@ -98,6 +106,36 @@ function touched(task: Task, start = 0): number {
   return done;
 }
 
+/** A task of a group that has written so many pages. */
+function grouped(machine: Machine, pages: number): { readonly task: Task; readonly group: Group } {
+  const task = machine.createTask('task');
+  const group = makeGroup(machine, 'g');
+  group.attach(task);
+  task.mmap(0, pages);
+  for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
+  machine.folios.lruAddDrainAll();
+  return { task, group };
+}
+
+/** Shared memory that was written and moved to the node. @returns its task and first page */
+function sharedThere(machine: Machine): { readonly task: Task; readonly first: number } {
+  const task = machine.createTask('task');
+  const first = shared(machine, task);
+  touched(task, first);
+  machine.folios.lruAddDrainAll();
+  task.movePages(
+    vpns(PAGES).map((at) => first + at),
+    C,
+  );
+  return { task, first };
+}
+
+/** The service opts out. */
+function optOut({ privateNodes, opsOf }: PrivateLab): void {
+  const ops = opsOf.get(C);
+  if (ops !== undefined) privateNodes.node_private_clear_ops(C, ops);
+}
+
 /** Shared anonymous memory. @returns its first page */
 function shared(machine: Machine, task: Task): number {
   const prot = PROT_READ | PROT_WRITE;
@@ -105,16 +143,13 @@ function shared(machine: Machine, task: Task): number {
   return machine.sys.mmap.mmap(task.struct, args) / bytes(1);
 }
 
-const hookCalls = (machine: Machine, hook: 'free_folio' | 'migrate_to'): number =>
-  machine.managed.hookCalls().get(hook) ?? 0;
-
 /** Swaps the node's pages out by a boost of its marks. */
 function reclaimFrees(mends: Mends): ReturnType<Story['tell']> {
-  const { machine, cram: service } = scene(mends, 'cram');
+  const { machine, cram: service, calls } = scene(mends, 'cram');
   moved(machine, 512);
   service?.cram_set_pressure(C, 1000);
   machine.sleep(10e9);
-  return { machine, figure: hookCalls(machine, 'free_folio') };
+  return { machine, figure: calls('free_folio') };
 }
 
 function swapIn(mends: Mends): ReturnType<Story['tell']> {
@@ -134,14 +169,7 @@ function swapIn(mends: Mends): ReturnType<Story['tell']> {
 
 function sharedMaps(mends: Mends): ReturnType<Story['tell']> {
   const { machine } = scene(mends, 'cram');
-  const task = machine.createTask('task');
-  const first = shared(machine, task);
-  touched(task, first);
-  machine.folios.lruAddDrainAll();
-  task.movePages(
-    vpns(PAGES).map((at) => first + at),
-    C,
-  );
+  const { task, first } = sharedThere(machine);
   task.madvise(first, PAGES, MADV_DONTNEED);
   touched(task, first);
   return { machine, figure: machine.usedPages(C) };
@@ -149,10 +177,9 @@ function sharedMaps(mends: Mends): ReturnType<Story['tell']> {
 
 function teardown(mends: Mends): ReturnType<Story['tell']> {
   const lab = scene(mends, BINDING);
-  const { machine, privateNodes, hotplug } = lab;
+  const { machine, hotplug } = lab;
   moved(machine, PAGES);
-  const ops = lab.opsOf.get(C);
-  if (ops !== undefined) privateNodes.node_private_clear_ops(C, ops);
+  optOut(lab);
   hotplug.offline_and_remove_private_memory(C);
   machine.spend();
   return { machine, figure: machine.usedPages(C) };
@@ -182,14 +209,13 @@ function stalePolicy(mends: Mends): ReturnType<Story['tell']> {
   const task = machine.createTask('task');
   task.mmap(0, PAGES);
   bound(machine, task);
-  const ops = lab.opsOf.get(C);
-  if (ops !== undefined) lab.privateNodes.node_private_clear_ops(C, ops);
+  optOut(lab);
   touched(task);
   return { machine, figure: machine.usedPages(C) };
 }
 
 function mbindMove(mends: Mends): ReturnType<Story['tell']> {
-  const { machine } = scene(mends, BINDING);
+  const { machine, calls } = scene(mends, BINDING);
   const task = writer(machine, 'task', PAGES);
   machine.folios.lruAddDrainAll();
   machine.work.runAs(task.struct);
@@ -197,7 +223,7 @@ function mbindMove(mends: Mends): ReturnType<Story['tell']> {
   const range = { start: 0, len: bytes(PAGES) };
   machine.sys.mbind.mbind(task.struct, { ...range, mode: MPOL_BIND, mask, flags: MPOL_MF_MOVE });
   machine.spend();
-  return { machine, figure: hookCalls(machine, 'migrate_to') };
+  return { machine, figure: calls('migrate_to') };
 }
 
 function hugeAdvice(mends: Mends): ReturnType<Story['tell']> {
@@ -207,8 +233,7 @@ function hugeAdvice(mends: Mends): ReturnType<Story['tell']> {
   const task = writer(machine, 'task', 512);
   machine.folios.lruAddDrainAll();
   task.movePages([0], C);
-  const ops = lab.opsOf.get(C);
-  if (ops !== undefined) lab.privateNodes.node_private_clear_ops(C, ops);
+  optOut(lab);
   task.madvise(0, 512, MADV_PAGEOUT);
   return { machine, figure: machine.stats()['swap.out'] ?? 0 };
 }
@@ -237,12 +262,7 @@ function blockedTarget(mends: Mends): ReturnType<Story['tell']> {
   const { machine, privateNodes } = scene(mends, demoting, demoting);
   const owner = privateNodes.ownerOfNode(C);
   if (owner !== null) owner.migrationBlocked = true;
-  const task = machine.createTask('task');
-  const group = makeGroup(machine, 'g');
-  group.attach(task);
-  task.mmap(0, 256);
-  for (let vpn = 0; vpn < 256; vpn++) task.write(vpn);
-  machine.folios.lruAddDrainAll();
+  const { group } = grouped(machine, 256);
   group.write('memory.reclaim', '512K');
   machine.spend();
   return { machine, figure: machine.usedPages(D) };
@@ -251,12 +271,7 @@ function blockedTarget(mends: Mends): ReturnType<Story['tell']> {
 /** Writes a limit below what the group has on the node. */
 function groupReclaim(mends: Mends): ReturnType<Story['tell']> {
   const { machine } = scene(mends, NP_OPS_MIGRATION | NP_OPS_RECLAIM);
-  const task = machine.createTask('task');
-  const group = makeGroup(machine, 'g');
-  group.attach(task);
-  task.mmap(0, 512);
-  for (let vpn = 0; vpn < 512; vpn++) task.write(vpn);
-  machine.folios.lruAddDrainAll();
+  const { task, group } = grouped(machine, 512);
   task.movePages(vpns(512), C);
   group.write('memory.max', '1M');
   machine.spend();
@@ -265,12 +280,7 @@ function groupReclaim(mends: Mends): ReturnType<Story['tell']> {
 
 function entryCap(mends: CramMends): ReturnType<Story['tell']> {
   const { machine, cram: service } = scene(mends, 'cram');
-  const task = machine.createTask('task');
-  const group = makeGroup(machine, 'g');
-  group.attach(task);
-  task.mmap(0, 800);
-  for (let vpn = 0; vpn < 800; vpn++) task.write(vpn);
-  machine.folios.lruAddDrainAll();
+  const { group } = grouped(machine, 800);
   service?.cram_set_pressure(C, 500);
   group.write('memory.reclaim', '3M');
   machine.spend();
@@ -283,14 +293,7 @@ function fullDram(mends: CramMends): ReturnType<Story['tell']> {
   machine.pseudoFiles.write('/sys/kernel/mm/numa/demotion_enabled', '0');
   const task = moved(machine, 8);
   writer(machine, 'hog', 60);
-  const held: number[] = [];
-  machine.folios.addHolder(() => held);
-  const request = { gfp: GFP_USER, order: 0, nid: DRAM, nodemask: null };
-  for (;;) {
-    const pfn = machine.zoneAlloc.getPageFromFreelist(request, 'none');
-    if (pfn < 0) break;
-    held.push(pfn);
-  }
+  fillNode(machine, DRAM);
   let faults = 0;
   machine.tracepoints.mm_fault.on(() => {
     if (++faults >= FAULTS_MAX) throw new Error('it would go on');
@@ -307,14 +310,7 @@ function fullDram(mends: CramMends): ReturnType<Story['tell']> {
 /** Shared pages go to the node, where write(2) changes them without a fault (row 27). */
 function fileEntry(mends: CramMends): ReturnType<Story['tell']> {
   const { machine } = scene(mends, 'cram');
-  const task = machine.createTask('task');
-  const first = shared(machine, task);
-  touched(task, first);
-  machine.folios.lruAddDrainAll();
-  task.movePages(
-    vpns(PAGES).map((at) => first + at),
-    C,
-  );
+  sharedThere(machine);
   return { machine, figure: machine.usedPages(C) };
 }
 
