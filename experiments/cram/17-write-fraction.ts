@@ -5,7 +5,7 @@
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { type PageData, Prng } from '@mm-lab/mm-core';
 import { nodeOf } from '../node/kit.ts';
-import { cramLab, DEVICE, during, pageRange, recordedPages, rounded } from './kit.ts';
+import { cramLab, DEVICE, during, recordedPages, rounded, writer } from './kit.ts';
 
 const DRAM_PAGES = 640;
 const PAGES = 1024;
@@ -29,9 +29,7 @@ function play(guard: 'cram' | 'nobody', share: number, contents: PageData): Cost
   const lab = cramLab({ guard, contents, dramPages: DRAM_PAGES, devicePages: 2048 });
   const { machine } = lab;
   const random = new Prng(17);
-  const task = machine.createTask('program');
-  task.mmap(0, PAGES);
-  for (const vpn of pageRange(PAGES)) task.write(vpn);
+  const task = writer(machine, 'program', PAGES);
   const promotions = new Map<number, number>();
   let stores = 0;
   const begin = machine.clock.now;

@@ -5,7 +5,7 @@
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { PTE_ACCESSED, PTE_PRESENT, type Task } from '@mm-lab/mm-core';
-import { type CramLab, cramLab, DEVICE, demote, pageRange, pagesOn } from './kit.ts';
+import { type CramLab, cramLab, DEVICE, demote, pageRange, pagesOn, writer } from './kit.ts';
 
 const PAGES = 256;
 const ROUNDS = 4;
@@ -43,9 +43,7 @@ function readOnly(
   readFaults: 'v4' | 'mended' = 'v4',
 ): readonly (string | number)[] {
   const lab = cramLab({ cram: { readFaults } });
-  const task = lab.machine.createTask('reader');
-  task.mmap(0, PAGES);
-  for (const vpn of VPNS) task.write(vpn);
+  const task = writer(lab.machine, 'reader', PAGES);
   demote(lab, task, VPNS);
   const there = pagesOn(lab, task, VPNS, DEVICE);
   const begin = lab.machine.clock.now;

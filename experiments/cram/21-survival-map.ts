@@ -17,7 +17,6 @@ const PAIRS = [1_500_000, 2_000_000, 4_000_000, 8_000_000].flatMap((tauNs) =>
   [THIRD, PAGE].map((sizeBytes) => ({ tauNs, sizeBytes })),
 );
 const FACTORS = [0.9, 0.98, 1.02, 1.1];
-const GB_PER_PAGE_NS = PAGE;
 /** Several threads reclaim at once; each page is incompressible. */
 const THREADS = [1, 2, 4, 8];
 const TOGETHER_NS = 1_000_000;
@@ -95,8 +94,8 @@ function probe(): Figures {
     pairs.filter((row) => row[3 + at] === outcome).length;
   return {
     values: {
-      'demotion.gb_per_s.batch_32': rounded(batched.pagesPerNs * GB_PER_PAGE_NS, 2),
-      'demotion.gb_per_s.single': rounded(single.pagesPerNs * GB_PER_PAGE_NS, 2),
+      'demotion.gb_per_s.batch_32': rounded(batched.pagesPerNs * PAGE, 2),
+      'demotion.gb_per_s.single': rounded(single.pagesPerNs * PAGE, 2),
       'pairs.lost_at_0.90': count(0, 'lost'),
       'pairs.lost_at_0.98': count(1, 'lost'),
       'pairs.safe_at_1.02': count(2, 'safe'),

@@ -11,6 +11,7 @@ import {
   cramLab,
   demote,
   during,
+  onDevice,
   pageRange,
   rounded,
   sizedPages,
@@ -80,10 +81,7 @@ function run({ policy }: Rule, seed: number): Outcome {
     plugins: policy,
   });
   const { machine } = lab;
-  const task = machine.createTask('writer');
-  task.mmap(0, PAGES);
-  for (const vpn of pageRange(PAGES)) task.write(vpn);
-  if (demote(lab, task, pageRange(PAGES)) !== PAGES) throw new Error('not all pages went');
+  const task = onDevice(lab, 'writer', PAGES);
   isDrifting = true;
   const prng = new Prng(seed);
   const begin = machine.clock.now;

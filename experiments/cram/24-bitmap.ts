@@ -4,7 +4,7 @@
  */
 import { writableFraction } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
-import { bytes, cramLab, demote, rounded } from './kit.ts';
+import { bytes, cramLab, onDevice, rounded } from './kit.ts';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -16,10 +16,7 @@ const CLAIMED_MIB = 32;
 /** Bytes of the bitmap of a node on which one page has become writable. */
 function bitmapBytes(pages: number): number {
   const lab = cramLab({ devicePages: pages, plugins: [writableFraction({ budgetPages: 1 })] });
-  const task = lab.machine.createTask('writer');
-  task.mmap(0, 1);
-  task.write(0);
-  if (demote(lab, task, [0]) !== 1) throw new Error('the page was not demoted');
+  const task = onDevice(lab, 'writer', 1);
   task.write(0);
   const stats = lab.machine.stats();
   if (stats['cram.writable_pages'] !== 1) throw new Error('the page did not become writable');

@@ -14,7 +14,7 @@ import {
 } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { PAGE_SIZE, type Plugin, Prng } from '@mm-lab/mm-core';
-import { bytes, type CramLab, cramLab, DEVICE, rounded, sizedPages, watch } from './kit.ts';
+import { bytes, type CramLab, cramLab, DEVICE, rounded, sizedPages, watch, writer } from './kit.ts';
 
 const CAPACITY_PAGES = 1024;
 /** The device promises three times what it has. */
@@ -76,10 +76,8 @@ function run(name: string, plugins: readonly Plugin[], seed: number): Outcome {
   let pressures = 0;
   machine.tracepoints.node_pressure.on(() => pressures++);
   const stop = watch(lab, WATCH_NS, (now) => samples.push(sampleOf(lab, inflator, now, bytesNow)));
-  const task = machine.createTask('program');
+  const task = writer(machine, 'program', PROGRAM_PAGES);
   const prng = new Prng(seed);
-  task.mmap(0, PROGRAM_PAGES);
-  for (let vpn = 0; vpn < PROGRAM_PAGES; vpn++) task.write(vpn);
   for (const size of PHASES) {
     bytesNow = size;
     for (let at = 0; at < ACCESSES; at++) {

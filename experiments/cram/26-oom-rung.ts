@@ -7,7 +7,7 @@ import { balloon, noPressure, pressurePolicy, writableFraction } from '@mm-lab/c
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { PAGE_SIZE, type Plugin, type Task } from '@mm-lab/mm-core';
 import { fillNode } from '../node/kit.ts';
-import { bytes, cramLab, DRAM, demote, pageRange, sizedPages } from './kit.ts';
+import { bytes, cramLab, DRAM, onDevice, pageRange, sizedPages } from './kit.ts';
 
 const DEVICE_PAGES = 1536;
 const CAPACITY_PAGES = 768;
@@ -65,15 +65,8 @@ function run({ name, plugins, swapPages }: Ladder): Outcome {
     plugins,
   });
   const { machine } = lab;
-  const resident = (name: string, pages: number): Task => {
-    const task = machine.createTask(name);
-    task.mmap(0, pages);
-    for (const vpn of pageRange(pages)) task.write(vpn);
-    if (demote(lab, task, pageRange(pages)) !== pages) throw new Error(`${name} did not go`);
-    return task;
-  };
-  const grower = resident('grower', GROWER_PAGES);
-  const bystander = resident('bystander', BYSTANDER_PAGES);
+  const grower = onDevice(lab, 'grower', GROWER_PAGES);
+  const bystander = onDevice(lab, 'bystander', BYSTANDER_PAGES);
   if (swapPages === 0) fillNode(machine, DRAM);
   bytesNow = PAGE_SIZE;
   let growing = 'lives';

@@ -6,7 +6,7 @@
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { MADV_DONTNEED, type Task } from '@mm-lab/mm-core';
 import { agreesWithKernel } from '../node/kit.ts';
-import { type CramLab, cramLab, DEVICE, demote, MENDED, pageRange, pagesOn } from './kit.ts';
+import { type CramLab, cramLab, DEVICE, MENDED, onDevice, pageRange, pagesOn } from './kit.ts';
 
 const PAGES = 256;
 const VPNS = pageRange(PAGES);
@@ -50,11 +50,7 @@ function run(way: Way, reclaimFrees: 'v4' | 'mended') {
     swap: { kind: 'disk', pages: 1024 },
   });
   const { machine, device } = lab;
-  const task = machine.createTask('program');
-  task.mmap(0, PAGES);
-  for (const vpn of VPNS) task.write(vpn);
-  demote(lab, task, VPNS);
-  if (pagesOn(lab, task, VPNS, DEVICE) !== PAGES) throw new Error('not all pages were demoted');
+  const task = onDevice(lab, 'program', PAGES);
   const calls = (): number => machine.managed.hookCalls().get('free_folio') ?? 0;
   const before = calls();
   way.free(lab, task);

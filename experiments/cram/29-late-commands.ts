@@ -4,7 +4,7 @@
  * same, to pages that are in use again. What is lost, and what does it cost to wait instead?
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
-import { cramLab, DEVICE, pageRange, rounded } from './kit.ts';
+import { cramLab, DEVICE, pageRange, rounded, writer } from './kit.ts';
 
 const PAGES = 60;
 const ROUNDS = 12;
@@ -42,9 +42,7 @@ function run(rule: Rule, slowS: number): Outcome {
   const all = pageRange(PAGES);
   machine.sleep(2e8);
   for (let round = 0; round < ROUNDS; round++) {
-    const task = machine.createTask(`program ${round}`);
-    task.mmap(0, PAGES);
-    for (const vpn of all) task.write(vpn);
+    const task = writer(machine, `program ${round}`, PAGES);
     if (task.movePages([...all], DEVICE).rc !== 0) throw new Error('the pages did not move');
     machine.sleep(ROUND_NS);
     for (const vpn of all) task.read(vpn);

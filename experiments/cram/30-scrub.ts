@@ -8,7 +8,18 @@ import { CramToken, cram, type FlushCallback } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { ContentsToken, deviceToken, PAGE_SIZE, type Plugin } from '@mm-lab/mm-core';
 import { nodePrivate, PrivateHotplugToken } from '@mm-lab/node-private';
-import { bytes, cramLab, DEVICE, demote, MENDED, pageRange, rounded, sizedPages } from './kit.ts';
+import {
+  bytes,
+  cramLab,
+  DEVICE,
+  demote,
+  MENDED,
+  onDevice,
+  pageRange,
+  rounded,
+  sizedPages,
+  writer,
+} from './kit.ts';
 
 const PAGES = 400;
 const PAGE_BYTES = 1024;
@@ -56,10 +67,7 @@ function freeAndReuse({ name, driver }: Way): readonly (string | number)[] {
   const { machine } = lab;
   const used = (): number => machine.stats()['device.physical_bytes'] ?? 0;
   const stores = (): number => machine.stats()['device.stores'] ?? 0;
-  const first = machine.createTask('first');
-  first.mmap(0, PAGES);
-  for (const vpn of pageRange(PAGES)) first.write(vpn);
-  if (demote(lab, first, pageRange(PAGES)) !== PAGES) throw new Error('not all went there');
+  const first = onDevice(lab, 'first', PAGES);
   const [full, storesBefore, begin] = [used(), stores(), machine.clock.now];
   first.munmap(0, PAGES);
   const freeNs = (machine.clock.now - begin) / PAGES;
@@ -67,9 +75,7 @@ function freeAndReuse({ name, driver }: Way): readonly (string | number)[] {
   machine.sleep(2 * NS_PER_S);
   const later = full - used();
   const written = (stores() - storesBefore) * PAGE_SIZE;
-  const second = machine.createTask('second');
-  second.mmap(0, PAGES);
-  for (const vpn of pageRange(PAGES)) second.write(vpn);
+  const second = writer(machine, 'second', PAGES);
   demote(lab, second, pageRange(PAGES / 2));
   machine.verify();
   const stats = machine.stats();

@@ -6,10 +6,20 @@
 import type { HostCacheOptions } from '@mm-lab/backend-cxl-compress';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import type { Task } from '@mm-lab/mm-core';
-import { type CramLab, cramLab, DEVICE, demote, MENDED, pageRange, rounded } from './kit.ts';
+import {
+  bytes,
+  type CramLab,
+  cramLab,
+  DEVICE,
+  demote,
+  MENDED,
+  onDevice,
+  pageRange,
+  rounded,
+  writer,
+} from './kit.ts';
 
 const PAGES = 2048;
-const PAGE = 4096;
 /** Pages that the host's cache has room for. */
 const CACHE = 256;
 const DISK = { kind: 'disk', pages: 8192 } as const;
@@ -43,8 +53,7 @@ function labOf(copies: Copies, frames: Frames): CramLab {
 function prepare(lab: CramLab, frames: Frames): void {
   if (frames === 'never used') return;
   const { machine, cram } = lab;
-  const before = writer(lab, PAGES);
-  demote(lab, before, pageRange(PAGES));
+  const before = onDevice(lab, 'cold', PAGES);
   if (frames === 'scrubbed') {
     before.exit();
     return;
@@ -52,13 +61,6 @@ function prepare(lab: CramLab, frames: Frames): void {
   cram?.cram_set_pressure(DEVICE, 1000);
   machine.sleep(1_000_000_000);
   cram?.cram_clear_pressure(DEVICE);
-}
-
-function writer({ machine }: CramLab, pages: number): Task {
-  const task = machine.createTask('cold');
-  task.mmap(0, pages);
-  for (const vpn of pageRange(pages)) task.write(vpn);
-  return task;
 }
 
 /** What one demotion of so many pages comes to at the device. */
@@ -76,8 +78,8 @@ function trafficOf(lab: CramLab, task: Task, pages: number): Traffic {
   machine.verify();
   if (moved !== pages) throw new Error(`${moved} of ${pages} pages were demoted`);
   return {
-    read: grown('device.copy.read_bytes') / (moved * PAGE),
-    written: grown('device.copy.written_bytes') / (moved * PAGE),
+    read: grown('device.copy.read_bytes') / bytes(moved),
+    written: grown('device.copy.written_bytes') / bytes(moved),
     dirty: grown('device.copy.dirty_pages') / moved,
     expanded: grown('device.engine.reads'),
     nsPerPage: ns / moved,
@@ -88,7 +90,7 @@ function trafficOf(lab: CramLab, task: Task, pages: number): Traffic {
 function once(copies: Copies, frames: Frames, pages = PAGES): Traffic {
   const lab = labOf(copies, frames);
   prepare(lab, frames);
-  return trafficOf(lab, writer(lab, pages), pages);
+  return trafficOf(lab, writer(lab.machine, 'cold', pages), pages);
 }
 
 function probe(): Figures {

@@ -5,7 +5,7 @@
 import type { CramOptions } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { WMARK_HIGH } from '@mm-lab/mm-core';
-import { cramLab, DEVICE, demote, pageRange, pagesOn } from './kit.ts';
+import { cramLab, DEVICE, demote, onDevice, pageRange, pagesOn, writer } from './kit.ts';
 
 const NODE_PAGES = 4096;
 const RESIDENT = 2500;
@@ -17,9 +17,7 @@ const SETTLE_NS = 200_000_000;
 /** Pages that steady demotion brings in at a pressure, where nothing can leave. */
 function entered(pressure: number, cram: CramOptions): number {
   const lab = cramLab({ dramPages: 6144, devicePages: NODE_PAGES, cram });
-  const task = lab.machine.createTask('cold');
-  task.mmap(0, ENTERING);
-  for (const vpn of pageRange(ENTERING)) task.write(vpn);
+  const task = writer(lab.machine, 'cold', ENTERING);
   lab.cram?.cram_set_pressure(DEVICE, pressure);
   let came = 0;
   for (let from = 0; from < ENTERING; from += BATCH) {
@@ -36,10 +34,7 @@ function stay(pressure: number) {
   const lab = cramLab({ dramPages: 6144, devicePages: NODE_PAGES, swap });
   const { machine } = lab;
   const vpns = pageRange(RESIDENT);
-  const task = machine.createTask('cold');
-  task.mmap(0, RESIDENT);
-  for (const vpn of vpns) task.write(vpn);
-  demote(lab, task, vpns);
+  const task = onDevice(lab, 'cold', RESIDENT);
   const zone = machine.nodes.pgdat(DEVICE).zones.find(({ managedPages }) => managedPages > 0);
   if (zone === undefined) throw new Error('the node has memory');
   const high = zone.wmark(WMARK_HIGH);

@@ -5,18 +5,18 @@
  * the two take in memory? (Price: any workload that gains from zswap gains from CRAM)
  */
 import { defineProbe, type Figures, type FigureTable } from '@mm-lab/lab';
+import { MADV_PAGEOUT, type Machine, PAGE_SIZE, type PageData, type Task } from '@mm-lab/mm-core';
+import { type Tier, visitNs } from './cold-visits.ts';
 import {
-  createMachine,
-  diskSwap,
-  MADV_PAGEOUT,
-  type Machine,
-  PAGE_SIZE,
-  PageData,
-  type Task,
-  zramSwap,
-} from '@mm-lab/mm-core';
-import { type Tier, visitCost } from './cold-visits.ts';
-import { cramLab, demote, pageRange, recordedPages, rounded } from './kit.ts';
+  type CompressedSwap,
+  compressedSwap,
+  cramLab,
+  demote,
+  pageRange,
+  recordedPages,
+  rounded,
+  writer,
+} from './kit.ts';
 
 const LINES = [1, 2, 4, 8, 16, 32, 64];
 const WRITE_SHARES = [0, 0.5, 1];
@@ -40,7 +40,7 @@ interface Cold {
 function onDevice(addedNs: number, pages: number, contents: PageData): Cold {
   const device = { lineNs: 100 + addedNs };
   const lab = cramLab({ contents, device, dramPages: 4 * pages, devicePages: 2 * pages });
-  const task = writer(lab.machine, pages);
+  const task = writer(lab.machine, 'writer', pages);
   return { ...lab, task, cool: () => void demote(lab, task, pageRange(pages)) };
 }
 
@@ -49,30 +49,17 @@ function compressed(
   codec: string,
   pages: number,
   contents: PageData,
-  where: 'zswap' | 'zram',
+  where: CompressedSwap['kind'],
 ): Cold {
-  const swap = { pages: 2 * pages, codec };
-  const isZswap = where === 'zswap';
-  const machine = createMachine(
-    {
-      seed: 1,
-      nodes: [{ id: 0, pages: 4 * pages + 1024, cpus: 1 }],
-      zswap: { enabled: isZswap, compressor: codec, max_pool_percent: 100 },
-    },
-    [
-      { name: 'contents', register: (services) => services.bindValue(PageData, contents) },
-      isZswap ? diskSwap(swap) : zramSwap(swap),
-    ],
-  );
-  const task = writer(machine, pages);
+  const machine = compressedSwap({
+    kind: where,
+    codec,
+    contents,
+    dramPages: 4 * pages + 1024,
+    swapPages: 2 * pages,
+  });
+  const task = writer(machine, 'writer', pages);
   return { machine, task, cool: () => void task.madvise(0, pages, MADV_PAGEOUT) };
-}
-
-function writer(machine: Machine, pages: number): Task {
-  const task = machine.createTask('writer');
-  task.mmap(0, pages);
-  for (const vpn of pageRange(pages)) task.write(vpn);
-  return task;
 }
 
 /** What visits cost by lines: nanoseconds at each of `LINES`. */
@@ -86,7 +73,7 @@ interface Crossing {
 }
 
 function costs(tier: Tier, writeShare: number): Costs {
-  return LINES.map((lines) => visitCost(tier, { lines, writeShare }).ns);
+  return LINES.map((lines) => visitNs(tier, { lines, writeShare }));
 }
 
 /** Where two curves over `LINES` cross, by straight lines between the points. */

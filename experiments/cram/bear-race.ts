@@ -4,7 +4,7 @@
  */
 import { noPressure, pressurePolicy, writableFraction } from '@mm-lab/cram';
 import { type Plugin, PTE_ACCESSED, type Task } from '@mm-lab/mm-core';
-import { bytes, type CramLab, cramLab, demote, pageRange, sizedPages } from './kit.ts';
+import { bytes, type CramLab, cramLab, onDevice, pageRange, sizedPages } from './kit.ts';
 
 /** Who looks after the pages. */
 export type Guard =
@@ -53,11 +53,7 @@ export function bearRace(race: BearRace): BearResult {
   const lab = bearLab(race, () => state.sizeBytes);
   const { machine } = lab;
   const vpns = pageRange(race.pages);
-  const task = machine.createTask('writer');
-  task.mmap(0, race.pages);
-  for (const vpn of vpns) task.write(vpn);
-  const moved = demote(lab, task, vpns);
-  if (moved !== race.pages) throw new Error(`${moved} of ${race.pages} pages were demoted`);
+  const task = onDevice(lab, 'writer', race.pages);
   if (race.guard.startsWith('writable')) openAll(lab, task, vpns);
   const swappedBefore = machine.stats()['swap.out'] ?? 0;
   let exhausted = Infinity;
@@ -139,10 +135,7 @@ export function evictionRate(pages: number): number {
   };
   const lab = bearLab(race, () => SMALL);
   const { machine, cram } = lab;
-  const task = machine.createTask('writer');
-  task.mmap(0, pages);
-  for (const vpn of pageRange(pages)) task.write(vpn);
-  demote(lab, task, pageRange(pages));
+  const task = onDevice(lab, 'writer', pages);
   openAll(lab, task, pageRange(pages));
   const before = machine.stats()['swap.out'] ?? 0;
   const begin = machine.clock.now;

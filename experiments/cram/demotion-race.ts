@@ -2,7 +2,6 @@
  * The race of H2: pages are demoted as fast as the threads that reclaim can, usage crosses the low
  * mark, and a while later the gate closes. What came in meanwhile must fit into the headroom.
  */
-import type { InterruptFaults } from '@mm-lab/backend-cxl-compress';
 import type { Task } from '@mm-lab/mm-core';
 import {
   bytes,
@@ -12,6 +11,7 @@ import {
   demoteAtOnce,
   pageRange,
   sizedPages,
+  writer,
 } from './kit.ts';
 
 export interface Race {
@@ -28,9 +28,6 @@ export interface Race {
    * another one down, which is the worst for the device.
    */
   readonly threads?: number;
-  readonly interruptFaults?: InterruptFaults;
-  /** Pages to demote if nobody stops it; default enough to overflow the headroom twice. */
-  readonly pagesMax?: number;
 }
 
 export interface RaceResult {
@@ -39,8 +36,6 @@ export interface RaceResult {
   readonly landed: number;
   /** Demoted pages a nanosecond, as measured between the first and the last batch. */
   readonly pagesPerNs: number;
-  /** Was the gate shut in the end? */
-  readonly isShut: boolean;
 }
 
 /** Pages of the node before the race, exactly up to the low mark. */
@@ -51,12 +46,10 @@ export function demotionRace(race: Race): RaceResult {
   const lowBytes = BEFORE * race.sizeBytes;
   const round = race.batch * (race.threads ?? 1);
   const capacityBytes = lowBytes + race.headroomBytes;
-  const most = Math.ceil((2 * race.headroomBytes) / race.sizeBytes) + 4 * round;
-  const pages = BEFORE + (race.pagesMax ?? most);
+  // Enough to overflow the headroom twice if nobody stops it.
+  const pages = BEFORE + Math.ceil((2 * race.headroomBytes) / race.sizeBytes) + 4 * round;
   const lab = raceLab(race, { pages, lowBytes, capacityBytes });
-  const task = lab.machine.createTask('demoted');
-  task.mmap(0, pages);
-  for (const vpn of pageRange(pages)) task.write(vpn);
+  const task = writer(lab.machine, 'demoted', pages);
   demote(lab, task, pageRange(BEFORE));
   const begin = lab.machine.clock.now;
   let landed = 0;
@@ -71,7 +64,7 @@ export function demotionRace(race: Race): RaceResult {
     if (isShut || overflowsOf(lab) > 0) break;
   }
   const ns = (isShut ? last : lab.machine.clock.now) - begin;
-  return { overflows: overflowsOf(lab), landed, pagesPerNs: ns > 0 ? landed / ns : 0, isShut };
+  return { overflows: overflowsOf(lab), landed, pagesPerNs: ns > 0 ? landed / ns : 0 };
 }
 
 /** Each thread demotes one batch; as much time passes as the slowest of them takes. */
@@ -91,7 +84,7 @@ function raceLab(
   race: Race,
   sizes: { readonly pages: number; readonly lowBytes: number; readonly capacityBytes: number },
 ): CramLab {
-  const { tauNs, sizeBytes, interruptFaults } = race;
+  const { tauNs, sizeBytes } = race;
   return cramLab({
     // Room to spare: DRAM's own kswapd must not join the race.
     dramPages: Math.ceil(1.15 * sizes.pages) + 1024,
@@ -102,7 +95,6 @@ function raceLab(
       lowBytes: sizes.lowBytes,
       highBytes: Math.floor(sizes.lowBytes / 2),
       interruptNs: tauNs,
-      ...(interruptFaults && { interruptFaults }),
     },
   });
 }

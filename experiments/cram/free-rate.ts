@@ -1,6 +1,6 @@
 /** What rows 29 and H5 share: pages of the device that are freed at a rate. */
 import type { CompressionOptions, CxlCompressOptions } from '@mm-lab/backend-cxl-compress';
-import { cramLab, DEVICE, pageRange } from './kit.ts';
+import { cramLab, DEVICE, pageRange, writer } from './kit.ts';
 
 const NS_PER_MS = 1e6;
 const NS_PER_S = 1e9;
@@ -46,9 +46,7 @@ export function freeAtRate({
     ...(device && { device }),
   });
   const { machine } = lab;
-  const task = machine.createTask('frees');
-  task.mmap(0, pages);
-  for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
+  const task = writer(machine, 'frees', pages);
   if (task.movePages(pageRange(pages), DEVICE).rc !== 0) throw new Error('the pages did not move');
   const from = machine.clock.now;
   for (let freed = 0; freed < pages; freed += burst) {

@@ -5,7 +5,7 @@
 import { noPressure, pressurePolicy, safeWritableFraction, writableFraction } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { PAGE_SIZE } from '@mm-lab/mm-core';
-import { cramLab, demote, pageRange, rounded, sizedPages } from './kit.ts';
+import { cramLab, onDevice, pageRange, rounded, sizedPages } from './kit.ts';
 
 const RATIOS = [1.5, 2, 3, 4];
 const FILLS = [0.5, 0.7, 0.8, 0.9, 0.95];
@@ -46,11 +46,7 @@ function overflows(pair: Pair, writablePages: number): { overflow: number; lost:
       writableFraction({ budgetPages: writablePages, revokeAt: null }),
     ],
   });
-  const task = lab.machine.createTask('writer');
-  task.mmap(0, PAGES);
-  for (const vpn of pageRange(PAGES)) task.write(vpn);
-  const moved = demote(lab, task, pageRange(PAGES));
-  if (moved !== PAGES) throw new Error(`${moved} of ${PAGES} pages went to the node`);
+  const task = onDevice(lab, 'writer', PAGES);
   bytesNow = PAGE_SIZE;
   for (const vpn of pageRange(PAGES)) task.write(vpn);
   for (const vpn of pageRange(PAGES)) task.read(vpn);

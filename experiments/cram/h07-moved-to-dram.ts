@@ -5,7 +5,7 @@
 import type { CramOptions } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { VM_FAULT_RETRY } from '@mm-lab/mm-core';
-import { type CramLab, cramLab, DEVICE, DRAM, demote, pageRange, rounded } from './kit.ts';
+import { type CramLab, cramLab, DEVICE, DRAM, onDevice, rounded } from './kit.ts';
 
 const DRAM_PAGES = 1024;
 const ON_DEVICE = 768;
@@ -39,10 +39,7 @@ function episode(stores: number, slots: number, cram: CramOptions): Episode {
     ...(slots > 0 && { swap: { kind: 'disk', pages: slots } }),
   });
   const { machine } = lab;
-  const writer = machine.createTask('writer');
-  writer.mmap(0, ON_DEVICE);
-  for (const vpn of pageRange(ON_DEVICE)) writer.write(vpn);
-  if (demote(lab, writer, pageRange(ON_DEVICE)) !== ON_DEVICE) throw new Error('not all went');
+  const storing = onDevice(lab, 'writer', ON_DEVICE);
   fillDram(lab);
   lab.cram?.cram_set_pressure(DEVICE, 1000);
   const begin = machine.clock.now;
@@ -50,7 +47,7 @@ function episode(stores: number, slots: number, cram: CramOptions): Episode {
   let outcome: Outcome = 'host lives';
   try {
     endEndless(lab);
-    for (; done < stores; done++) if (writer.write(done) !== 'ok') break;
+    for (; done < stores; done++) if (storing.write(done) !== 'ok') break;
     const killed = machine.stats()['vmstat.oom_kill'] ?? 0;
     if (done < stores || killed > 0) outcome = 'host dead: OOM kill';
   } catch (error) {

@@ -14,7 +14,7 @@ import {
   PrivateHotplugToken,
 } from '@mm-lab/node-private';
 import { nodeOf } from '../node/kit.ts';
-import { type CramLab, cramLab, DEVICE, DRAM, demote, MENDED, pageRange } from './kit.ts';
+import { type CramLab, cramLab, DEVICE, DRAM, MENDED, onDevice, pageRange, writer } from './kit.ts';
 
 const PAGES = 64;
 const CPUS = [1, 2, 4, 16, 64, 256];
@@ -49,10 +49,7 @@ function storesOf({ machine }: CramLab, task: Task): readonly number[] {
 
 function migrated(cpus: number): readonly number[] {
   const lab = cramLab({ cpus });
-  const task = lab.machine.createTask('writer');
-  task.mmap(0, PAGES);
-  for (const vpn of pageRange(PAGES)) task.write(vpn);
-  demote(lab, task, pageRange(PAGES));
+  const task = onDevice(lab, 'writer', PAGES);
   task.mm.activeCpus = cpus;
   return storesOf(lab, task);
 }
@@ -60,9 +57,7 @@ function migrated(cpus: number): readonly number[] {
 /** A child shares its parent's pages, so that each store copies one: what a refused reuse does. */
 function copied(cpus: number): readonly number[] {
   const lab = cramLab({ cpus, guards: [nodePrivate(MENDED), copiedFrom()] });
-  const parent = lab.machine.createTask('parent');
-  parent.mmap(0, PAGES);
-  for (const vpn of pageRange(PAGES)) parent.write(vpn);
+  const parent = writer(lab.machine, 'parent', PAGES);
   parent.movePages([...pageRange(PAGES)], DEVICE);
   const child = parent.fork('child');
   if (typeof child === 'number') throw new Error('no fork');

@@ -4,7 +4,7 @@
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { DemotionToken, type Task } from '@mm-lab/mm-core';
-import { type CramLab, cramLab, DRAM, pageRange, rounded } from './kit.ts';
+import { type CramLab, cramLab, DRAM, pageRange, rounded, writer } from './kit.ts';
 
 const CPUS = [1, 8, 64, 256];
 const BATCHES = [1, 8, 32, 128, 512, 2048];
@@ -35,9 +35,7 @@ function batchNs({ machine, services }: CramLab, task: Task, pages: number): num
 function demotionNs(cpus: number, pages: number, drains: boolean): number {
   const overrides = drains ? {} : { lruDrainAll: 0, lruDrainPerCpu: 0 };
   const lab = cramLab({ cpus, dramPages: 4096, devicePages: 4096, cost: { overrides } });
-  const task = lab.machine.createTask('writer');
-  task.mmap(0, pages);
-  for (const vpn of pageRange(pages)) task.write(vpn);
+  const task = writer(lab.machine, 'writer', pages);
   return batchNs(lab, task, pages);
 }
 

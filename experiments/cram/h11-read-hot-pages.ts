@@ -5,7 +5,7 @@
  */
 import { hotPages } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
-import { type CramLab, cramLab, DEVICE, demote, pageRange, pagesOn, rounded } from './kit.ts';
+import { type CramLab, cramLab, DEVICE, onDevice, pageRange, pagesOn, rounded } from './kit.ts';
 
 const HOT = 1500;
 const COLD = 500;
@@ -45,13 +45,8 @@ function run(ring: number, limit: number): Outcome {
     plugins: ring > 0 ? [hotPages({ entries: ring })] : [],
   });
   const { machine } = lab;
-  const task = machine.createTask('reader');
-  const all = pageRange(HOT + COLD);
+  const task = onDevice(lab, 'reader', HOT + COLD);
   const [hot, cold] = [pageRange(HOT), pageRange(COLD, HOT)];
-  task.mmap(0, all.length);
-  for (const vpn of all) task.write(vpn);
-  const moved = demote(lab, task, all);
-  if (moved !== all.length) throw new Error(`${moved} of ${all.length} pages went to the node`);
   let lostNs = 0;
   for (let second = 0; second < SECONDS; second++) {
     const next = machine.clock.now + SECOND_NS;

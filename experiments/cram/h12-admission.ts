@@ -7,7 +7,16 @@ import { rememberAndReject, sampledEstimate } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { PAGE_SIZE, type PageData, type Plugin } from '@mm-lab/mm-core';
 import { syntheticPages } from '@mm-lab/workloads';
-import { bytes, cramLab, DEVICE, demote, pageRange, recordedPages, rounded } from './kit.ts';
+import {
+  bytes,
+  cramLab,
+  DEVICE,
+  demote,
+  pageRange,
+  recordedPages,
+  rounded,
+  writer,
+} from './kit.ts';
 
 const PAGES = 1500;
 /** 31 % of the cold pages do not shrink, the others to a third. */
@@ -48,9 +57,7 @@ function run(contents: PageData, plugins: readonly Plugin[]): Outcome {
     plugins,
   });
   const { machine, device } = lab;
-  const task = machine.createTask('cold');
-  task.mmap(0, PAGES);
-  for (const vpn of pageRange(PAGES)) task.write(vpn);
+  const task = writer(machine, 'cold', PAGES);
   const compressible = pageRange(PAGES).filter((vpn) => {
     const version = machine.ptes.shadow[machine.ptes.find(task.mm.id, vpn)] ?? 0;
     const key = contents.keyOf(vpn, version, 0);

@@ -5,7 +5,7 @@
 import { BalloonToken } from '@mm-lab/cram';
 import { defineProbe, type Figures, type FigureTable } from '@mm-lab/lab';
 import { PAGE_SIZE, Prng } from '@mm-lab/mm-core';
-import { cramLab, DEVICE, DRAM, demote, pageRange, rounded } from './kit.ts';
+import { cramLab, DEVICE, DRAM, onDevice, pageRange, rounded, writer } from './kit.ts';
 
 const BLOCK = 512;
 /** 12 page blocks: the node is sized for a ratio of 3, then the device achieves 2. */
@@ -51,14 +51,9 @@ function run(share: number, seed: number, gate: 'open' | 'withdrawn' = 'open'): 
   const lab = cramLab({ dramPages: 3 * NODE_PAGES, devicePages: NODE_PAGES });
   const { machine } = lab;
   const balloon = lab.services.get(BalloonToken);
-  const task = machine.createTask('resident');
   const pages = NODE_PAGES - SPARE_PAGES;
-  task.mmap(0, pages);
-  for (const vpn of pageRange(pages)) task.write(vpn);
-  demote(lab, task, pageRange(pages));
-  const bystander = machine.createTask('bystander');
-  bystander.mmap(0, 1);
-  bystander.write(0);
+  const task = onDevice(lab, 'resident', pages);
+  const bystander = writer(machine, 'bystander', 1);
   const held: number[] = [];
   machine.folios.addHolder(() => held);
   const prng = new Prng(seed);

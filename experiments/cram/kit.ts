@@ -19,7 +19,6 @@ import {
   type Machine,
   type MachineConfig,
   type NodeConfig,
-  PAGE_SIZE,
   PageData,
   type Plugin,
   replay,
@@ -36,7 +35,9 @@ import {
   type ShippedTraceName,
   shippedTrace,
 } from '@mm-lab/workloads';
-import { nodeOf } from '../node/kit.ts';
+import { bytes, nodeOf, writer } from '../node/kit.ts';
+
+export { bytes, writer };
 
 export const DRAM = 0;
 export const DEVICE = 1;
@@ -140,6 +141,30 @@ function guardsOf(guard: 'cram' | 'nobody', options: CramLabOptions): readonly P
   return [nodePrivate(rules), cram(options.cram), compression];
 }
 
+/** DRAM alone, whose swap is compressed. */
+export interface CompressedSwap {
+  /** In a pool before a disk, or in a device of its own. */
+  readonly kind: 'zswap' | 'zram';
+  readonly codec: string;
+  readonly contents: PageData;
+  readonly dramPages: number;
+  readonly swapPages: number;
+}
+
+/** A machine that has compressed swap instead of the device. */
+export function compressedSwap(options: CompressedSwap): Machine {
+  const { kind, codec, contents, dramPages, swapPages: pages } = options;
+  const enabled = kind === 'zswap';
+  return createMachine(
+    {
+      seed: 1,
+      nodes: [{ id: DRAM, pages: dramPages, cpus: 1 }],
+      zswap: { enabled, compressor: codec, max_pool_percent: 100 },
+    },
+    [contentsOf(contents), enabled ? diskSwap({ pages }) : zramSwap({ pages, codec })],
+  );
+}
+
 function swapOf({ kind, pages }: { kind: 'disk' | 'zram'; pages: number }): Plugin {
   return kind === 'disk' ? diskSwap({ pages }) : zramSwap({ pages, codec: 'lz4' });
 }
@@ -219,6 +244,18 @@ export function demoteAtOnce(
   return moved;
 }
 
+/** A task that has written so many pages, all of which were demoted to the device. */
+export function onDevice(
+  lab: Pick<CramLab, 'machine' | 'services'>,
+  name: string,
+  pages: number,
+): Task {
+  const task = writer(lab.machine, name, pages);
+  const moved = demote(lab, task, pageRange(pages));
+  if (moved !== pages) throw new Error(`${moved} of ${pages} pages went to the device`);
+  return task;
+}
+
 /** How many of these pages of a task are on a node. */
 export function pagesOn(lab: CramLab, task: Task, vpns: Iterable<number>, nid: number): number {
   let there = 0;
@@ -257,11 +294,6 @@ export function watch(lab: CramLab, everyNs: number, look: (nowNs: number) => vo
 /** So many page numbers from `from` on. */
 export function pageRange(pages: number, from = 0): readonly number[] {
   return Array.from({ length: pages }, (_, at) => from + at);
-}
-
-/** Bytes of so many pages. */
-export function bytes(pages: number): number {
-  return pages * PAGE_SIZE;
 }
 
 /** Rounded to so many digits behind the point. */

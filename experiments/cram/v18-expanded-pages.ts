@@ -5,7 +5,7 @@
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import type { Task } from '@mm-lab/mm-core';
-import { type CramLab, cramLab, demote, pageRange, rounded } from './kit.ts';
+import { type CramLab, cramLab, onDevice, pageRange, rounded } from './kit.ts';
 
 const PAGES = 256;
 /** Pages that the device keeps expanded. */
@@ -16,20 +16,15 @@ const HIT_NS = 260;
 const LOADS = 4096;
 
 /** A program whose pages are all on the device, held there by CRAM. */
-function onDevice(kept: number): { lab: CramLab; task: Task } {
+function reader(kept: number): { lab: CramLab; task: Task } {
   const cache = kept === 0 ? {} : { cache: { pages: kept, hitNs: HIT_NS } };
   const lab = cramLab({ devicePages: 1024, device: { lineNs: MISS_NS, ...cache } });
-  const task = lab.machine.createTask('reader');
-  task.mmap(0, PAGES);
-  for (const vpn of pageRange(PAGES)) task.write(vpn);
-  const moved = demote(lab, task, pageRange(PAGES));
-  if (moved !== PAGES) throw new Error(`${moved} pages were demoted`);
-  return { lab, task };
+  return { lab, task: onDevice(lab, 'reader', PAGES) };
 }
 
 /** Simulated time that the program takes for these loads, in ns. */
 function timeOf(kept: number, loads: readonly number[]): number {
-  const { lab, task } = onDevice(kept);
+  const { lab, task } = reader(kept);
   const { clock } = lab.machine;
   const before = clock.now;
   for (const vpn of loads) task.read(vpn);
