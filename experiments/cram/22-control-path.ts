@@ -7,7 +7,7 @@
 import type { InterruptFaults } from '@mm-lab/backend-cxl-compress';
 import { tokenBucket } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
-import { bytes, cramLab, demote, pageRange, rounded, sizedPages } from './kit.ts';
+import { bytes, cramLab, demote, pageRange, rounded, sizedPages, writer } from './kit.ts';
 
 const NODE_PAGES = 1536;
 const LOW_PAGES = 192;
@@ -71,9 +71,7 @@ function steady({ faults, dies }: Control, budget: (typeof BUDGETS)[number], see
   });
   const { machine } = lab;
   const pages = ROUNDS * BATCH;
-  const task = machine.createTask('cold');
-  task.mmap(0, pages);
-  for (const vpn of pageRange(pages)) task.write(vpn);
+  const task = writer(machine, 'cold', pages);
   machine.sleep(beginNs - machine.clock.now);
   let refused = 0;
   for (let round = 0; round < ROUNDS; round++) {
@@ -168,7 +166,7 @@ export default defineProbe({
         results.figure('lost_50_percent.lost') > results.figure('lost_5_percent.lost'),
     },
     {
-      text: 'A control path that dies loses data, read-only pages or not.',
+      text: 'A control path that dies loses data, although every page is read-only.',
       holds: (results) => results.figure('dies.lost') > 0,
     },
     {
