@@ -1,11 +1,15 @@
 import { VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP } from '../abi/mman.js';
 import { isMarker, PTE_MARKER_UFFD_WP, PTE_UFFD_WP } from '../abi/pte.js';
 import {
-  type UFFD_EVENT_FORK,
+  UFFD_EVENT_FORK,
   type UFFD_EVENT_PAGEFAULT,
-  type UFFD_EVENT_REMAP,
-  type UFFD_EVENT_REMOVE,
-  type UFFD_EVENT_UNMAP,
+  UFFD_EVENT_REMAP,
+  UFFD_EVENT_REMOVE,
+  UFFD_EVENT_UNMAP,
+  UFFD_FEATURE_EVENT_FORK,
+  UFFD_FEATURE_EVENT_REMAP,
+  UFFD_FEATURE_EVENT_REMOVE,
+  UFFD_FEATURE_EVENT_UNMAP,
   UFFD_FEATURE_SIGBUS,
   UFFD_FEATURE_WP_ASYNC,
   UFFD_FEATURE_WP_UNPOPULATED,
@@ -22,6 +26,10 @@ export type UffdMsg =
       readonly flags: number;
       readonly vpn: number;
     }
+  | UffdEvent;
+
+/** Those of its messages that are told only to who asked for them. */
+export type UffdEvent =
   | {
       readonly event: typeof UFFD_EVENT_FORK;
       /** The userfaultfd of the child. */
@@ -59,13 +67,11 @@ export class UserfaultfdCtx {
   constructor(
     /** The address space that it was made in; another process with the descriptor acts on it. */
     readonly mm: MmStruct,
-    /** The parent's, if a fork made it. */
-    readonly twinOf: UserfaultfdCtx | null = null,
   ) {}
 
   /** One like it for the child of a fork; whoever reads this one gets its descriptor. */
   twinFor(child: MmStruct): UserfaultfdCtx {
-    const twin = new UserfaultfdCtx(child, this);
+    const twin = new UserfaultfdCtx(child);
     twin.features = this.features;
     return twin;
   }
@@ -77,6 +83,18 @@ export const VM_UFFD_MASK = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR;
 export function hasUffdFeature(ctx: UserfaultfdCtx | null, feature: number): boolean {
   return ((ctx?.features ?? 0) & feature) !== 0;
 }
+
+/** Whoever reads it is told, if its user asked for that, and has acted when this returns. */
+export function tellUffd(ctx: UserfaultfdCtx | null, event: UffdEvent): void {
+  if (hasUffdFeature(ctx, FEATURE_OF_EVENT[event.event])) ctx?.reader?.event(event);
+}
+
+const FEATURE_OF_EVENT = {
+  [UFFD_EVENT_FORK]: UFFD_FEATURE_EVENT_FORK,
+  [UFFD_EVENT_REMAP]: UFFD_FEATURE_EVENT_REMAP,
+  [UFFD_EVENT_REMOVE]: UFFD_FEATURE_EVENT_REMOVE,
+  [UFFD_EVENT_UNMAP]: UFFD_FEATURE_EVENT_UNMAP,
+} as const;
 
 /**
  * A fault that is its user's business (handle_userfault): a signal if the user asked for that, or
@@ -91,11 +109,6 @@ export function handleUserfault(vmf: VmFault & { readonly vma: Vma }, reason: nu
 /** Is a fault on a page that is not there its user's business (userfaultfd_missing)? */
 export function userfaultfdMissing(vma: Vma): boolean {
   return (vma.flags & VM_UFFD_MISSING) !== 0;
-}
-
-/** Is it where a page of the file stands that is not mapped yet (userfaultfd_minor)? */
-export function userfaultfdMinor(vma: Vma): boolean {
-  return (vma.flags & VM_UFFD_MINOR) !== 0;
 }
 
 /** May pages of the area be write-protected (userfaultfd_wp)? */

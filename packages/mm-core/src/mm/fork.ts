@@ -43,6 +43,7 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import {
   hasUffdFeature,
+  tellUffd,
   type UserfaultfdCtx,
   userfaultfdWp,
   VM_UFFD_MASK,
@@ -79,6 +80,9 @@ interface Copy {
   readonly nid: number;
 }
 
+/** Userfaultfds of the parent that have one like them for the child. */
+type Twins = Map<UserfaultfdCtx, UserfaultfdCtx>;
+
 /** fork's copy of an address space (kernel/fork.c:dup_mmap, mm/memory.c:copy_page_range). */
 @injectable()
 export class Fork {
@@ -106,7 +110,8 @@ export class Fork {
     this.work.cpuNid = nid;
     child.thpDisabled = parent.thpDisabled;
     child.khugepaged = parent.khugepaged;
-    let rc = this.copyAreas(parent, child);
+    const forked: Twins = new Map();
+    let rc = this.copyAreas(parent, child, forked);
     if (rc < 0) return rc;
     for (const vma of child.vmas) {
       if (!needsCopy(vma)) continue;
@@ -122,7 +127,7 @@ export class Fork {
       if (rc === 0) this.copyHuge(parent, child, vma);
     }
     this.ksm.fork(parent, child);
-    if (rc === 0) tellForked(child);
+    if (rc === 0) tellForked(forked);
     this.work.charge(this.cost.tlbFlushNs(parent.activeCpus));
     return rc;
   }
@@ -148,9 +153,8 @@ export class Fork {
   }
 
   /** The areas alone; each charged one is charged again. */
-  private copyAreas(parent: MmStruct, child: MmStruct): number {
+  private copyAreas(parent: MmStruct, child: MmStruct, forked: Twins): number {
     const copied: Vma[] = [];
-    const forked = new Map<UserfaultfdCtx, UserfaultfdCtx>();
     child.vmas = copied;
     for (const vma of parent.vmas) {
       if ((vma.flags & VM_DONTCOPY) !== 0) continue;
@@ -254,7 +258,7 @@ const PRESENCE = PTE_PRESENT | PTE_PROTNONE;
  * userfaultfd gets a twin for the child if its user wants to know, otherwise it stays behind
  * (dup_userfaultfd). @param forked twins so far
  */
-function childVma(vma: Vma, child: MmStruct, forked: Map<UserfaultfdCtx, UserfaultfdCtx>): Vma {
+function childVma(vma: Vma, child: MmStruct, forked: Twins): Vma {
   const isWiped = (vma.flags & VM_WIPEONFORK) !== 0;
   const anonVma = vma.anonVma === null || isWiped ? null : new AnonVma(true);
   const flags = vma.flags & ~NOT_INHERITED;
@@ -267,10 +271,8 @@ function childVma(vma: Vma, child: MmStruct, forked: Map<UserfaultfdCtx, Userfau
 }
 
 /** Each userfaultfd that has a twin now is told of it (dup_userfaultfd_complete). */
-function tellForked(child: MmStruct): void {
-  for (const twin of new Set(child.vmas.map(({ uffd }) => uffd))) {
-    if (twin !== null) twin.twinOf?.reader?.event({ event: UFFD_EVENT_FORK, ufd: twin });
-  }
+function tellForked(forked: Twins): void {
+  for (const [uffd, ufd] of forked) tellUffd(uffd, { event: UFFD_EVENT_FORK, ufd });
 }
 
 /** Bits that entries of the child lose: protection that nobody would lift there. */

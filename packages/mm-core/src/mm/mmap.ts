@@ -9,11 +9,11 @@ import {
   VM_SOFTDIRTY,
   VM_WRITE,
 } from '../abi/mman.js';
-import { UFFD_EVENT_UNMAP, UFFD_FEATURE_EVENT_UNMAP } from '../abi/userfaultfd.js';
+import { UFFD_EVENT_UNMAP } from '../abi/userfaultfd.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { ksmVmaFlags } from '../mem/ksm-vma.js';
-import { hasUffdFeature } from '../mem/userfaultfd.js';
+import { tellUffd } from '../mem/userfaultfd.js';
 import { anonymousVma, type MmStruct, type Vma } from '../mem/vma.js';
 import { type EvictInode, EvictInodeToken } from './evict-inode.js';
 import { type HugetlbReserve, HugetlbReserveToken } from './hugetlb-reserve.js';
@@ -128,10 +128,8 @@ export const MmapToken = createToken<Mmap>('Mmap');
 
 /** Each userfaultfd of the areas is told once of the whole range (userfaultfd_unmap_complete). */
 function tellUnmapped(gone: readonly Vma[], start: number, end: number): void {
-  if (gone.every(({ uffd }) => uffd === null)) return;
   for (const uffd of new Set(gone.map((part) => part.uffd))) {
-    if (!hasUffdFeature(uffd, UFFD_FEATURE_EVENT_UNMAP)) continue;
-    uffd?.reader?.event({ event: UFFD_EVENT_UNMAP, start, end });
+    tellUffd(uffd, { event: UFFD_EVENT_UNMAP, start, end });
   }
 }
 

@@ -28,11 +28,11 @@ import {
   VM_SPECIAL,
   VM_WRITE,
 } from '../abi/mman.js';
-import { UFFD_EVENT_REMOVE, UFFD_FEATURE_EVENT_REMOVE } from '../abi/userfaultfd.js';
+import { UFFD_EVENT_REMOVE } from '../abi/userfaultfd.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
-import { hasUffdFeature } from '../mem/userfaultfd.js';
+import { tellUffd } from '../mem/userfaultfd.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
 import { type Collapse, CollapseToken } from '../mm/collapse.js';
 import { type InjectError, InjectErrorToken } from '../mm/inject-error.js';
@@ -205,8 +205,7 @@ export const SysMadviseToken = createToken<SysMadvise>('SysMadvise');
  * the area is not looked up again, should the reader have changed it.
  */
 function tellRemoved({ uffd, start }: Vma, end: number): void {
-  if (!hasUffdFeature(uffd, UFFD_FEATURE_EVENT_REMOVE)) return;
-  uffd?.reader?.event({ event: UFFD_EVENT_REMOVE, start, end });
+  tellUffd(uffd, { event: UFFD_EVENT_REMOVE, start, end });
 }
 
 /** A range as a program gives it. */

@@ -10,16 +10,11 @@ import {
   VM_MAYSHARE,
   VM_SEALED,
 } from '../abi/mman.js';
-import {
-  UFFD_EVENT_REMAP,
-  UFFD_EVENT_UNMAP,
-  UFFD_FEATURE_EVENT_REMAP,
-  UFFD_FEATURE_EVENT_UNMAP,
-} from '../abi/userfaultfd.js';
+import { UFFD_EVENT_REMAP, UFFD_EVENT_UNMAP } from '../abi/userfaultfd.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { TaskStruct } from '../mem/task-struct.js';
-import { hasUffdFeature } from '../mem/userfaultfd.js';
+import { tellUffd } from '../mem/userfaultfd.js';
 import { clipVma, type MmStruct, type Vma } from '../mem/vma.js';
 import { type Ksm, KsmToken } from '../mm/ksm.js';
 import { type Mmap, MmapToken } from '../mm/mmap.js';
@@ -257,11 +252,9 @@ function impliesNewAddr(flags: number): boolean {
 
 /** mremap_userfaultfd_complete; the source was unmapped as well. */
 function tellMoved({ uffd }: Vma, { from, to, pages }: Move, flags: number): void {
-  if (hasUffdFeature(uffd, UFFD_FEATURE_EVENT_REMAP)) {
-    uffd?.reader?.event({ event: UFFD_EVENT_REMAP, from, to, pages });
-  }
-  if ((flags & MREMAP_DONTUNMAP) !== 0 || !hasUffdFeature(uffd, UFFD_FEATURE_EVENT_UNMAP)) return;
-  uffd?.reader?.event({ event: UFFD_EVENT_UNMAP, start: from, end: from + pages });
+  tellUffd(uffd, { event: UFFD_EVENT_REMAP, from, to, pages });
+  if ((flags & MREMAP_DONTUNMAP) !== 0) return;
+  tellUffd(uffd, { event: UFFD_EVENT_UNMAP, start: from, end: from + pages });
 }
 
 function isHugeAligned({ start, to, flags }: Remap): boolean {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { UFFDIO_COPY_MODE_WP, UFFDIO_REGISTER_MODE_MINOR } from '../../src/abi/userfaultfd.js';
 import {
   EEXIST,
   EFAULT,
@@ -16,6 +17,11 @@ import {
   UFFD_FEATURE_EVENT_REMAP,
   UFFD_FEATURE_EVENT_REMOVE,
   UFFD_FEATURE_EVENT_UNMAP,
+  UFFD_PAGEFAULT_FLAG_MINOR,
+  UFFD_PAGEFAULT_FLAG_WP,
+  UFFDIO_REGISTER_MODE_MISSING,
+  UFFDIO_REGISTER_MODE_WP,
+  UFFDIO_WRITEPROTECT_MODE_WP,
   type UffdMsg,
   type UserfaultfdCtx,
   VM_MAYREAD,
@@ -27,9 +33,6 @@ import {
 import { machineOf } from '../machine-of.js';
 
 const FIRST = 64;
-const MISSING = 1;
-const WP = 2;
-const WP_ON = 1;
 const VM_RW = vmFlags(PROT_READ | PROT_WRITE) | VM_MAYREAD | VM_MAYWRITE;
 const EVENTS =
   UFFD_FEATURE_EVENT_FORK |
@@ -73,7 +76,11 @@ test('a reader fills what is missing and frees what is protected, and the faults
   const task = machine.createTask('t');
   task.mmap(FIRST, 4);
   const ctx = open(machine, task, 0);
-  userfaultfd.register(ctx, bytes(FIRST, 4), MISSING | WP);
+  userfaultfd.register(
+    ctx,
+    bytes(FIRST, 4),
+    UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+  );
   const unread = task.write(FIRST);
   const seen: string[] = [];
   userfaultfd.read(ctx, (msg) => {
@@ -81,8 +88,8 @@ test('a reader fills what is missing and frees what is protected, and the faults
     if (msg.event !== UFFD_EVENT_PAGEFAULT) return;
     machine.work.runAs(pager.struct);
     const page = bytes(msg.vpn, 1);
-    if ((msg.flags & WP) !== 0) userfaultfd.writeProtect(ctx, page, 0);
-    else userfaultfd.copy(ctx, page, WP);
+    if ((msg.flags & UFFD_PAGEFAULT_FLAG_WP) !== 0) userfaultfd.writeProtect(ctx, page, 0);
+    else userfaultfd.copy(ctx, page, UFFDIO_COPY_MODE_WP);
   });
   expect([unread, task.read(FIRST), task.write(FIRST), task.write(FIRST + 1)]).toEqual([
     'SIGBUS',
@@ -111,7 +118,7 @@ test('a faulting task sleeps until a slower reader has filled the page', () => {
   const task = machine.createTask('t');
   task.mmap(FIRST, 2);
   const ctx = open(machine, task, 0);
-  userfaultfd.register(ctx, bytes(FIRST, 2), MISSING);
+  userfaultfd.register(ctx, bytes(FIRST, 2), UFFDIO_REGISTER_MODE_MISSING);
   userfaultfd.read(ctx, (msg) => {
     if (msg.event !== UFFD_EVENT_PAGEFAULT || msg.vpn > FIRST) return;
     machine.clock.after(5_000_000, () => {
@@ -131,8 +138,8 @@ test('fork, remap, remove and unmap are told to who asked for them', () => {
   task.mmap(FIRST, 4);
   for (let at = 0; at < 4; at++) task.write(FIRST + at);
   const ctx = open(machine, task, EVENTS);
-  userfaultfd.register(ctx, bytes(FIRST, 4), WP);
-  userfaultfd.writeProtect(ctx, bytes(FIRST, 4), WP_ON);
+  userfaultfd.register(ctx, bytes(FIRST, 4), UFFDIO_REGISTER_MODE_WP);
+  userfaultfd.writeProtect(ctx, bytes(FIRST, 4), UFFDIO_WRITEPROTECT_MODE_WP);
   const seen: string[] = [];
   const childFaults: string[] = [];
   userfaultfd.read(ctx, (msg) => {
@@ -174,12 +181,16 @@ test('CONTINUE maps what the file has, and POISON answers with a signal', () => 
   machine.mmap.mmap(task.mm, FIRST, 4, flags, { file, pgoff: 0 });
   writer.write(FIRST);
   const ctx = open(machine, task, 0);
-  userfaultfd.register(ctx, bytes(FIRST, 4), MISSING | MINOR);
+  userfaultfd.register(
+    ctx,
+    bytes(FIRST, 4),
+    UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR,
+  );
   const seen: string[] = [];
   userfaultfd.read(ctx, (msg) => {
     seen.push(textOf(msg));
     if (msg.event !== UFFD_EVENT_PAGEFAULT) return;
-    const isMinor = (msg.flags & MINOR) !== 0;
+    const isMinor = (msg.flags & UFFD_PAGEFAULT_FLAG_MINOR) !== 0;
     if (isMinor) userfaultfd.continue(ctx, bytes(msg.vpn, 1), 0);
     else userfaultfd.poison(ctx, bytes(msg.vpn, 1), 0);
   });
@@ -192,5 +203,3 @@ test('CONTINUE maps what the file has, and POISON answers with a signal', () => 
   ]).toEqual([-EFAULT, 'ok', 'SIGBUS', -EEXIST, ['fault 64 flags 4', 'fault 65 flags 0']]);
   machine.verify();
 });
-
-const MINOR = 4;

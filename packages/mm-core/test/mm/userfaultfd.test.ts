@@ -6,12 +6,15 @@ import {
   EFAULT,
   EINVAL,
   ENOENT,
+  EPERM,
   MADV_DONTNEED,
   MADV_PAGEOUT,
   type Machine,
   PAGE_SIZE,
   PROT_READ,
+  plainCreds,
   type Task,
+  UFFD_FEATURE_EVENT_FORK,
   UFFD_FEATURE_SIGBUS,
   UFFD_FEATURE_WP_UNPOPULATED,
   type UserfaultfdCtx,
@@ -129,6 +132,9 @@ test('arguments are refused in the order of the kernel', () => {
   for (let at = 0; at < PAGES; at++) task.read(FIRST + at);
   const ctx = open(machine, task);
   const unknown = userfaultfd.api(task.struct, ctx, 2 ** 20);
+  const plain = machine.createTask('plain').struct;
+  plain.creds = plainCreds(1000);
+  const forbidden = userfaultfd.api(plain, ctx, UFFD_FEATURE_EVENT_FORK | (2 ** 20));
   const low = userfaultfd.copy(ctx, { addr: 0, length: PAGE_SIZE }, 0);
   const advised = processMadvise.processMadvise(task.struct, {
     target: task.struct,
@@ -140,8 +146,9 @@ test('arguments are refused in the order of the kernel', () => {
   const child = task.fork('child');
   if (typeof child === 'number') throw new Error('fork');
   const inherited = machine.proc.pagemap.read(child.mm, FIRST).present;
-  expect({ unknown, low, advised, unregistered, inherited }).toEqual({
+  expect({ unknown, forbidden, low, advised, unregistered, inherited }).toEqual({
     unknown: -EINVAL,
+    forbidden: -EPERM,
     low: -ENOENT,
     advised: -EFAULT,
     unregistered: -ENOENT,
