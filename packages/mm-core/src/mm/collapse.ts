@@ -119,7 +119,7 @@ export class Collapse {
   /** __collapse_huge_page_copy, then the PMD. */
   private copy(mm: MmStruct, vma: Vma, first: number, folio: number): void {
     const leaf = this.ptes.slot(mm.id, first) >> LEAF_SHIFT;
-    this.notifiers.invalidate(mm.id, first, first + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
+    this.notifiers.invalidateLeaf(leaf, MMU_NOTIFY_CLEAR);
     this.deferred.begin();
     for (let at = 0; at < PTRS_PER_PTE; at++) {
       const slot = (leaf << LEAF_SHIFT) | at;

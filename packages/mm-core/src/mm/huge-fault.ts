@@ -134,7 +134,7 @@ export class HugeFault {
       return FALLBACK;
     }
     const leaf = vmf.slot >> LEAF_SHIFT;
-    this.notifiers.invalidate(vmf.mm.id, first, first + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
+    this.notifiers.invalidateLeaf(leaf, MMU_NOTIFY_CLEAR);
     this.mapping.whole(leaf, () => this.emptyZero(leaf));
     this.anonFault.map(vmf.mm, vmf.vma, folio, first);
     this.mapping.setPmd(leaf);

@@ -2,7 +2,7 @@ import { PTE_TYPE_HWPOISON } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
-import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
+import { LEAF_SHIFT } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Hugetlb, HugetlbToken } from './hugetlb.js';
@@ -18,7 +18,6 @@ import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-no
 export class HugetlbFailure {
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
-    @inject(PtesToken) private readonly ptes: Ptes,
     @inject(RmapToken) private readonly rmap: Rmap,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
@@ -31,9 +30,7 @@ export class HugetlbFailure {
   unmap(folio: number): void {
     const leaves = this.rmap.slots(folio).map((slot) => slot >> LEAF_SHIFT);
     for (const leaf of leaves) {
-      const vpn = this.ptes.vpnOf(leaf << LEAF_SHIFT);
-      const mmId = this.ptes.mmOf(leaf << LEAF_SHIFT);
-      this.notifiers.invalidate(mmId, vpn, vpn + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
+      this.notifiers.invalidateLeaf(leaf, MMU_NOTIFY_CLEAR);
       this.mapping.whole(leaf, () => {
         for (let at = 0; at < PTRS_PER_PTE; at++) {
           this.mapping.unmap((leaf << LEAF_SHIFT) | at);

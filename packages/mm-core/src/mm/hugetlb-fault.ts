@@ -267,9 +267,7 @@ export class HugetlbFault {
 
   /** Unmaps the page of a leaf and tells who mirrors it of all of it (unmap_hugepage_range). */
   private unmapLeaf(leaf: number): void {
-    const vpn = this.ptes.vpnOf(leaf << LEAF_SHIFT);
-    const mmId = this.ptes.mmOf(leaf << LEAF_SHIFT);
-    this.notifiers.invalidate(mmId, vpn, vpn + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
+    this.notifiers.invalidateLeaf(leaf, MMU_NOTIFY_CLEAR);
     this.mapping.whole(leaf, () => {
       for (let at = 0; at < PTRS_PER_PTE; at++) {
         const pfn = this.mapping.unmap((leaf << LEAF_SHIFT) | at);

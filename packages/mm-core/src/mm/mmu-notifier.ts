@@ -1,5 +1,6 @@
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
-import { type Ptes, PtesToken } from '../mem/ptes.js';
+import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 
 /** Why entries go or change (include/linux/mmu_notifier.h:enum mmu_notifier_event). */
 export const MMU_NOTIFY_UNMAP = 0;
@@ -79,11 +80,6 @@ export class MmuNotifiers {
     else this.byMm.delete(notifier.mmId);
   }
 
-  /** Does nobody listen anywhere? */
-  isIdle(): boolean {
-    return this.byMm.size === 0;
-  }
-
   /** Entries of a range change (mmu_notifier_invalidate_range_start). */
   invalidate(
     mmId: number,
@@ -102,6 +98,14 @@ export class MmuNotifiers {
     if (this.byMm.size === 0) return;
     const vpn = this.ptes.vpnOf(slot);
     this.invalidate(this.ptes.mmOf(slot), vpn, vpn + 1, event);
+  }
+
+  /** All entries of a leaf change. */
+  invalidateLeaf(leaf: number, event: number): void {
+    if (this.byMm.size === 0) return;
+    const slot = leaf << LEAF_SHIFT;
+    const first = this.ptes.vpnOf(slot);
+    this.invalidate(this.ptes.mmOf(slot), first, first + PTRS_PER_PTE, event);
   }
 
   /** The address space goes (mmu_notifier_release): listeners stay until they remove themselves. */

@@ -33,7 +33,7 @@ export class Pmds {
   split(leaf: number): void {
     if (this.ptes.pmd[leaf] !== PMD_HUGE) return;
     if (this.isFile(leaf)) {
-      this.notify(leaf);
+      this.notifiers.invalidateLeaf(leaf, MMU_NOTIFY_CLEAR);
       this.vmstat.add(this.splits, 1);
       this.onFileSplit(leaf);
       return;
@@ -42,15 +42,8 @@ export class Pmds {
     if ((used & PTE_DIRTY) !== 0) used |= PTE_MKDIRTY;
     for (let at = 0; at < PTRS_PER_PTE; at++) this.ptes.bits[(leaf << LEAF_SHIFT) | at]! |= used;
     this.ptes.pmd[leaf] = PMD_TABLE;
-    this.notify(leaf);
+    this.notifiers.invalidateLeaf(leaf, MMU_NOTIFY_CLEAR);
     this.vmstat.add(this.splits, 1);
-  }
-
-  private notify(leaf: number): void {
-    if (this.notifiers.isIdle()) return;
-    const slot = leaf << LEAF_SHIFT;
-    const first = this.ptes.vpnOf(slot);
-    this.notifiers.invalidate(this.ptes.mmOf(slot), first, first + PTRS_PER_PTE, MMU_NOTIFY_CLEAR);
   }
 
   /** Does a huge entry map pages of a file? */
@@ -75,7 +68,8 @@ export class Pmds {
     const slot = this.ptes.find(mmId, vpn);
     if (slot < 0) return;
     const leaf = slot >> LEAF_SHIFT;
-    if (heldPmd && this.ptes.pmd[leaf] === PMD_TABLE) this.notify(leaf);
+    if (heldPmd && this.ptes.pmd[leaf] === PMD_TABLE)
+      this.notifiers.invalidateLeaf(leaf, MMU_NOTIFY_CLEAR);
     this.split(leaf);
   }
 
