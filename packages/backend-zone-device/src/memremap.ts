@@ -95,7 +95,7 @@ export class Memremap {
     this.claim(pgmap);
     pgdat.device = request.device;
     pgdat.pagesOutside = () => this.allocatedOn(request.nid);
-    pgdat.countedNid = request.localNid ?? this.nodes.inState(N_MEMORY)[0] ?? null;
+    pgdat.countedNid = request.localNid ?? this.nodes.inState(N_MEMORY)[0] ?? request.nid;
     if (request.device !== null) pgdat.setSpeed(request.device);
     this.pagemaps.splice(this.indexOf(start), 0, pgmap);
     return pgmap;
@@ -122,7 +122,7 @@ export class Memremap {
     pgdat.device?.detach();
     pgdat.device = null;
     pgdat.pagesOutside = null;
-    pgdat.countedNid = null;
+    pgdat.countedNid = nid;
     return 0;
   }
 

@@ -49,11 +49,6 @@ export class AddressSpace {
     public sizeBytes: number,
   ) {}
 
-  /** Is it shared memory that no name leads to, as all is here: a memfd too (vma_is_anon_shmem)? */
-  get isAnonymous(): boolean {
-    return this.kind === 'shmem';
-  }
-
   /** Pages that the file has, the last one perhaps in part. */
   get sizePages(): number {
     return Math.ceil(this.sizeBytes / PAGE_SIZE);

@@ -68,11 +68,8 @@ export class Pgdat {
   hotpluggedOnly = false;
   /** Pages in use that the buddy allocator knows nothing of; set by whoever owns such a range. */
   pagesOutside: (() => number) | null = null;
-  /**
-   * The node whose statistics count its pages: another one if a driver hung the memory into that;
-   * null = itself.
-   */
-  countedNid: number | null = null;
+  /** Whose statistics count its pages: itself, or the node that a driver hung its memory into. */
+  countedNid: number;
   readonly numaStat: NumaStat = {
     numa_hit: 0,
     numa_miss: 0,
@@ -105,7 +102,9 @@ export class Pgdat {
     public lineNs: number,
     /** Bandwidth of a copy from or to it, in bytes per nanosecond; as above. */
     public bytesPerNs: number,
-  ) {}
+  ) {
+    this.countedNid = nid;
+  }
 
   /** A device backs the node: lines and copies are as fast as it is. */
   setSpeed(device: MemoryDevice): void {

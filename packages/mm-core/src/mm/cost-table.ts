@@ -217,7 +217,7 @@ export type CountName = NamesOf<'count'>;
 /**
  * Rows that no path charges yet, so that changing one changes nothing: a node says how far it is
  * (`remoteLine`), writeback is not waited for, an allocation is part of a whole fault, a move of
- * 2 MiB is the sum of its parts, and there is no NUMA balancing.
+ * 2 MiB is the sum of its parts, and a hint fault of NUMA balancing costs its trap alone.
  */
 export const RESERVED_COSTS: readonly CostName[] = [
   'remoteLine',

@@ -168,8 +168,7 @@ export class MemcgStat {
     for (let pfn = 0; pfn < this.table.pages; pfn++) {
       const id = this.table.memcg[pfn]!;
       if ((id === 0 && !isRoot) || !wanted.has(id) || this.table.refcount[pfn] === 0) continue;
-      const own = this.nodes.nidOf(pfn);
-      const nid = this.nodes.pgdat(own).countedNid ?? own;
+      const nid = this.nodes.pgdat(this.nodes.nidOf(pfn)).countedNid;
       const known = byNode.get(nid) ?? noGauges();
       byNode.set(nid, known);
       this.addFolio(known, pfn);

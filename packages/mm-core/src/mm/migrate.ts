@@ -303,6 +303,7 @@ export class Migrate {
     if (target.lineNs > source.lineNs) this.demoted += pages;
     if (target.lineNs < source.lineNs) this.promoted += pages;
     this.work.charge(this.cost.migrateFolioNs(size, { source, target }));
+    if (source.device === null && target.device === null) return;
     for (let at = 0; at < pages; at++) {
       this.work.charge(source.device?.readPageNs(src + at) ?? 0);
       this.work.charge(target.device?.writePageNs?.(dst + at) ?? 0);

@@ -138,7 +138,8 @@ export class ThpSettings {
   }
 
   /**
-   * Orders that a page of shared memory may have (shmem_allowable_huge_orders).
+   * Orders that a page of shared memory may have (shmem_allowable_huge_orders). All of it is what
+   * no name leads to, a memfd too (vma_is_anon_shmem).
    * @param area who maps it; null for a system call on the file
    * @param rule MADV_COLLAPSE asks for huge pages whatever the files say, short of `deny`
    */
@@ -152,7 +153,7 @@ export class ThpSettings {
     if (area !== null && isDisabled(area.mm, area.vma, isForced)) return 0;
     const isAdvised = area !== null && (area.vma.flags & VM_HUGEPAGE) !== 0;
     const general = this.mountOrders(file, index, isAdvised, isForced);
-    if (area === null || !file.isAnonymous || isForced) return general;
+    if (area === null || isForced) return general;
     if (this.shmem_enabled === 'deny') return 0;
     let mask = 0;
     for (const [order, size] of this.shmemSizes) {

@@ -45,30 +45,24 @@ export class Work {
    * its own, and what the handler does not take is the actor's (`actorNs`).
    */
   isolate(handler: () => void): void {
-    const { sum, memallocDepth, faultDepth, pinDepth, current, cpuNid } = this;
+    const { sum, current } = this;
     this.sum = 0;
-    this.memallocDepth = 0;
-    this.faultDepth = 0;
-    this.pinDepth = 0;
-    this.current = null;
     this.interrupted = current;
     try {
-      handler();
+      this.waitFor(() => {
+        this.current = null;
+        handler();
+      });
     } finally {
       this.actorNs += this.sum;
       this.sum = sum;
-      this.memallocDepth = memallocDepth;
-      this.faultDepth = faultDepth;
-      this.pinDepth = pinDepth;
-      this.current = current;
-      this.cpuNid = cpuNid;
       this.interrupted = null;
     }
   }
 
   /**
-   * Runs what somebody else does while the running path waits for it: on an account of its own,
-   * but its time is the waiting path's.
+   * Runs what somebody else does while the running path waits for it: as whom it likes and outside
+   * the path's reclaim, fault and pin, but on the path's time.
    */
   waitFor(other: () => void): void {
     const { memallocDepth, faultDepth, pinDepth, current, cpuNid } = this;

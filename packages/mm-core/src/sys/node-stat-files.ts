@@ -152,7 +152,7 @@ export class NodeStatFiles implements PseudoFileSource {
       shmem: 0,
     };
     for (const pgdat of this.nodes.all()) {
-      if ((pgdat.countedNid ?? pgdat.nid) !== nid) continue;
+      if (pgdat.countedNid !== nid) continue;
       for (const zone of pgdat.zones) this.countZone(zone, pages);
     }
     return pages;
