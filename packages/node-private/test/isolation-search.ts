@@ -15,7 +15,6 @@ import {
   __GFP_RETRY_MAYFAIL,
   __GFP_THISNODE,
   __GFP_ZERO,
-  type Machine,
   MPOL_BIND,
   MPOL_INTERLEAVE,
   MPOL_MF_MOVE,
@@ -40,13 +39,9 @@ import {
 } from '../src/index.js';
 import { IsolationCalls } from './isolation-calls.js';
 import { IsolationDaemons } from './isolation-daemons.js';
-import type { Step, WorldShape } from './isolation-step.js';
+import type { Mutate } from './isolation-mutations.js';
+import type { Step, StepOf, WorldShape } from './isolation-step.js';
 import { IsolationWorld } from './isolation-world.js';
-
-/** A gate that is not there. */
-export interface Mutation {
-  readonly mutate?: (machine: Machine) => void;
-}
 
 const OPT_INS: Readonly<Record<ProfileName, readonly number[]>> = {
   'v4-ops': [
@@ -207,22 +202,27 @@ const WORK = [
   'compact_migrate_scanned',
 ] as const;
 
-/** Looks for memory that was had and that nobody asked for, on so many machines. */
-export function search(profile: ProfileName, numRuns: number, mutation: Mutation = {}): Search {
+/**
+ * Looks for memory that was had and that nobody asked for, on so many machines.
+ * @param mutate takes a gate away
+ */
+export function search(profile: ProfileName, numRuns: number, mutate?: Mutate): Search {
   const begin = process.cpuUsage();
   const taken = new Set<Step['kind']>();
   const work: Record<string, number> = { 'huge pages': 0, 'pages merged': 0 };
   for (const name of WORK) work[name] = 0;
   let found: string | null = null;
   const property = fc.property(shapes(profile), paths, (shape, path) => {
-    const world = new IsolationWorld(shape, mutation.mutate);
+    const world = new IsolationWorld(shape, mutate);
+    const actions = actionsOn(world);
     for (const step of path) {
       taken.add(step.kind);
-      take(world, step);
+      perform(actions, step);
+      world.machine.spend();
       found = world.wrong;
       if (found !== null) return false;
     }
-    if (mutation.mutate === undefined) world.machine.verify();
+    if (mutate === undefined) world.machine.verify();
     const counts = world.machine.vmstat();
     for (const name of WORK) work[name] = (work[name] ?? 0) + counts[name];
     for (const [name, count] of world.done) work[name] = (work[name] ?? 0) + count;
@@ -237,10 +237,13 @@ export function search(profile: ProfileName, numRuns: number, mutation: Mutation
 /** Every kind of step. */
 export const STEP_KINDS: readonly string[] = Object.keys(STEPS);
 
-function take(world: IsolationWorld, step: Step): void {
+/** What each kind of step does. */
+type Actions<K extends Step['kind']> = { readonly [P in K]: (step: StepOf<P>) => void };
+
+function actionsOn(world: IsolationWorld): Actions<Step['kind']> {
   const calls = new IsolationCalls(world);
   const daemons = new IsolationDaemons(world, calls);
-  const actions: { readonly [K in Step['kind']]: (step: Extract<Step, { kind: K }>) => void } = {
+  return {
     alloc: (it) => calls.alloc(it),
     write: (it) => calls.write(it),
     policy: (it) => calls.policy(it),
@@ -270,14 +273,9 @@ function take(world: IsolationWorld, step: Step): void {
     register: (it) => daemons.register(it),
     wait: () => daemons.wait(),
   };
-  perform(actions, step);
-  world.machine.spend();
 }
 
-function perform<K extends Step['kind']>(
-  actions: { readonly [P in K]: (step: Extract<Step, { kind: P }>) => void },
-  step: Extract<Step, { kind: K }>,
-): void {
-  const run: (step: Extract<Step, { kind: K }>) => void = actions[step.kind];
+function perform<K extends Step['kind']>(actions: Actions<K>, step: StepOf<K>): void {
+  const run: (step: StepOf<K>) => void = actions[step.kind];
   run(step);
 }
