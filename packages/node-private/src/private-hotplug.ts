@@ -61,7 +61,8 @@ export class PrivateHotplug {
     np: NodePrivateInfo | null,
     device: MemoryDevice | null,
   ): number {
-    const registered = this.register(nid, np);
+    if (np === null) return -EINVAL;
+    const registered = this.nodePrivate.node_private_register(nid, np);
     if (registered < 0) return registered;
     if (this.nodes.pgdat(nid).managedPages() > 0) return -EEXIST;
     const rc = this.hotplug.onlinePages(nid, device, this.nodePrivate.ownerOfNode(nid));
@@ -88,7 +89,7 @@ export class PrivateHotplug {
     const isGroup = ((range.mhpFlags ?? 0) & MHP_NID_IS_MGID) !== 0;
     const nid = isGroup ? this.groups.nidOf(where) : where;
     if (nid < 0) return nid;
-    const registered = this.register(nid, np);
+    const registered = this.nodePrivate.node_private_register(nid, np);
     if (registered < 0) return registered;
     const owner = this.nodePrivate.ownerOfNode(nid);
     const rc = this.blocks.plug(nid, range, range.onlineType, owner);
@@ -116,10 +117,6 @@ export class PrivateHotplug {
     if (this.config.hotRemove === 'left out') return -EOPNOTSUPP;
     const rc = this.blocks.offlineAndRemove(nid, range);
     return rc < 0 ? rc : this.nodePrivate.node_private_unregister(nid);
-  }
-
-  private register(nid: number, np: NodePrivateInfo | null): number {
-    return np === null ? -EINVAL : this.nodePrivate.node_private_register(nid, np);
   }
 }
 export const PrivateHotplugToken = createToken<PrivateHotplug>('PrivateHotplug');
