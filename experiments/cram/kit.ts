@@ -19,7 +19,7 @@ import {
   type Machine,
   type MachineConfig,
   type NodeConfig,
-  PageData,
+  type PageData,
   type Plugin,
   replay,
   type Services,
@@ -27,6 +27,7 @@ import {
   zramSwap,
 } from '@mm-lab/mm-core';
 import { type NodePrivateOptions, nodePrivate } from '@mm-lab/node-private';
+import { contentsOf, Peek } from '@mm-lab/testkit';
 import {
   capturedPages,
   openTrace,
@@ -95,13 +96,7 @@ export interface CramLab {
 /** A machine with DRAM on node 0 and the device on node 1, plugged and guarded. */
 export function cramLab(options: CramLabOptions = {}): CramLab {
   const { dramPages = 2048, devicePages = 2048, guard = 'cram', swap } = options;
-  const found: { services?: Services } = {};
-  const peek: Plugin = {
-    name: 'peek',
-    probe: (services) => {
-      found.services = services;
-    },
-  };
+  const peek = new Peek();
   const machine = createMachine(
     {
       seed: 1,
@@ -126,8 +121,7 @@ export function cramLab(options: CramLabOptions = {}): CramLab {
       peek,
     ],
   );
-  const { services } = found;
-  if (services === undefined) throw new Error('the machine did not probe');
+  const { services } = peek;
   const device = services.get(deviceToken(options.device?.name ?? 'cxl0'));
   const isCram = options.guards === undefined && guard === 'cram';
   return { machine, device, services, cram: isCram ? services.get(CramToken) : null };
@@ -167,10 +161,6 @@ export function compressedSwap(options: CompressedSwap): Machine {
 
 function swapOf({ kind, pages }: { kind: 'disk' | 'zram'; pages: number }): Plugin {
   return kind === 'disk' ? diskSwap({ pages }) : zramSwap({ pages, codec: 'lz4' });
-}
-
-function contentsOf(data: PageData): Plugin {
-  return { name: 'contents', register: (services) => services.bindValue(PageData, data) };
 }
 
 /**

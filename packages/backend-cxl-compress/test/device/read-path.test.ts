@@ -1,5 +1,6 @@
 import { cxlCompressDevice, cxlSysram } from '@mm-lab/backend-cxl-compress';
-import { createMachine, type Machine, PAGE_SIZE, PageData, Prng, type Task } from '@mm-lab/mm-core';
+import { createMachine, type Machine, PAGE_SIZE, Prng, type Task } from '@mm-lab/mm-core';
+import { contentsOf } from '@mm-lab/testkit';
 import { describe, expect, test } from 'vitest';
 import { sizedPages } from './page-data.js';
 import { BASE, NID, plug } from './plugged-device.js';
@@ -140,11 +141,7 @@ function onDevice(options: Parameters<typeof cxlCompressDevice>[0]) {
         { id: NID, pages: options.logicalPages, online: false, movable: true },
       ],
     },
-    [
-      { name: 'contents', register: (services) => services.bindValue(PageData, sizedPages()) },
-      cxlCompressDevice(options),
-      cxlSysram({ nid: NID }),
-    ],
+    [contentsOf(sizedPages()), cxlCompressDevice(options), cxlSysram({ nid: NID })],
   );
   const task: Task = machine.createTask('reader');
   task.mmap(0, 8);

@@ -1,6 +1,7 @@
 import { cram } from '@mm-lab/cram';
-import { type Machine, PageData, type Plugin, type Task } from '@mm-lab/mm-core';
+import type { Machine, Task } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
+import { contentsOf } from '@mm-lab/testkit';
 import {
   type CompressionOptions,
   type CxlCompressDevice,
@@ -13,17 +14,11 @@ export { DEVICE, DRAM };
 export const NS_PER_MS = 1e6;
 
 /** Every page takes 1 KiB. */
-const data: Plugin = {
-  name: 'data',
-  register(services) {
-    const sizes: PageData = {
-      keyOf: (vpn) => 1 + vpn,
-      render: (key, out) => out.fill(key),
-      compressedSize: () => 1024,
-    };
-    services.bindValue(PageData, sizes);
-  },
-};
+const data = contentsOf({
+  keyOf: (vpn) => 1 + vpn,
+  render: (key, out) => out.fill(key),
+  compressedSize: () => 1024,
+});
 
 /** What a test may choose. */
 export interface CompressionMachineOptions {

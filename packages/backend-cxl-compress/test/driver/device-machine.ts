@@ -1,4 +1,13 @@
-import { createMachine, deviceToken, type Machine, MmError, type Plugin } from '@mm-lab/mm-core';
+import {
+  createMachine,
+  deviceToken,
+  type Machine,
+  MmError,
+  type NodeConfig,
+  type Plugin,
+  type Services,
+} from '@mm-lab/mm-core';
+import { Peek } from '@mm-lab/testkit';
 import { CxlCompressDevice, type CxlCompressOptions, cxlCompressDevice } from '../../src/index.js';
 
 export const DRAM = 0;
@@ -12,33 +21,31 @@ export interface DeviceMachineOptions {
   readonly drivers: readonly Plugin[];
   readonly device?: Partial<CxlCompressOptions>;
   readonly cpus?: number;
+  /** Nodes beside the two. */
+  readonly nodes?: readonly NodeConfig[];
 }
 
 /** A machine whose node 1 is offline and a compressing device's, and the device. */
 export function deviceMachineOf(options: DeviceMachineOptions): {
   readonly machine: Machine;
   readonly device: CxlCompressDevice;
+  readonly services: Services;
 } {
-  const found: CxlCompressDevice[] = [];
-  const peek: Plugin = {
-    name: 'peek',
-    probe(services) {
-      const device = services.get(deviceToken('cxl0'));
-      if (device instanceof CxlCompressDevice) found.push(device);
-    },
-  };
+  const peek = new Peek();
   const nodes = [
     { id: DRAM, pages: PAGES, cpus: options.cpus ?? 1 },
     { id: DEVICE, pages: PAGES, online: false },
+    ...(options.nodes ?? []),
   ];
   const machine = createMachine({ seed: 1, nodes, sysctl: { demotion_enabled: true } }, [
     cxlCompressDevice({ logicalPages: PAGES, capacityBytes: PAGES * 4096, ...options.device }),
     ...options.drivers,
     peek,
   ]);
-  const [device] = found;
-  if (device === undefined) throw new Error('the plugin binds its device');
-  return { machine, device };
+  const { services } = peek;
+  const device = services.get(deviceToken('cxl0'));
+  if (!(device instanceof CxlCompressDevice)) throw new Error('the plugin binds its device');
+  return { machine, device, services };
 }
 
 /** Undoes the plugins. @returns the message of the refusal, or '' */

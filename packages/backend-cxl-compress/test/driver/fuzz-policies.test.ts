@@ -10,20 +10,18 @@ import {
   rememberAndReject,
   sampledEstimate,
   tokenBucket,
-  type WritablePages,
   WritablePagesToken,
   writableFraction,
 } from '@mm-lab/cram';
 import type { Plugin } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
-import { everySize, fuzzMachine } from '@mm-lab/testkit';
+import { fuzzMachine, Peek } from '@mm-lab/testkit';
 import { expect, test } from 'vitest';
-import { cxlCompressDevice, cxlCompression } from '../../src/index.js';
+import { cxlCompression } from '../../src/index.js';
+import { DEVICE } from './device-machine.js';
+import { CAPACITY_PAGES, fuzzOptionsOf, LOGICAL_PAGES } from './fuzz-options.js';
 
-const DEVICE = 1;
 const STEPS = 150;
-const LOGICAL_PAGES = 1024;
-const CAPACITY_PAGES = 500;
 
 const later = (): readonly Plugin[] => [
   balloon({ zratio: (1000 * LOGICAL_PAGES) / CAPACITY_PAGES, pollNs: 200_000 }),
@@ -63,39 +61,23 @@ const POLICIES: Readonly<Record<string, () => readonly Plugin[]>> = {
 
 for (const [name, policy] of Object.entries(POLICIES)) {
   test.each([1, 2])(`${name} under fuzz loses nothing, seed %i`, (seed) => {
-    const found: { writable?: WritablePages } = {};
-    const peek: Plugin = {
-      name: 'peek',
-      probe: (services) => {
-        found.writable = services.get(WritablePagesToken);
-      },
-    };
+    const peek = new Peek();
     const report = fuzzMachine({
-      seed,
-      steps: STEPS,
-      nodes: [
-        { id: 0, pages: 250 + ((seed * 37) % 400), cpus: 1 + (seed % 2) },
-        { id: DEVICE, pages: LOGICAL_PAGES, online: false },
-        { id: 2, pages: (seed * 53) % 500 },
-      ],
-      plugins: [
-        everySize,
-        nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
-        cram(),
-        ...policy(),
-        cxlCompressDevice({
-          logicalPages: LOGICAL_PAGES,
-          capacityBytes: CAPACITY_PAGES * 4096,
-          lowFraction: 0.65,
-          highFraction: 0.5,
-          ...(name === 'hot pages' && { hotPages: { epochNs: 50_000 } }),
-        }),
-        cxlCompression({ nid: DEVICE }),
-        peek,
-      ],
+      ...fuzzOptionsOf({
+        seed,
+        steps: STEPS,
+        guard: [
+          nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
+          cram(),
+          ...policy(),
+          cxlCompression({ nid: DEVICE }),
+          peek,
+        ],
+        device: name === 'hot pages' ? { hotPages: { epochNs: 50_000 } } : {},
+      }),
       sysctl: { demotion_enabled: !name.includes('swap') },
       mayHang: true,
-      isOpened: (pfn) => found.writable?.has(DEVICE, pfn) ?? false,
+      isOpened: (pfn) => peek.services.get(WritablePagesToken).has(DEVICE, pfn),
     });
     expect(report.steps).toBe(STEPS);
   });

@@ -1,34 +1,10 @@
 import { cram } from '@mm-lab/cram';
-import type { Plugin } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
-import { everySize, type FuzzOptions, fuzzMachine } from '@mm-lab/testkit';
+import { fuzzMachine } from '@mm-lab/testkit';
 import { expect, test } from 'vitest';
-import { cxlCompressDevice, cxlCompression, cxlSysram } from '../../src/index.js';
-
-const LOGICAL_PAGES = 1024;
-
-function optionsOf({ seed, steps }: Run, guard: readonly Plugin[]): FuzzOptions {
-  return {
-    seed,
-    steps,
-    nodes: [
-      { id: 0, pages: 250 + ((seed * 37) % 400), cpus: 1 + (seed % 2) },
-      { id: 1, pages: LOGICAL_PAGES, online: false },
-      { id: 2, pages: (seed * 53) % 500, lineNs: seed % 3 === 0 ? 180 : 100 },
-    ],
-    plugins: [
-      everySize,
-      cxlCompressDevice({
-        logicalPages: LOGICAL_PAGES,
-        capacityBytes: 500 * 4096,
-        lowFraction: 0.65,
-        highFraction: 0.5,
-      }),
-      ...guard,
-    ],
-    sysctl: { demotion_enabled: true },
-  };
-}
+import { cxlCompression, cxlSysram } from '../../src/index.js';
+import { DEVICE } from './device-machine.js';
+import { fuzzOptionsOf } from './fuzz-options.js';
 
 interface Run {
   readonly seed: number;
@@ -47,12 +23,12 @@ test.each(RUNS)('CRAM under fuzz and interrupts loses nothing, seed $seed', (run
   const guard = [
     nodePrivate({ reclaimFrees, swapIn: 'mended', sharedMaps: 'mended' }),
     cram(),
-    cxlCompression({ nid: 1 }),
+    cxlCompression({ nid: DEVICE }),
   ];
-  expect(fuzzMachine({ ...optionsOf(run, guard), mayHang: true }).steps).toBe(run.steps);
+  expect(fuzzMachine({ ...fuzzOptionsOf({ ...run, guard }), mayHang: true }).steps).toBe(run.steps);
 });
 
 test.each(RUNS)('the unguarded node may lose pages, never leak or swap them, seed $seed', (run) => {
-  const options = optionsOf(run, [cxlSysram({ nid: 1 })]);
+  const options = fuzzOptionsOf({ ...run, guard: [cxlSysram({ nid: DEVICE })] });
   expect(fuzzMachine({ ...options, mayLose: true }).steps).toBe(run.steps);
 });

@@ -1,6 +1,9 @@
-import { HotPagesToken, hotPages } from '@mm-lab/cram';
-import { ENODEV, type Plugin } from '@mm-lab/mm-core';
+import { cram, HotPagesToken, hotPages } from '@mm-lab/cram';
+import { ENODEV } from '@mm-lab/mm-core';
+import { nodePrivate } from '@mm-lab/node-private';
 import { expect, test } from 'vitest';
+import { cxlCompression } from '../../src/index.js';
+import { DEVICE, DRAM, deviceMachineOf } from './device-machine.js';
 import { integrityOf, runUnder, SAFE } from './policy-run.js';
 
 const HOT = { hotPages: { runs: 1, epochNs: 200_000 } };
@@ -21,13 +24,7 @@ test('what the ring has no room for is dropped', () => {
 });
 
 test('a report for a node that is not CRAM’s is refused', () => {
-  const answers: number[] = [];
-  const peek: Plugin = {
-    name: 'peek',
-    probe: (services) => {
-      answers.push(services.get(HotPagesToken).cram_report_hot_pages(0, [1]));
-    },
-  };
-  runUnder({ seed: 1, policy: [hotPages(), peek], device: HOT });
-  expect(answers).toEqual([-ENODEV]);
+  const drivers = [nodePrivate(), cram(), hotPages(), cxlCompression({ nid: DEVICE })];
+  const { services } = deviceMachineOf({ drivers });
+  expect(services.get(HotPagesToken).cram_report_hot_pages(DRAM, [1])).toBe(-ENODEV);
 });

@@ -1,10 +1,10 @@
 import { cram } from '@mm-lab/cram';
-import { createMachine, deviceToken, N_MEMORY_PRIVATE, type Services } from '@mm-lab/mm-core';
+import { createMachine, N_MEMORY_PRIVATE } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
+import { Peek } from '@mm-lab/testkit';
 import { expect, test } from 'vitest';
 import {
   type CompressionOptions,
-  CxlCompressDevice,
   CxlSysramsToken,
   cxlCompressDevice,
   cxlCompression,
@@ -15,7 +15,6 @@ const REGION = 65536;
 
 /** Nodes 1 to 9 have a device each, dev1 to dev9. */
 function machineWith(driver: CompressionOptions, pagesOfDevices = PAGES) {
-  const found: { services?: Services } = {};
   const ids = [1, 2, 3, 4, 5, 6, 7, 8, 9];
   const pages = driver.regions?.length === 0 ? REGION : PAGES;
   const nodes = [{ id: 0, pages, cpus: 1 }, ...ids.map((id) => ({ id, pages, online: false }))];
@@ -26,12 +25,7 @@ function machineWith(driver: CompressionOptions, pagesOfDevices = PAGES) {
       capacityBytes: pagesOfDevices * 4096,
     }),
   );
-  const peek = {
-    name: 'peek',
-    probe: (services: Services) => {
-      found.services = services;
-    },
-  };
+  const peek = new Peek();
   const machine = createMachine({ seed: 1, nodes }, [
     nodePrivate(),
     peek,
@@ -39,7 +33,7 @@ function machineWith(driver: CompressionOptions, pagesOfDevices = PAGES) {
     ...devices,
     cxlCompression({ teardown: 'evacuate-first', ...driver }),
   ]);
-  return { machine, services: found.services };
+  return { machine, services: peek.services };
 }
 
 const regionsOf = (nids: readonly number[]) => nids.map((nid) => ({ nid, device: `dev${nid}` }));
@@ -57,7 +51,7 @@ test('every region comes under CRAM, up to eight, and all of them go again', () 
     8,
     [],
   ]);
-  expect(services?.get(CxlSysramsToken).all()).toEqual([]);
+  expect(services.get(CxlSysramsToken).all()).toEqual([]);
   machine.verify();
 });
 
@@ -85,8 +79,6 @@ test('each region counts its own flushes', () => {
 
 test('without a region it makes one of the device’s pages, in whole 256 MB', () => {
   const made = machineWith({ nid: 1, device: 'dev1', regions: [] }, REGION + 5);
-  const device = made.services?.get(deviceToken('dev1'));
-  if (!(device instanceof CxlCompressDevice)) throw new Error('the plugin binds its device');
   expect([
     made.machine.nodes.inState(N_MEMORY_PRIVATE),
     made.machine.nodes.pgdat(1).managedPages(),

@@ -1,29 +1,12 @@
-import { createMachine, deviceToken, type Plugin } from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
-import { CxlCompressDevice, cxlCompressDevice, cxlSysram } from '../../src/index.js';
+import { cxlSysram } from '../../src/index.js';
+import { DEVICE, deviceMachineOf, PAGES } from './device-machine.js';
 
-const PAGES = 1024;
 const VPNS = [...Array(100).keys()];
 
 function machineWithDevice() {
-  const found: CxlCompressDevice[] = [];
-  const peek: Plugin = {
-    name: 'peek',
-    probe(services) {
-      const device = services.get(deviceToken('cxl0'));
-      if (device instanceof CxlCompressDevice) found.push(device);
-    },
-  };
-  const nodes = [
-    { id: 0, pages: PAGES, cpus: 1 },
-    { id: 1, pages: PAGES, online: false },
-    { id: 2, pages: PAGES, online: false },
-  ];
-  const device = cxlCompressDevice({ logicalPages: PAGES, capacityBytes: PAGES * 4096 });
-  const machine = createMachine({ seed: 1, nodes }, [device, cxlSysram({ nid: 1 }), peek]);
-  const made = found[0];
-  if (made === undefined) throw new Error('the plugin binds its device');
-  return { machine, device: made };
+  const nodes = [{ id: 2, pages: PAGES, online: false }];
+  return deviceMachineOf({ drivers: [cxlSysram({ nid: DEVICE })], nodes });
 }
 
 test('a device is unplugged empty, and plugged again as if new', () => {

@@ -7,6 +7,7 @@ import {
   ZONE_NORMAL,
 } from '@mm-lab/mm-core';
 import { nodePrivate, PrivateHotplugToken } from '@mm-lab/node-private';
+import { Peek } from '@mm-lab/testkit';
 import {
   type CxlRegion,
   CxlSysrams,
@@ -39,13 +40,10 @@ export interface SysramMachine {
 
 /** The level's helper. */
 export function sysramMachineOf(plugins: readonly Plugin[] = []): SysramMachine {
-  const found: { services?: Services } = {};
-  const peek: Plugin = {
-    name: 'peek',
+  const peek = new Peek();
+  const sysrams: Plugin = {
+    name: 'sysrams',
     register: (services) => services.bind(CxlSysramsToken, CxlSysrams),
-    probe: (services) => {
-      found.services = services;
-    },
   };
   const room = (id: number, startPfn: number) => ({
     id,
@@ -58,9 +56,8 @@ export function sysramMachineOf(plugins: readonly Plugin[] = []): SysramMachine 
     room(NID, ROOM.base),
     room(OTHER, ROOM.base + ROOM.pages),
   ];
-  const machine = createMachine({ seed: 1, nodes }, [nodePrivate(), peek, ...plugins]);
-  const { services } = found;
-  if (services === undefined) throw new Error('the plugin was not probed');
+  const machine = createMachine({ seed: 1, nodes }, [nodePrivate(), sysrams, peek, ...plugins]);
+  const { services } = peek;
   const hotplug = services.get(PrivateHotplugToken);
   return {
     machine,

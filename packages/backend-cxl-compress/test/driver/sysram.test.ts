@@ -6,12 +6,11 @@ import {
   ENOMEM,
   ENOSPC,
   ENXIO,
-  GFP_HIGHUSER_MOVABLE,
   N_MEMORY,
   N_MEMORY_PRIVATE,
   WarningsToken,
 } from '@mm-lab/mm-core';
-import { GFP_PRIVATE, NodePrivateToken, NP_OPS_MIGRATION } from '@mm-lab/node-private';
+import { movingOps, NodePrivateToken, NP_OPS_MIGRATION } from '@mm-lab/node-private';
 import { describe, expect, test } from 'vitest';
 import type { CxlRegion, CxlSysram } from '../../src/index.js';
 import {
@@ -200,7 +199,7 @@ describe('private sysram', () => {
     const region = regionAt(0);
     const nodes = it.services.get(NodePrivateToken);
     it.sysrams.devm_cxl_add_sysram(region, 'online_movable', it.embedded);
-    const { migrate_to, ops } = opsOf(it);
+    const ops = { ...movingOps(it.services), flags: NP_OPS_MIGRATION };
     nodes.node_private_set_ops(NID, ops);
     const task = it.machine.createTask('t');
     task.mmap(0, 8);
@@ -208,7 +207,7 @@ describe('private sysram', () => {
     task.movePages([0, 1, 2], NID);
     nodes.node_private_clear_ops(NID, ops);
     expect([
-      migrate_to.calls,
+      it.machine.managed.hookCalls().get('migrate_to'),
       it.sysrams.unregister(region),
       sysramOf(it, region).isPlugged,
       nodes.refsOf(NID),
@@ -216,19 +215,3 @@ describe('private sysram', () => {
     it.machine.verify();
   });
 });
-
-function opsOf({ machine }: SysramMachine) {
-  const migrate_to = { calls: 0 };
-  const gfp = GFP_HIGHUSER_MOVABLE | GFP_PRIVATE;
-  const ops = {
-    flags: NP_OPS_MIGRATION,
-    migrate_to: (list: number[], nid: number, mode: number, reason: number): number => {
-      migrate_to.calls++;
-      const newFolio = (): number =>
-        machine.zoneAlloc.alloc({ gfp, order: 0, nid, nodemask: null });
-      return machine.migrate.migratePages(list, { newFolio, mode, reason }).rc;
-    },
-    folio_migrate: () => {},
-  };
-  return { migrate_to, ops };
-}

@@ -1,4 +1,4 @@
-import { PageData, type Plugin } from '@mm-lab/mm-core';
+import { contentsOf } from '../contents.js';
 
 /** Stores in a row that write the same bytes. */
 const EQUAL_STORES = 8;
@@ -9,13 +9,8 @@ export function bytesOf(version: number): number {
 }
 
 /** Page contents of fuzzed machines: neighbouring pages are often equal, so that KSM has work. */
-export const fuzzData: Plugin = {
-  name: 'data',
-  register(services) {
-    services.bindValue(PageData, {
-      keyOf: (_vpn, version) => bytesOf(version),
-      render: (key, out) => out.fill(key),
-      compressedSize: (key) => (key === 0 ? 0 : Math.min(4096, 64 + ((key * 397) % 4200))),
-    });
-  },
-};
+export const fuzzData = contentsOf({
+  keyOf: (_vpn, version) => bytesOf(version),
+  render: (key, out) => out.fill(key),
+  compressedSize: (key) => (key === 0 ? 0 : Math.min(4096, 64 + ((key * 397) % 4200))),
+});

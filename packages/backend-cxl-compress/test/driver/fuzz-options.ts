@@ -1,0 +1,40 @@
+import type { Plugin } from '@mm-lab/mm-core';
+import { everySize, type FuzzOptions } from '@mm-lab/testkit';
+import { type CxlCompressOptions, cxlCompressDevice } from '../../src/index.js';
+import { DEVICE, DRAM } from './device-machine.js';
+
+export const LOGICAL_PAGES = 1024;
+export const CAPACITY_PAGES = 500;
+
+/** A fuzzed machine whose node 1 is a compressing device's. */
+export interface FuzzRun {
+  readonly seed: number;
+  readonly steps: number;
+  /** Who looks after the node. */
+  readonly guard: readonly Plugin[];
+  readonly device?: Partial<CxlCompressOptions>;
+}
+
+export function fuzzOptionsOf({ seed, steps, guard, device }: FuzzRun): FuzzOptions {
+  return {
+    seed,
+    steps,
+    nodes: [
+      { id: DRAM, pages: 250 + ((seed * 37) % 400), cpus: 1 + (seed % 2) },
+      { id: DEVICE, pages: LOGICAL_PAGES, online: false },
+      { id: 2, pages: (seed * 53) % 500, lineNs: seed % 3 === 0 ? 180 : 100 },
+    ],
+    plugins: [
+      everySize,
+      cxlCompressDevice({
+        logicalPages: LOGICAL_PAGES,
+        capacityBytes: CAPACITY_PAGES * 4096,
+        lowFraction: 0.65,
+        highFraction: 0.5,
+        ...device,
+      }),
+      ...guard,
+    ],
+    sysctl: { demotion_enabled: true },
+  };
+}
