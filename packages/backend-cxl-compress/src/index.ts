@@ -31,7 +31,7 @@ export {
 } from './driver/compression.js';
 export type { CompressionOptions, CompressionSettings } from './driver/compression-options.js';
 export { CxlMemdev, type CxlMemdevOptions, type HpaWindow } from './driver/cxl-memdev.js';
-export { type CxlRegion, type PartitionMode, regionOfNode } from './driver/cxl-region.js';
+export type { CxlRegion, PartitionMode } from './driver/cxl-region.js';
 export { type CxlSysramOptions, cxlSysram } from './driver/cxl-sysram.js';
 export type { DriverOptions } from './driver/driver-options.js';
 export { FlushBitmap } from './driver/flush-bitmap.js';

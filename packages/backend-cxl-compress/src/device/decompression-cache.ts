@@ -80,10 +80,9 @@ export class DecompressionCache {
   }
 
   private evict(): void {
-    for (const oldest of this.kept) {
-      this.kept.delete(oldest);
-      this.evictions += 1;
-      return;
-    }
+    const [oldest] = this.kept;
+    if (oldest === undefined) return;
+    this.kept.delete(oldest);
+    this.evictions += 1;
   }
 }

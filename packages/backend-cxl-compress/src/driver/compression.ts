@@ -21,7 +21,6 @@ import {
   FolioTableToken,
   inject,
   injectable,
-  MmError,
   type Nodes,
   NodesToken,
   type Plugin,
@@ -42,6 +41,7 @@ import { CxlMemdev } from './cxl-memdev.js';
 import { type CxlRegion, REGIONS_MAX, regionOfNode } from './cxl-region.js';
 import { FlushPipeline } from './flush-pipeline.js';
 import { FlushSender, FlushSenderToken } from './flush-sender.js';
+import { mustSucceed } from './refusal.js';
 import { type CxlSysram, CxlSysrams, CxlSysramsToken } from './sysram.js';
 
 const NS_PER_MS = 1e6;
@@ -274,13 +274,9 @@ export function cxlCompression(options: CompressionOptions): Plugin {
     probe(services) {
       const regions = regionsOf(services, settings);
       const make = (): CompressingRegion | number => regionOfRest(services, settings, regions);
-      const rc = services.get(CxlCompressionToken).probe(regions, settings, make);
-      if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
+      mustSucceed(name, services.get(CxlCompressionToken).probe(regions, settings, make));
     },
-    remove(services) {
-      const rc = services.get(CxlCompressionToken).remove();
-      if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
-    },
+    remove: (services) => mustSucceed(name, services.get(CxlCompressionToken).remove()),
     stats: (services) => services.get(CxlCompressionToken).stats(),
   };
 }

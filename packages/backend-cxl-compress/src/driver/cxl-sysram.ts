@@ -1,7 +1,6 @@
 import {
   deviceToken,
   MemoryBlocksToken,
-  MmError,
   NodesToken,
   type OnlineType,
   type Plugin,
@@ -9,6 +8,7 @@ import {
 } from '@mm-lab/mm-core';
 import { type CxlRegion, type PartitionMode, regionOfNode } from './cxl-region.js';
 import type { DriverOptions } from './driver-options.js';
+import { mustSucceed } from './refusal.js';
 import { CxlSysrams, CxlSysramsToken } from './sysram.js';
 
 /** The region of a device and what becomes of it. */
@@ -29,9 +29,6 @@ export interface CxlSysramOptions extends DriverOptions {
 export function cxlSysram(options: CxlSysramOptions): Plugin {
   const name = 'cxl-sysram';
   const made: { region: CxlRegion | null } = { region: null };
-  const check = (rc: number): void => {
-    if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
-  };
   return {
     name,
     register: (services) => services.bind(CxlSysramsToken, CxlSysrams),
@@ -39,12 +36,12 @@ export function cxlSysram(options: CxlSysramOptions): Plugin {
       const device = services.get(deviceToken(options.device ?? 'cxl0'));
       const whole = regionOfNode(services.get(NodesToken), options.nid, device);
       const region = { ...whole, mode: options.mode ?? 'ram' };
-      check(add(services, region, options.onlineType ?? 'system default'));
+      mustSucceed(name, add(services, region, options.onlineType ?? 'system default'));
       made.region = region;
     },
     remove(services) {
       if (made.region === null) return;
-      check(services.get(CxlSysramsToken).unregister(made.region));
+      mustSucceed(name, services.get(CxlSysramsToken).unregister(made.region));
       made.region = null;
     },
   };

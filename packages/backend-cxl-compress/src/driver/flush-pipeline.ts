@@ -5,6 +5,7 @@ import {
   type FolioTable,
   type Nodes,
   PAGE_SIZE,
+  type PfnRange,
   type ScheduledEvent,
   type Work,
 } from '@mm-lab/mm-core';
@@ -37,12 +38,6 @@ export interface FlushParts {
   readonly sender: FlushSender;
 }
 
-/** Pages of the region whose frees it takes. */
-export interface FlushRegion {
-  readonly base: number;
-  readonly pages: number;
-}
-
 /** Answers of the flush callback (include/linux/cram.h). */
 const FLUSH_DONE = 0;
 const FLUSH_KEPT = 1;
@@ -72,7 +67,8 @@ export class FlushPipeline {
   private flushes = 0;
 
   constructor(
-    private readonly region: FlushRegion,
+    /** Whose frees it takes. */
+    private readonly region: PfnRange,
     private readonly settings: FlushSettings,
     private readonly parts: FlushParts,
   ) {

@@ -11,7 +11,6 @@ import {
   injectable,
   type Migrate,
   MigrateToken,
-  MmError,
   NodesToken,
   type Plugin,
   type Services,
@@ -31,6 +30,7 @@ import {
 import { CxlMemdev, type CxlMemdevOptions } from './cxl-memdev.js';
 import { type CxlRegion, regionOfNode } from './cxl-region.js';
 import type { DriverOptions } from './driver-options.js';
+import { mustSucceed } from './refusal.js';
 import { CxlSysrams, CxlSysramsToken } from './sysram.js';
 
 /** Pages of this node only; large ones as alloc_migration_target asks for them. */
@@ -146,17 +146,16 @@ export const CxlMempolicyToken = createToken<CxlMempolicy>('CxlMempolicy');
  */
 export function cxlMempolicy(options: CxlMemdevOptions | DriverOptions): Plugin {
   const name = 'cxl-mempolicy';
-  const check = (rc: number): void => {
-    if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
-  };
   return {
     name,
     register(services) {
       services.bind(CxlSysramsToken, CxlSysrams);
       services.bind(CxlMempolicyToken, CxlMempolicy);
     },
-    probe: (services) => check(services.get(CxlMempolicyToken).probe(memdevOf(services, options))),
-    remove: (services) => check(services.get(CxlMempolicyToken).remove()),
+    probe(services) {
+      mustSucceed(name, services.get(CxlMempolicyToken).probe(memdevOf(services, options)));
+    },
+    remove: (services) => mustSucceed(name, services.get(CxlMempolicyToken).remove()),
   };
 }
 
