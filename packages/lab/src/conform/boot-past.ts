@@ -49,7 +49,7 @@ export function withBootPast(
   const search = (look: number, pasts: Iterable<BootPast>, note: string): RecordRun => {
     for (const past of pasts) {
       const found = run(past);
-      if (firstDifference(found) > look) return { ...found, note };
+      if (firstDifference(found) > look) return { ...found, notes: [...found.notes, note] };
     }
     return fresh;
   };

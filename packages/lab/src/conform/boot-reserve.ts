@@ -23,7 +23,7 @@ interface Mark {
 }
 
 /**
- * The machine with the reserve of the boot that a record comes from.
+ * The reserve of the boot that a record comes from, if the record shows it.
  *
  * khugepaged asks for a twentieth of the memory that is free when it starts, the initrd is not, and
  * the recorder puts the cases in it. So families that were recorded by themselves had boots with
@@ -31,12 +31,6 @@ interface Mark {
  * says which boot it was: it is read as a fact about the machine, as `_topology.json` is, and so is
  * no evidence for the marks of the boot. What later steps make of them is.
  */
-export function withBootReserve(config: MachineConfig, kase: Json, record: Json): MachineConfig {
-  const kbytes = reserveSeenFirst(config, kase, record);
-  return kbytes === undefined ? config : { ...config, bootMinFreeKbytes: kbytes };
-}
-
-/** The reserve of its boot that a record's first look shows, if it shows one. */
 export function reserveSeenFirst(
   config: MachineConfig,
   kase: Json,

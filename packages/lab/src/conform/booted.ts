@@ -3,7 +3,7 @@ import { cram } from '@mm-lab/cram';
 import { createMachine, type Plugin, type Services, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import { replayBootHistory } from './boot-history.js';
-import { reserveSeenFirst, withBootReserve } from './boot-reserve.js';
+import { reserveSeenFirst } from './boot-reserve.js';
 import type { RecordCase } from './conform-case.js';
 import { describedMachine } from './described-machine.js';
 import { Guest } from './guest.js';
@@ -26,21 +26,20 @@ export function bootGuest({ kase, record, topology, description, family }: Recor
   if (family === 'hmm') return bootHmm(topology, description, kase);
   const words = new WordData();
   const told = recordMachine(topology);
-  const config = withBootReserve(told, kase, record);
+  const reserve = reserveSeenFirst(told, kase, record);
+  const config = reserve === undefined ? told : { ...told, bootMinFreeKbytes: reserve };
   const guest = new Guest(createMachine(config, [words.plugin(), zramSwap(ZRAM)]), words, {
     softDirty: true,
     program: 'counted',
     memlock: MLOCK_LIMIT,
   });
-  if (config !== told && config.bootMinFreeKbytes !== told.bootMinFreeKbytes) {
-    guest.bootNote = 'the reserve of its boot was read from its own record';
+  if (config.bootMinFreeKbytes !== told.bootMinFreeKbytes) {
+    guest.bootNotes.push('the reserve of its boot was read from its own record');
   }
   guest.machine.swap.stopAllocating();
   writeBaseline(guest.machine, topology);
   // A case that sees the boot's own marks is the first to change a block.
-  if (reserveSeenFirst(told, kase, record) === undefined) {
-    replayBootHistory(guest.machine, config, kase);
-  }
+  if (reserve === undefined) replayBootHistory(guest.machine, config, kase);
   return guest;
 }
 

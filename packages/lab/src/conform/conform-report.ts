@@ -31,20 +31,19 @@ export function familyTable(outcomes: readonly Outcome[]): string {
 
 /** Why cases were skipped: each reason once, with how many. */
 export function skipLines(outcomes: readonly Outcome[]): readonly string[] {
-  const counts = new Map<string, number>();
-  for (const { verdict, reason = 'no reason' } of outcomes) {
-    if (verdict === 'skipped') counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  }
-  return [...counts].map(([reason, count]) => `skipped: ${reason}: ${count}`);
+  const skipped = outcomes.filter(({ verdict }) => verdict === 'skipped');
+  return countLines(
+    'skipped',
+    skipped.map(({ reason = 'no reason' }) => reason),
+  );
 }
 
 /** What cases took from their own records: each kind once, with how many. */
 export function noteLines(outcomes: readonly Outcome[]): readonly string[] {
-  const counts = new Map<string, number>();
-  for (const { note } of outcomes) {
-    if (note !== undefined) counts.set(note, (counts.get(note) ?? 0) + 1);
-  }
-  return [...counts].map(([note, count]) => `noted: ${note}: ${count}`);
+  return countLines(
+    'noted',
+    outcomes.flatMap(({ notes = [] }) => notes),
+  );
 }
 
 /** The last line of the command. */
@@ -52,6 +51,12 @@ export function totals(outcomes: readonly Outcome[]): string {
   const count = (verdict: Outcome['verdict']): number =>
     outcomes.filter((outcome) => outcome.verdict === verdict).length;
   return `${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`;
+}
+
+function countLines(what: string, texts: readonly string[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+  return [...counts].map(([text, count]) => `${what}: ${text}: ${count}`);
 }
 
 function told({ step, field, kernel, model, message }: Finding): string {

@@ -26,7 +26,7 @@ export interface Outcome {
   /** Why it was skipped. */
   readonly reason?: string;
   /** What of its machine came from its own record, and so is no evidence. */
-  readonly note?: string;
+  readonly notes?: readonly string[];
   readonly findings: readonly Finding[];
   /** What was done, as far as it came. */
   readonly steps: readonly StepAnswer[];

@@ -5,7 +5,7 @@ import type { StepAnswer } from './outcome.js';
 export interface RecordRun {
   readonly steps: readonly StepAnswer[];
   /** What of the machine was read from the record itself. */
-  readonly note?: string;
+  readonly notes: readonly string[];
   /** Why the last step was not finished. */
   readonly stopped?: { readonly step: number; readonly op: string; readonly message: string };
 }

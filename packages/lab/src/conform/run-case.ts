@@ -28,12 +28,11 @@ function outcomeOf(found: ConformCase): Outcome {
 function judgeRecord(found: RecordCase): Outcome {
   const { id, family, kase, record } = found;
   const run = runRecordCase(found);
-  const { steps } = run;
-  const noted = run.note === undefined ? {} : { note: run.note };
+  const { notes, steps } = run;
   if (record === null) return { ...skipped(id, family, 'nobody recorded it'), steps };
   const findings = findingsOf(found, run, { kase });
   const verdict = findings.length === 0 ? 'passed' : 'failed';
-  return { id, family, verdict, ...noted, findings, steps, ms: 0 };
+  return { id, family, verdict, notes, findings, steps, ms: 0 };
 }
 
 /** Why it stopped comes first; what is only missing because of that is not told again. */

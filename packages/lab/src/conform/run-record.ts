@@ -27,17 +27,17 @@ function runAfter(found: RecordCase, past: BootPast): RecordRun {
   guest.haveHadPast(past);
   guest.spawn('p0');
   const steps: StepAnswer[] = [];
-  const noted = guest.bootNote === undefined ? {} : { note: guest.bootNote };
+  const notes = guest.bootNotes;
   for (const [at, fields] of listAt(kase, 'steps').entries()) {
     const step = new Step(isObject(fields) ? fields : {});
     try {
       steps.push({ op: step.op, result: perform(step, guest) });
     } catch (error) {
-      return { ...noted, steps, stopped: { step: at, op: step.op, message: messageFor(error) } };
+      return { notes, steps, stopped: { step: at, op: step.op, message: messageFor(error) } };
     }
     guest.sleep(STEP_MS);
   }
-  return { ...noted, steps };
+  return { notes, steps };
 }
 
 function perform(step: Step, guest: Guest): JsonObject {

@@ -22,7 +22,7 @@ function tried(
     { kase: { steps: kase.steps.map((step) => ({ ...step })) }, record, topology: TOPOLOGY },
     (past) => {
       last = past;
-      return { steps: answered(kase, model(past)) };
+      return { notes: [], steps: answered(kase, model(past)) };
     },
   );
   return { last, run };
@@ -43,21 +43,21 @@ test('a case that a fresh boot explains is run once and has no note', () => {
     {},
     { by_node: { 0: 1 } },
   ]);
-  expect([last?.files, run.note]).toEqual([0, undefined]);
+  expect([last?.files, run.notes]).toEqual([0, []]);
 });
 
 test('the first look at shared memory tells how many shared files there were before', () => {
   const where = (files: number): Json => ({ by_node: { [files % 2]: 1 } });
   const { last, run } = tried(SHARED, [{}, {}, where(1)], ({ files }) => [{}, {}, where(files)]);
-  expect([last?.files, run.note]).toEqual([
+  expect([last?.files, run.notes]).toEqual([
     1,
-    'the inode number of its shared memory was read from its own record',
+    ['the inode number of its shared memory was read from its own record'],
   ]);
 });
 
 test('what no past of the boot explains stays a difference of the fresh boot', () => {
   const { run } = tried(SHARED, [{}, {}, { by_node: { 7: 1 } }], () => [{}, {}, { by_node: {} }]);
-  expect([run.note, run.steps[2]?.result]).toEqual([undefined, { by_node: {} }]);
+  expect([run.notes, run.steps[2]?.result]).toEqual([[], { by_node: {} }]);
 });
 
 test('a difference before the look is not explained by it', () => {
@@ -66,7 +66,7 @@ test('a difference before the look is not explained by it', () => {
     {},
     { by_node: { [files % 2]: 1 } },
   ]);
-  expect([last?.files, run.note]).toEqual([0, undefined]);
+  expect([last?.files, run.notes]).toEqual([0, []]);
 });
 
 test('a case of huge pages may come after others that had used their pool', () => {
@@ -81,7 +81,7 @@ test('a case of huge pages may come after others that had used their pool', () =
   const { run } = tried(kase, [{}, { value: '0' }, { value: '1' }], (past) =>
     turn(past) === 1 ? [{}, { value: '0' }, { value: '1' }] : [{}, { value: '1' }, { value: '0' }],
   );
-  expect(run.note).toBe(
+  expect(run.notes).toEqual([
     'what its boot had done to the pool of huge pages was read from its own record',
-  );
+  ]);
 });

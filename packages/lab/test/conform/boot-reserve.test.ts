@@ -1,6 +1,6 @@
 import { type MachineConfig, ZONE_DMA32, ZONE_MOVABLE } from '@mm-lab/mm-core';
 import { describe, expect, it } from 'vitest';
-import { withBootReserve } from '../../src/conform/boot-reserve.js';
+import { reserveSeenFirst } from '../../src/conform/boot-reserve.js';
 
 const CONFIG: MachineConfig = {
   seed: 1,
@@ -22,7 +22,7 @@ function reserveAfter(ops: readonly string[], min: number): number | undefined {
   const steps = [...ops, 'zoneinfo'].map((op) => ({ op }));
   const look = { DMA32: { managed: 50_000, min }, Movable: { managed: 30_000, min: 32 } };
   const record = { steps: steps.map(({ op }) => ({ op, result: op === 'zoneinfo' ? look : {} })) };
-  return withBootReserve(CONFIG, { steps }, record).bootMinFreeKbytes;
+  return reserveSeenFirst(CONFIG, { steps }, record);
 }
 
 describe('the reserve of the boot that a record comes from', () => {
@@ -36,19 +36,19 @@ describe('the reserve of the boot that a record comes from', () => {
   });
 
   it('is not looked for once a step may have changed it', () => {
-    expect(reserveAfter(['sys_write'], 10_002)).toBe(40_000);
-    expect(reserveAfter(['block_state'], 10_002)).toBe(40_000);
+    expect(reserveAfter(['sys_write'], 10_002)).toBeUndefined();
+    expect(reserveAfter(['block_state'], 10_002)).toBeUndefined();
   });
 
-  it('stays what it was if a change of a block failed', () => {
+  it('is looked for behind a change of a block that failed', () => {
     const steps = [{ op: 'block_state' }, { op: 'zoneinfo' }];
     const look = { DMA32: { managed: 50_000, min: 10_002 } };
     const record = { steps: [{ result: { changed: 0, of: 1 } }, { result: look }] };
-    expect(withBootReserve(CONFIG, { steps }, record).bootMinFreeKbytes).toBe(40_008);
+    expect(reserveSeenFirst(CONFIG, { steps }, record)).toBe(40_008);
   });
 
-  it('is that of _topology.json if the record shows marks of another kind', () => {
-    expect(reserveAfter([], 12_345)).toBe(40_000);
-    expect(withBootReserve(CONFIG, { steps: [] }, null).bootMinFreeKbytes).toBe(40_000);
+  it('is not seen if the record shows marks of another kind, or none', () => {
+    expect(reserveAfter([], 12_345)).toBeUndefined();
+    expect(reserveSeenFirst(CONFIG, { steps: [] }, null)).toBeUndefined();
   });
 });
