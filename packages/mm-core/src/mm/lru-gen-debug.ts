@@ -23,7 +23,12 @@ export interface GenerationWish {
   readonly pages: number;
 }
 
-/** Aging and eviction on command (mm/vmscan.c:run_aging, run_eviction). Results 0 or -errno. */
+/**
+ * Aging and eviction on command (mm/vmscan.c:run_aging, run_eviction). Results 0 or -errno.
+ *
+ * Simplified: a command runs in one moment, so no signal ends an eviction (-EINTR) and nobody else
+ * makes the generation meanwhile (-EEXIST).
+ */
 @injectable()
 export class LruGenDebug {
   constructor(

@@ -74,8 +74,8 @@ export interface Sysctl {
   /** Areas that an address space may have. */
   max_map_count: number;
   /**
-   * kernel.osrelease: whose eviction from the multi-generational LRU it is, and whose choice of a
-   * node to demote to under a cpuset, where they differ. Everything else is 7.3's.
+   * kernel.osrelease: whose multi-generational LRU it is, and whose choice of a node to demote to
+   * under a cpuset, where they differ. 6.18 and 7.0 have one LRU; everything else is 7.3's.
    */
   osrelease: '6.18' | '7.0' | '7.3';
   /** Lowest address that a program without CAP_SYS_RAWIO may map. */

@@ -22,7 +22,8 @@ const WAITS_MAX = 100_000;
  * Makes readers of userfaultfds (mm/userfaultfd.c:handle_userfault, userfaultfd_ctx_read).
  *
  * Simplified: a reader acts at once, while the faulting task waits, or later by an event of its
- * own; a fault that nobody will ever resolve is SIGBUS, where the kernel's task sleeps for ever;
+ * own; the task looks at its entry after each event, so UFFDIO_WAKE and the modes DONTWAKE change
+ * nothing; a fault that nobody will ever resolve is SIGBUS, where the kernel's task sleeps for ever;
  * while an event is read the ioctls do not answer EAGAIN (mmap_changing).
  */
 @injectable()

@@ -35,7 +35,8 @@ import { isPageAligned, type PageRange, pageRange, sizeOf, TASK_SIZE } from './u
 
 /**
  * userfaultfd(2) and its ioctls, with their checks in the order of mm/userfaultfd.c. Simplified: no
- * UFFDIO_MOVE and _RWPROTECT; sleepers wake by what is filled in or freed, not by UFFDIO_WAKE.
+ * UFFDIO_MOVE and _RWPROTECT; sleepers wake by what is filled in or freed, so there is no
+ * UFFDIO_WAKE and the modes DONTWAKE are taken and change nothing.
  */
 @injectable()
 export class SysUserfaultfd {
