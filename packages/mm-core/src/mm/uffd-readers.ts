@@ -23,7 +23,7 @@ const WAITS_MAX = 100_000;
  *
  * Simplified: a reader acts at once, while the faulting task waits, or later by an event of its
  * own; the task looks at its entry after each event, so UFFDIO_WAKE and the modes DONTWAKE change
- * nothing; a fault that nobody will ever resolve is SIGBUS, where the kernel's task sleeps for ever;
+ * nothing; a fault that nobody will ever resolve is SIGBUS where the kernel's task would sleep on;
  * while an event is read the ioctls do not answer EAGAIN (mmap_changing).
  */
 @injectable()
