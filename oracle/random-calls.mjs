@@ -26,23 +26,10 @@ const MODES = [
 ];
 const MODE_FLAGS = ['STATIC_NODES', 'RELATIVE_NODES', 'NUMA_BALANCING'];
 const MAP_FLAGS = [
-  ...[
-    ['private', 'anon'],
-    ['private', 'anon'],
-    ['private', 'anon'],
-    ['shared', 'anon'],
-  ],
-  ...[
-    ['private', 'anon', 'populate'],
-    ['private', 'anon', 'locked'],
-    ['droppable', 'anon'],
-  ],
-  ['private', 'anon', 'noreserve'],
-  ...[
-    ['private', 'anon', 'growsdown'],
-    ['shared', 'anon', 'locked'],
-  ],
-];
+  ...['private anon', 'private anon', 'private anon', 'shared anon', 'private anon populate'],
+  ...['private anon locked', 'droppable anon', 'private anon noreserve', 'private anon growsdown'],
+  'shared anon locked',
+].map((flags) => flags.split(' '));
 const BAD_MAP_FLAGS = [
   ['private'],
   ['anon'],
@@ -56,7 +43,12 @@ const [folder] = process.argv.slice(2);
 const machine = option('machine', 'dual');
 const count = Number(option('count', 200));
 const seed = Number(option('seed', 1));
-const nodes = machines[machine]?.nodes?.length ?? 4;
+if (folder === undefined || folder.startsWith('--')) refuse('a folder for the cases is needed');
+if (machines[machine] === undefined) {
+  refuse(`there is no machine ${machine}, but ${Object.keys(machines).join(', ')}`);
+}
+if (!(count > 0) || !Number.isInteger(seed)) refuse('--count and --seed are whole numbers');
+const nodes = machines[machine].nodes.length;
 const random = randomOf(seed);
 
 function programOf(id) {
@@ -109,6 +101,11 @@ const cases = Array.from({ length: count }, (_, at) => programOf(`calls-${machin
 fs.mkdirSync(path.join(folder, 'cases'), { recursive: true });
 const text = `[\n${cases.map((kase) => JSON.stringify(kase)).join(',\n')}\n]\n`;
 fs.writeFileSync(path.join(folder, 'cases', `calls-${machine}-${seed}.json`), text);
+
+function refuse(message) {
+  console.error(`random-calls: ${message}`);
+  process.exit(2);
+}
 
 /** A new region; not where the mapping may fail, as the recorder cannot bear a missing region. */
 function mapping(task) {
