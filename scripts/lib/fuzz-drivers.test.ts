@@ -10,6 +10,7 @@ const FOUND = [
   ['cram', 60002023, 'a page of the hugetlb pool came in, which no fence holds'],
   ['cram', 60001400, 'a fault read in what zswap had written back meanwhile'],
   ['cram-unsafe', 76000482, 'a page that was lost after a load was missed at once'],
+  ['cram-unsafe', 96000302, 'a private copy was lost, and the page of the file mapped again'],
   ['private', 51000146, 'the same read on a machine with a private node'],
 ] as const;
 
