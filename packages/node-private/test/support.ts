@@ -28,6 +28,7 @@ export function machineOf(
   seed = 1,
   options: NodePrivateOptions = {},
   others: readonly Plugin[] = [],
+  pages = 1024,
 ): PrivateMachine {
   const found: { nodes?: NodePrivate; hotplug?: PrivateHotplug; services?: Services } = {};
   const peek: Plugin = {
@@ -42,10 +43,10 @@ export function machineOf(
     {
       seed,
       nodes: [
-        { id: 0, pages: 1024, cpus: 1 },
-        { id: 1, pages: 1024, lineNs: 200 },
-        { id: 2, pages: 1024, online: false, lineNs: 300 },
-        { id: 3, pages: 1024, online: false, lineNs: 300 },
+        { id: 0, pages, cpus: 1 },
+        { id: 1, pages, lineNs: 200 },
+        { id: 2, pages, online: false, lineNs: 300 },
+        { id: 3, pages, online: false, lineNs: 300 },
       ],
       distances: [
         [10, 20, 25, 30],
