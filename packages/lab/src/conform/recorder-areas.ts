@@ -97,6 +97,17 @@ export function useProgram({ mmap }: Machine, task: Task, program: Scratch): voi
   for (let vpn = OWN.at; vpn < OWN.at + OWN.ofTask; vpn++) task.write(vpn);
 }
 
+/** Pages that taking a signal stores to: the jump buffer, what came with it, its name, the list. */
+const HANDLER_PAGES = 4;
+
+/**
+ * Stores to what the recorder's signal handler does. It counts as faults if something has protected
+ * those pages since the task began, as clearing soft-dirty does.
+ */
+export function takeSignal(task: Task): void {
+  for (let vpn = DATA.at; vpn < DATA.at + HANDLER_PAGES; vpn++) task.write(vpn);
+}
+
 /**
  * Stores to what a program has for itself alone, as the recorder does when a task begins. It
  * populates its areas, which leaves its CPU's LRU batch empty (faultin_page_range).

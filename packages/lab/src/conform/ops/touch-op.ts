@@ -1,5 +1,6 @@
 import { deathOf, type Guest, type GuestTask } from '../guest.js';
 import type { Json, JsonObject } from '../json.js';
+import { takeSignal } from '../recorder-areas.js';
 import { NO_REGION } from '../result.js';
 import { runsOf } from '../runs.js';
 import { StepError } from '../step.js';
@@ -100,10 +101,12 @@ function pass(plan: Plan, task: GuestTask, guest: Guest, touched: Touched): void
       touched.killed = true;
       return;
     }
+    const signal = signalOf(task);
+    if (touched.faulted === 0) takeSignal(task.task);
     touched.faulted++;
     if (plan.keep) touched.values.push(0);
     if (touched.signals.length < SIGNALS_MAX) {
-      touched.signals.push({ page, ...signalOf(task) });
+      touched.signals.push({ page, ...signal });
     }
   }
 }
