@@ -35,6 +35,14 @@ const FAULTS = [
   },
 ];
 
+/** How the device gives out its space, by seed; usage counts what fragmentation takes away. */
+const PACKINGS = [
+  {},
+  { packing: 'first-fit' },
+  { packing: 'first-fit', blockBytes: 1024, compaction: { bytesPerNs: 1 } },
+  { packing: [512, 1024, 2048, 4096], compaction: {} },
+];
+
 /** As posted the driver gives a page back when it stops waiting, and later the page is zeroed. */
 const LATE = {
   faults: { mailboxFaults: { slowProbability: 0.3, slowNs: 3e9 } },
@@ -114,14 +122,21 @@ export const DRIVERS = {
     const flush = seed % 5 === 0 ? 'none' : 'buffers';
     return cramOn({
       seed,
-      faults: late?.faults ?? FAULTS[seed % FAULTS.length],
+      faults: {
+        ...PACKINGS[Math.floor(seed / FAULTS.length) % PACKINGS.length],
+        ...(late?.faults ?? FAULTS[seed % FAULTS.length]),
+      },
       driver: { teardown: 'evacuate-first', flush, ...late?.driver },
     });
   },
   'cram-unsafe': (seed) => ({
     ...cramOn({
       seed,
-      faults: { ...TIGHT, ...LOSSES[seed % LOSSES.length] },
+      faults: {
+        ...PACKINGS[Math.floor(seed / LOSSES.length) % PACKINGS.length],
+        ...TIGHT,
+        ...LOSSES[seed % LOSSES.length],
+      },
       driver: { teardown: 'posted' },
     }),
     mayLose: true,

@@ -14,11 +14,12 @@ import {
 import type { CxlCompressSettings } from './cxl-compress-options.js';
 import { HotPageMonitor } from './hot-page-monitor.js';
 import { Mailbox } from './mailbox.js';
+import { mediumOf } from './media.js';
 import type { DpaRange, MediaOperation } from './media-operation.js';
+import type { Medium } from './medium.js';
 import { PageLedger } from './page-ledger.js';
 import { ReadPath } from './read-path.js';
-import { type SizeOf, sizesOf } from './size-source.js';
-import { SlotMedium } from './slot-medium.js';
+import { StoredSizes } from './stored-sizes.js';
 import { ThresholdInterrupts } from './threshold-interrupts.js';
 import { UsageHistory } from './usage-history.js';
 
@@ -61,9 +62,11 @@ export class CxlCompressDevice implements CompressingDevice {
   readonly capacityBytes: number;
   readonly logicalPages: number;
   private readonly clock: Clock;
-  private readonly sizeOf: SizeOf;
+  private readonly sizes: StoredSizes;
   /** Null: packed, and the ledger's bytes are all that is used. */
-  private readonly slots: SlotMedium | null;
+  private readonly medium: Medium | null;
+  /** Bytes that it moved and nobody has waited for yet. */
+  private movedUnpaid = 0;
   private readonly tracepoints: Tracepoints;
   private readonly ledger: PageLedger;
   private readonly interrupts: ThresholdInterrupts;
@@ -98,11 +101,10 @@ export class CxlCompressDevice implements CompressingDevice {
     this.capacityBytes = capacityBytes;
     this.logicalPages = logicalPages;
     this.clock = parts.clock;
-    const { codec, blockBytes, packing } = settings;
+    const { codec, blockBytes } = settings;
     const { data, clock } = parts;
-    this.sizeOf = sizesOf(settings.sizes, { data, clock, codec, blockBytes });
-    const isPacked = packing === 'packed';
-    this.slots = isPacked ? null : new SlotMedium(logicalPages, capacityBytes, packing);
+    this.sizes = new StoredSizes(settings, { data, clock, codec, blockBytes });
+    this.medium = mediumOf(settings);
     this.tracepoints = parts.tracepoints;
     this.ledger = new PageLedger(logicalPages);
     this.interrupts = new ThresholdInterrupts(
@@ -114,7 +116,8 @@ export class CxlCompressDevice implements CompressingDevice {
     const { hotPages } = settings;
     const monitor = hotPages === null ? null : new HotPageMonitor(hotPages, parts.clock);
     this.monitor = monitor;
-    if (this.reads.seesLines || monitor !== null) this.touchNs = (pfn) => this.touch(pfn);
+    const seesLines = this.reads.seesLines || monitor !== null || settings.compaction !== null;
+    if (seesLines) this.touchNs = (pfn) => this.touch(pfn);
     if (monitor !== null) this.onHot = (handler) => this.tellHot(monitor, handler);
     this.history = new UsageHistory(parts.clock);
     this.poisonChance = new Prng(settings.poisonFaults.seed);
@@ -144,7 +147,7 @@ export class CxlCompressDevice implements CompressingDevice {
   detach(): void {
     assert(this.binding !== null, 'only an attached device is detached');
     this.ledger.clear();
-    this.slots?.clear();
+    this.medium?.clear();
     this.reads.clear();
     this.monitor?.clear();
     this.interrupts.reset();
@@ -157,9 +160,10 @@ export class CxlCompressDevice implements CompressingDevice {
     const page = this.pageOf(pfn);
     this.stores += 1;
     if (key === 0) this.zeroStores += 1;
-    const bytes = this.bytesFor(key);
     this.replacedCompressed = this.isCompressed(page);
-    const fits = this.place(page, bytes);
+    const blocks = this.blocksFor(key);
+    const bytes = blocks === null ? this.sizes.bytesOf(key) : sum(blocks);
+    const fits = this.place(page, bytes, blocks);
     const isLost = fits && this.poisonChance.chance(this.settings.poisonFaults.storeProbability);
     if (isLost) this.poison(page);
     else if (fits) this.ledger.set(page, bytes);
@@ -170,10 +174,30 @@ export class CxlCompressDevice implements CompressingDevice {
     return fits && !isLost;
   }
 
+  /** Null: the page is packed, as one. */
+  private blocksFor(key: number): readonly number[] | null {
+    if (this.medium === null) return null;
+    if (this.settings.packing === 'first-fit') return this.sizes.blocksApart(key);
+    return [this.sizes.bytesOf(key)];
+  }
+
   /** Finds room for the page's bytes in place of what it held. @returns false: there is none */
-  private place(page: number, bytes: number): boolean {
-    if (this.slots !== null) return this.slots.place(page, bytes);
-    return bytes <= this.capacityBytes - this.ledger.usedBytes + this.ledger.bytesOf(page);
+  private place(page: number, bytes: number, blocks: readonly number[] | null): boolean {
+    const { medium, ledger } = this;
+    if (medium === null || blocks === null) {
+      return bytes <= this.capacityBytes - ledger.usedBytes + ledger.bytesOf(page);
+    }
+    const before = medium.movedBytes;
+    const fits = medium.place(page, blocks);
+    this.movedUnpaid += medium.movedBytes - before;
+    return fits;
+  }
+
+  /** Whoever asks first waits for what was moved: it is his store that it was moved for. */
+  private payMoves(): number {
+    const bytes = this.movedUnpaid;
+    this.movedUnpaid = 0;
+    return bytes / (this.settings.compaction?.bytesPerNs ?? 1);
   }
 
   /** Fault injection: the medium loses what the page holds, and a later read finds poison. */
@@ -188,7 +212,7 @@ export class CxlCompressDevice implements CompressingDevice {
   discard(pfn: number): void {
     this.discards += 1;
     const page = this.pageOf(pfn);
-    this.slots?.place(page, 0);
+    this.medium?.place(page, []);
     this.ledger.set(page, 0);
     this.reads.forget(page);
     this.changed();
@@ -196,16 +220,16 @@ export class CxlCompressDevice implements CompressingDevice {
 
   readPageNs(pfn: number): number {
     const page = this.pageOf(pfn);
-    return this.reads.readPageNs(page, this.isCompressed(page));
+    return this.payMoves() + this.reads.readPageNs(page, this.isCompressed(page));
   }
 
   /** Asked right after the store of a page that is copied here. */
   writePageNs(pfn: number): number {
-    return this.reads.writePageNs(this.pageOf(pfn), this.replacedCompressed);
+    return this.payMoves() + this.reads.writePageNs(this.pageOf(pfn), this.replacedCompressed);
   }
 
   usedBytes(): number {
-    return this.slots?.usedBytes ?? this.ledger.usedBytes;
+    return this.medium?.usedBytes ?? this.ledger.usedBytes;
   }
 
   /** Pages of zeros hold no bytes and do not count. */
@@ -237,6 +261,8 @@ export class CxlCompressDevice implements CompressingDevice {
       'device.logical_pages.peak': this.history.logicalPagesPeak,
       'device.physical_bytes': this.usedBytes(),
       'device.fragmentation_bytes': this.usedBytes() - this.ledger.usedBytes,
+      'device.compactions': this.medium?.compactions ?? 0,
+      'device.compaction.moved_bytes': this.medium?.movedBytes ?? 0,
       'device.physical_bytes.peak': this.history.physicalBytesPeak,
       'device.physical_bytes.capacity': this.capacityBytes,
       'device.overflow_events': this.overflowEvents,
@@ -271,7 +297,7 @@ export class CxlCompressDevice implements CompressingDevice {
   /** Rechecks the device: a recount of every page, the capacity, cache and queues. */
   verify(): void {
     this.ledger.verify();
-    this.slots?.verify();
+    this.medium?.verify();
     this.reads.verify((page) => this.isCompressed(page));
     assert(this.usedBytes() <= this.capacityBytes, 'a device holds no more than it has');
   }
@@ -307,7 +333,7 @@ export class CxlCompressDevice implements CompressingDevice {
   private touch(pfn: number): number {
     const page = this.pageOf(pfn);
     this.monitor?.use(page);
-    return this.reads.lineNs(page, this.isCompressed(page));
+    return this.payMoves() + this.reads.lineNs(page, this.isCompressed(page));
   }
 
   /** Not zeros, poison and pages held raw: the engine has no work with them. */
@@ -321,7 +347,7 @@ export class CxlCompressDevice implements CompressingDevice {
   }
 
   private poison(page: number): void {
-    this.slots?.place(page, 0);
+    this.medium?.place(page, []);
     this.ledger.poison(page);
     this.poisonInjected += 1;
   }
@@ -331,17 +357,6 @@ export class CxlCompressDevice implements CompressingDevice {
     this.overflowEvents += 1;
     const { device_overflow } = this.tracepoints;
     if (device_overflow.enabled) device_overflow.emit(this.interrupts.nid, pfn);
-  }
-
-  /** Compressed bytes, rounded up to whole sectors, and bookkeeping. */
-  private bytesFor(key: number): number {
-    if (key === 0) return 0;
-    const { granuleBytes, metadataBytes } = this.settings;
-    const compressed = this.sizeOf(key);
-    if (compressed === 0 && this.settings.sizes.kind === 'recorded') return 0;
-    assert(compressed > 0, 'contents that are not zeros take bytes');
-    assert(compressed <= PAGE_SIZE, 'a page that does not shrink is kept raw');
-    return Math.ceil(compressed / granuleBytes) * granuleBytes + metadataBytes;
   }
 
   private changed(): void {
@@ -372,4 +387,10 @@ export class CxlCompressDevice implements CompressingDevice {
     assert(page >= 0 && page < binding.pages, 'a page is within the range of its device');
     return page;
   }
+}
+
+function sum(bytes: readonly number[]): number {
+  let total = 0;
+  for (const one of bytes) total += one;
+  return total;
 }

@@ -33,8 +33,8 @@ export interface CxlCompressOptions extends FaultOptions {
   /**
    * The medium is given out in sectors of this many bytes: a power of two, 16..4096. Default 64. A
    * page's blocks are packed back to back and the page is rounded up once, so placement loses half
-   * a sector per page on average. Simplified: a device that aligns every block loses that per
-   * block.
+   * a sector per page on average; with `packing` 'first-fit' blocks lie apart and each is rounded
+   * up.
    */
   readonly granuleBytes?: number;
   /**
@@ -59,10 +59,18 @@ export interface CxlCompressOptions extends FaultOptions {
   /** Where compressed sizes come from. Default: the contents, through the codec. */
   readonly sizes?: SizeSource;
   /**
-   * How the medium is given out. 'packed' (default): back to back, compacted at no cost; or the
-   * slots of size classes in bytes, ascending, in chunks of 16 KiB, never compacted.
+   * How the medium is given out. 'packed' (default): back to back, as if it were compacted at no
+   * cost. 'first-fit': each block of `blockBytes` in one piece, at the lowest address with room for
+   * it, so that holes come to be between. Or the slots of size classes in bytes, ascending, in
+   * chunks of 16 KiB, a page in one slot. Usage counts what fragmentation takes away, as far as
+   * `compaction` can't get it back.
    */
-  readonly packing?: 'packed' | readonly number[];
+  readonly packing?: 'packed' | 'first-fit' | readonly number[];
+  /**
+   * May the device move what is stored when contents find no room though there are bytes enough?
+   * Whoever stores waits for it. Default: it never does, and such contents are lost.
+   */
+  readonly compaction?: CompactionOptions;
   /**
    * Load of a line that is held compressed, decompression included, in ns. Default `cramLine` of
    * the machine's cost table (S9).
@@ -100,6 +108,12 @@ export interface CxlCompressOptions extends FaultOptions {
   readonly traceIntervalNs?: number;
 }
 
+/** What moving costs the device. */
+export interface CompactionOptions {
+  /** Bytes per ns that it moves, each read and written once. Default 13.3, as its engine. */
+  readonly bytesPerNs?: number;
+}
+
 /** Options with every default filled in and every rule checked. */
 export type CxlCompressSettings = PlainSettings &
   DeviceFaults & {
@@ -120,6 +134,7 @@ interface Optional {
   readonly cache: CacheOptions | null;
   readonly hotPages: Required<HotPageOptions> | null;
   readonly hostCache: Required<HostCacheOptions> | null;
+  readonly compaction: Required<CompactionOptions> | null;
 }
 
 /** Settings before the machine is known: what its cost table gives may be missing. */
@@ -134,6 +149,12 @@ type CostedSetting = 'lineNs' | 'interruptNs' | 'bytesPerNs';
  */
 const HEADROOM_PAGES = 128;
 const LOGICAL_PAGES_MAX = 2 ** 28;
+/** RST engine (S9). */
+const ENGINE_BYTES_PER_NS = 13.3;
+const PACKINGS = ['packed', 'first-fit'];
+/** Sectors and blocks that a medium of holes keeps books of. */
+const PLACES_MAX = 2 ** 28;
+const CLASSES_MAX = 255;
 const BLOCK_BYTES_MIN = 256;
 const GRANULE_BYTES_MIN = 16;
 
@@ -176,9 +197,10 @@ export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
     highBytes: markOf(check, options, 'high', (8 / 9) * lowFractionOf(capacityBytes)),
     sizes: options.sizes ?? { kind: 'contents' },
     packing: options.packing ?? 'packed',
+    compaction: options.compaction === undefined ? null : compactionOf(options.compaction),
     ...faultsOf(check, options),
     mailbox: mailboxChoicesOf(check, options.mailbox ?? {}),
-    engineBytesPerNs: options.engineBytesPerNs ?? 13.3,
+    engineBytesPerNs: options.engineBytesPerNs ?? ENGINE_BYTES_PER_NS,
     cache: options.cache ?? null,
     linkQueue: options.linkQueue ?? false,
     hotPages: options.hotPages === undefined ? null : hotPagesOf(check, options.hotPages),
@@ -223,7 +245,7 @@ function markOf(
 function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
   check.that(choices.codec !== '', 'codec is empty');
   checkSizes(check, choices.sizes);
-  checkPacking(check, choices.packing);
+  checkPacking(check, choices);
   check.powerOfTwo('blockBytes', choices.blockBytes, [BLOCK_BYTES_MIN, PAGE_SIZE]);
   check.powerOfTwo('granuleBytes', choices.granuleBytes, [GRANULE_BYTES_MIN, PAGE_SIZE]);
   check.integer('metadataBytes', choices.metadataBytes, [0, PAGE_SIZE]);
@@ -241,9 +263,31 @@ function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
   check.number('traceIntervalNs', choices.traceIntervalNs, [1, Number.MAX_VALUE]);
 }
 
-function checkPacking(check: OptionCheck, packing: CxlCompressChoices['packing']): void {
-  if (packing === 'packed') return;
+function compactionOf({ bytesPerNs = ENGINE_BYTES_PER_NS }: CompactionOptions) {
+  return { bytesPerNs };
+}
+
+function checkPacking(check: OptionCheck, choices: CxlCompressChoices): void {
+  const { packing, compaction, capacityBytes, granuleBytes, logicalPages, blockBytes } = choices;
+  const isFree = packing === 'packed' && compaction !== null;
+  check.that(!isFree, "compaction is given and packing is 'packed', which wastes nothing");
+  check.number('compaction.bytesPerNs', compaction?.bytesPerNs ?? 1, [1e-6, Number.MAX_VALUE]);
+  if (packing === 'first-fit') {
+    check.integer('sectors of the medium', Math.floor(capacityBytes / granuleBytes), [
+      1,
+      PLACES_MAX,
+    ]);
+    check.integer('blocks of all pages', logicalPages * (PAGE_SIZE / blockBytes), [1, PLACES_MAX]);
+  }
+  if (typeof packing === 'string') {
+    check.that(
+      PACKINGS.includes(packing),
+      `packing is '${packing}', none of ${PACKINGS.join(', ')}`,
+    );
+    return;
+  }
   check.that(packing.length > 0, 'packing is empty');
+  check.that(packing.length < CLASSES_MAX, `packing has ${packing.length} classes, not below 255`);
   let before = 0;
   for (const bytes of packing) {
     check.integer('packing', bytes, [GRANULE_BYTES_MIN, 2 * PAGE_SIZE]);

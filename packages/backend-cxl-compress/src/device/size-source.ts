@@ -31,6 +31,8 @@ export interface SizeParts {
 
 /** Compressed size of the contents named `key` now, in bytes; 0 for a page of zeros. */
 export type SizeOf = (key: number) => number;
+/** The same of each block, in the order of the page. */
+export type BlocksOf = (key: number) => readonly number[];
 
 /** The sizes of a source. */
 export function sizesOf(source: SizeSource, parts: SizeParts): SizeOf {
@@ -45,6 +47,19 @@ export function sizesOf(source: SizeSource, parts: SizeParts): SizeOf {
       return (key) => bytes[hash(key, seed) % bytes.length]!;
     }
   }
+}
+
+/** Sizes of blocks. A source that knows only pages has all blocks of a page alike, to a byte. */
+export function blocksOf(source: SizeSource, parts: SizeParts): BlocksOf {
+  const { data, codec, blockBytes } = parts;
+  const count = PAGE_SIZE / blockBytes;
+  const sizeOf = sizesOf(source, parts);
+  const alike = (key: number): readonly number[] => {
+    const bytes = sizeOf(key);
+    return Array.from({ length: count }, (_, at) => Math.floor((bytes + at) / count));
+  };
+  if (source.kind !== 'contents') return alike;
+  return (key) => data.blockSizes?.(key, codec, blockBytes) ?? alike(key);
 }
 
 /** @throws MmError DEVICE_BAD_OPTION */

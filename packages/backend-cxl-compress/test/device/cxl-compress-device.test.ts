@@ -221,6 +221,8 @@ describe('what is reported', () => {
       'device.zeroed_pages': 0,
       'device.poison_injected': 0,
       'device.fragmentation_bytes': 0,
+      'device.compactions': 0,
+      'device.compaction.moved_bytes': 0,
       'device.logical_pages': 1,
       'device.logical_pages.peak': 3,
       'device.physical_bytes': 1024,

@@ -20,8 +20,25 @@ test('a chunk of one class is lost to the others until it is empty', () => {
   device.verify();
 });
 
-test('slots equal their recount after many stores, overflows and discards', () => {
-  const { device } = plug(SLOTS);
+test('compaction packs the class that wastes most, and only what moves is paid', () => {
+  const { device, stats } = plug({ ...SLOTS, compaction: { bytesPerNs: 1 } });
+  for (let page = 0; page < 64; page++) device.store(BASE + page, 1024);
+  for (let page = 0; page < 64; page++) if (page % 16 > 1) device.discard(BASE + page);
+  expect(device.store(BASE + 63, 4096)).toBe(true);
+  expect(stats()).toMatchObject({
+    'device.physical_bytes': 2 * CHUNK_BYTES,
+    'device.compactions': 1,
+    'device.compaction.moved_bytes': 6 * 1024,
+  });
+  expect(device.writePageNs(BASE + 63)).toBe(6 * 1024);
+  device.verify();
+});
+
+test.each([
+  ['never', {}],
+  ['paid', { compaction: {} }],
+])('slots equal their recount after many stores, overflows and discards: %s', (_, more) => {
+  const { device } = plug({ ...SLOTS, ...more });
   for (let step = 0; step < 5000; step++) {
     const page = BASE + ((step * 37) % 64);
     if (step % 3 === 0) device.discard(page);

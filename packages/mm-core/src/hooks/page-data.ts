@@ -19,5 +19,10 @@ export interface PageData {
    * and a block that does not shrink is kept raw; at most 4096.
    */
   compressedSize(key: number, codec: string, blockBytes: number): number;
+  /**
+   * Bytes of each of these blocks, in the order of the page; their sum is `compressedSize`. Absent:
+   * nobody knows, and blocks count as alike.
+   */
+  blockSizes?(key: number, codec: string, blockBytes: number): readonly number[];
 }
 export const PageData = createToken<PageData>('PageData');

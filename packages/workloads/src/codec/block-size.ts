@@ -26,10 +26,19 @@ export function checkBlockBytes(blockBytes: number): void {
  * @param blockBytes a checked block size
  */
 export function sizeInBlocks(page: Uint8Array, codec: Codec, blockBytes: number): number {
-  let sum = 0;
+  return sizesOfBlocks(page, codec, blockBytes).reduce((sum, size) => sum + size, 0);
+}
+
+/** The same of each block. */
+export function sizesOfBlocks(
+  page: Uint8Array,
+  codec: Codec,
+  blockBytes: number,
+): readonly number[] {
+  const sizes: number[] = [];
   for (let at = 0; at < page.length; at += blockBytes) {
     const size = codec.compressedSize(page.subarray(at, at + blockBytes));
-    sum += Math.min(size, blockBytes);
+    sizes.push(Math.min(size, blockBytes));
   }
-  return sum;
+  return sizes;
 }

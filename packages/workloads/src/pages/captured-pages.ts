@@ -143,6 +143,10 @@ class CapturedPages implements BoundedPageData {
     return this.sizes.sizeOf(key, codec, blockBytes);
   }
 
+  blockSizes(key: number, codec: string, blockBytes: number): readonly number[] {
+    return this.sizes.blocksOf(key, codec, blockBytes);
+  }
+
   private identityOf(place: number, variant: number): number {
     return variant === 0 && this.exact[place] === 1 ? this.twin[place]! : this.identity[place]!;
   }

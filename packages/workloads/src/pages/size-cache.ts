@@ -1,4 +1,4 @@
-import { checkBlockBytes, sizeInBlocks } from '../codec/block-size.js';
+import { checkBlockBytes, sizeInBlocks, sizesOfBlocks } from '../codec/block-size.js';
 import { type Codec, codecOf } from '../codec/codec.js';
 import { PAGE_BYTES } from './core-pages.js';
 
@@ -13,6 +13,8 @@ interface SizeColumn {
   readonly blockBytes: number;
   /** Size by key, 0 for not known yet. */
   readonly parts: (Uint16Array | undefined)[];
+  /** Sizes of blocks by key, of those that were asked for. */
+  readonly blocks: Map<number, readonly number[]>;
 }
 
 /** Compressed sizes by key, codec and block size: each page is compressed once. */
@@ -44,6 +46,17 @@ export class SizeCache {
     return size;
   }
 
+  /** The same of each block, in the order of the page. */
+  blocksOf(key: number, codec: string, blockBytes: number): readonly number[] {
+    const column = this.columnOf(codec, blockBytes);
+    const known = column.blocks.get(key);
+    if (known !== undefined) return known;
+    this.render(key, this.page);
+    const sizes = sizesOfBlocks(this.page, column.codec, blockBytes);
+    column.blocks.set(key, sizes);
+    return sizes;
+  }
+
   private columnOf(codec: string, blockBytes: number): SizeColumn {
     const { last } = this;
     if (last !== undefined && last.codec.name === codec && last.blockBytes === blockBytes) {
@@ -56,7 +69,7 @@ export class SizeCache {
       return known;
     }
     checkBlockBytes(blockBytes);
-    const column: SizeColumn = { codec: codecOf(codec), blockBytes, parts: [] };
+    const column: SizeColumn = { codec: codecOf(codec), blockBytes, parts: [], blocks: new Map() };
     this.columns.set(name, column);
     return column;
   }

@@ -117,6 +117,10 @@ class SyntheticPages implements BoundedPageData {
     return this.sizes.sizeOf(key, codec, blockBytes);
   }
 
+  blockSizes(key: number, codec: string, blockBytes: number): readonly number[] {
+    return this.sizes.blocksOf(key, codec, blockBytes);
+  }
+
   private stageOf(page: number, progress: number): number {
     const { start, end, pageShare } = this.options;
     if (this.stages === 1 || progress < start) return 0;

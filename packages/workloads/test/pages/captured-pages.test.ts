@@ -104,6 +104,17 @@ describe('capturedPages', () => {
     expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThan(40);
   });
 
+  test('know the size of each block, and all of them come to the size of the page', () => {
+    const pages = capturedPages(capture, { seed: 1 });
+    const keys = capture.core.vpns.slice(0, 40).map((vpn) => pages.keyOf(vpn, 1, progressOfCore()));
+    for (const key of keys) {
+      const blocks = pages.blockSizes?.(key, 'lz4', 1024) ?? [];
+      const sum = blocks.reduce((all, bytes) => all + bytes, 0);
+      expect([blocks.length, sum]).toEqual([4, pages.compressedSize(key, 'lz4', 1024)]);
+      expect(Math.max(...blocks)).toBeLessThanOrEqual(1024);
+    }
+  });
+
   test('know contents for pages that were never recorded', () => {
     const pages = capturedPages(capture, { seed: 1, unknownPages: 100 });
     const key = pages.keyOf(2 ** 35, 3, 0.5);
