@@ -169,12 +169,12 @@ export class SlotMedium implements Medium {
     });
     chunks.sort((a, b) => this.held[a]! - this.held[b]! || a - b);
     const given = new Set(chunks.slice(0, give));
-    const rest = chunks.slice(give);
+    let to = chunks.length - 1;
     for (const [page, chunk] of this.chunkOf.entries()) {
       if (!given.has(chunk)) continue;
-      while (this.held[rest.at(-1)!]! >= slots) rest.pop();
+      while (this.held[chunks[to]!]! >= slots) to -= 1;
       this.release(page);
-      this.hold(page, rest.at(-1)!);
+      this.hold(page, chunks[to]!);
       this.movedBytes += this.parts.slotBytes[size]!;
     }
   }
