@@ -10,6 +10,9 @@ export type Mending = 'v4' | 'mended';
 /** Generations of the design. */
 export type ProfileName = 'v4-ops' | 'v5-caps';
 
+/** A part of the kernel that its configuration may leave out. */
+export type BuildOption = 'built in' | 'left out';
+
 /** The options of the plugin with every default filled in. */
 export interface NodePrivateConfig {
   readonly profile: ProfileName;
@@ -18,7 +21,9 @@ export interface NodePrivateConfig {
   readonly policy: PolicyRules;
   /** Does clear_ops first move away what would be stranded? */
   readonly teardown: Mending;
+  /** Does the kernel have CONFIG_MEMORY_HOTPLUG? */
+  readonly hotplug: BuildOption;
   /** Does the kernel have CONFIG_MEMORY_HOTREMOVE? */
-  readonly hotRemove: 'built in' | 'left out';
+  readonly hotRemove: BuildOption;
 }
 export const NodePrivateConfig = createToken<NodePrivateConfig>('NodePrivateConfig');

@@ -9,7 +9,13 @@ export {
   NODE_PRIVATE_CAP_RECLAIM,
   NODE_PRIVATE_CAP_USER_NUMA,
 } from './caps.js';
-export { type GateName, type Mending, NodePrivateConfig, type ProfileName } from './config.js';
+export {
+  type BuildOption,
+  type GateName,
+  type Mending,
+  NodePrivateConfig,
+  type ProfileName,
+} from './config.js';
 export {
   DIVERGENCES,
   type DivergenceChoice,

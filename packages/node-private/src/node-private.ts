@@ -93,9 +93,10 @@ export class NodePrivate {
 
   /**
    * @returns 0; -EINVAL no np, not a possible node, or capabilities that miss another; -ENODEV
-   *   before the node subsystem is up; -EBUSY node has ordinary memory, or another driver's
+   *   before the node subsystem is up, or without hotplug in the kernel; -EBUSY node has ordinary memory, or another driver's
    */
   node_private_register(nid: number, np: NodePrivateInfo | null): number {
+    if (!this.isBuilt()) return -ENODEV;
     if (np === null || !this.isPossible(nid)) return -EINVAL;
     if (!this.isUp) return -ENODEV;
     if (this.nodes.hasState(nid, N_MEMORY)) return -EBUSY;
@@ -137,6 +138,7 @@ export class NodePrivate {
    * @throws MmError PROFILE_WITHOUT_CALLBACKS if the profile has no ops
    */
   node_private_set_ops(nid: number, ops: NodePrivateOps | null): number {
+    if (!this.isBuilt()) return -ENODEV;
     if (ops === null || !this.isPossible(nid)) return -EINVAL;
     const known = this.byNode.get(nid);
     const rc = this.profile.check(ops, known?.ops ?? null, known?.np.name ?? `node ${nid}`);
@@ -153,6 +155,7 @@ export class NodePrivate {
    * registered; -EBUSY if teardown is mended and a folio cannot leave the node
    */
   node_private_clear_ops(nid: number, ops: NodePrivateOps): number {
+    if (!this.isBuilt()) return -ENODEV;
     if (!this.isPossible(nid)) return -EINVAL;
     const known = this.byNode.get(nid);
     if (known === undefined) return -ENODEV;
@@ -216,6 +219,11 @@ export class NodePrivate {
         }
       },
     });
+  }
+
+  /** Without CONFIG_MEMORY_HOTPLUG the calls are stubs. */
+  private isBuilt(): boolean {
+    return this.config.hotplug === 'built in';
   }
 
   private isPossible(nid: number): boolean {

@@ -1,6 +1,6 @@
 import { IsolationToken, ManagedToken, type Plugin } from '@mm-lab/mm-core';
 import { Callbacks, CallbacksToken } from './callbacks.js';
-import { type GateName, NodePrivateConfig, type ProfileName } from './config.js';
+import { type BuildOption, type GateName, NodePrivateConfig, type ProfileName } from './config.js';
 import { type DivergenceChoice, readDivergences } from './divergences.js';
 import { Interrupts, InterruptsToken } from './interrupts.js';
 import { GATES } from './isolation/gates.js';
@@ -22,8 +22,13 @@ export interface NodePrivateOptions extends Mends {
   readonly divergences?: DivergenceChoice;
   /** What keeps allocations away that did not ask; default that of the profile. */
   readonly gate?: GateName;
+  /**
+   * Can the kernel add memory while it runs (CONFIG_MEMORY_HOTPLUG)? Default yes; without it there
+   * are no private nodes, and whoever registers one is told -ENODEV.
+   */
+  readonly hotplug?: BuildOption;
   /** Can the kernel take memory away again (CONFIG_MEMORY_HOTREMOVE)? Default yes. */
-  readonly hotRemove?: 'built in' | 'left out';
+  readonly hotRemove?: BuildOption;
 }
 
 const PROFILES = { 'v4-ops': V4Ops, 'v5-caps': V5Caps } as const;
@@ -42,6 +47,7 @@ export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
     divergences: readDivergences(options.divergences),
     policy: policyRules(profile, options),
     teardown: options.teardown ?? 'v4',
+    hotplug: options.hotplug ?? 'built in',
     hotRemove: options.hotRemove ?? 'built in',
   };
   return {
