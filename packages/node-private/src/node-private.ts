@@ -99,6 +99,7 @@ export class NodePrivate {
     if (!this.isBuilt()) return -ENODEV;
     if (np === null || !this.isPossible(nid)) return -EINVAL;
     if (!this.isUp) return -ENODEV;
+    this.lock();
     if (this.nodes.hasState(nid, N_MEMORY)) return -EBUSY;
     const known = this.byNode.get(nid);
     if (known !== undefined) return known.np === np ? 0 : -EBUSY;
@@ -120,6 +121,7 @@ export class NodePrivate {
    * @throws MmError NODE_BUSY from inside a callback of this np, where the kernel waits for ever
    */
   node_private_unregister(nid: number): number {
+    this.lock();
     const known = this.byNode.get(nid);
     if (known === undefined) return 0;
     if (this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EBUSY;
@@ -140,6 +142,7 @@ export class NodePrivate {
   node_private_set_ops(nid: number, ops: NodePrivateOps | null): number {
     if (!this.isBuilt()) return -ENODEV;
     if (ops === null || !this.isPossible(nid)) return -EINVAL;
+    this.lock();
     const known = this.byNode.get(nid);
     const rc = this.profile.check(ops, known?.ops ?? null, known?.np.name ?? `node ${nid}`);
     if (rc < 0) return rc;
@@ -157,6 +160,7 @@ export class NodePrivate {
   node_private_clear_ops(nid: number, ops: NodePrivateOps): number {
     if (!this.isBuilt()) return -ENODEV;
     if (!this.isPossible(nid)) return -EINVAL;
+    this.lock();
     const known = this.byNode.get(nid);
     if (known === undefined) return -ENODEV;
     if (known.ops !== ops) return -EINVAL;
@@ -224,6 +228,11 @@ export class NodePrivate {
   /** Without CONFIG_MEMORY_HOTPLUG the calls are stubs. */
   private isBuilt(): boolean {
     return this.config.hotplug === 'built in';
+  }
+
+  /** Taking node_private_lock, a mutex, may sleep. Nobody else ever holds it here. */
+  private lock(): void {
+    this.managed.might_sleep('node_private_lock');
   }
 
   private isPossible(nid: number): boolean {

@@ -1,129 +1,69 @@
-import { LEVEL_PTE, type Machine, MR_SYSCALL, type VmFault } from '@mm-lab/mm-core';
+import { GFP_KERNEL, MR_SYSCALL } from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
-import {
-  __GFP_PRIVATE,
-  type Interrupts,
-  InterruptsToken,
-  type NodePrivateOps,
-  NP_OPS_MIGRATION,
-} from '../src/index.js';
-import { machineOf } from './support.js';
+import { type NodePrivateOps, NP_OPS_MIGRATION } from '../src/index.js';
+import { machineOf, type PrivateMachine } from './support.js';
 
 const NID = 2;
+const OTHER = 3;
+const np = { name: 'sleeper' };
 
-interface Made {
-  readonly machine: Machine;
-  readonly interrupts: Interrupts;
-  /** First page of a folio of order 2 on the node, which its caller holds. */
-  readonly folio: number;
-  readonly sleep: () => void;
+/** Everything that may wait. */
+const WAITS: Readonly<Record<string, (made: PrivateMachine) => void>> = {
+  'an allocation': ({ machine: { pageAlloc, folios } }) => {
+    folios.put(pageAlloc.alloc({ gfp: GFP_KERNEL, order: 0, nid: 0, nodemask: null }));
+  },
+  lru_add_drain_all: ({ machine }) => machine.folios.lruAddDrainAll(),
+  migrate_pages: ({ machine }) => {
+    machine.migrate.migratePages([], { newFolio: () => -1, mode: 0, reason: MR_SYSCALL });
+  },
+  'a batch of migrations': ({ machine }) => machine.migrate.waitForBatches(),
+  'node_private_lock, to register': ({ nodes }) => {
+    nodes.node_private_register(OTHER, np);
+  },
+  'node_private_lock, to set ops': ({ nodes }) => {
+    nodes.node_private_set_ops(NID, { flags: 0 });
+  },
+  'node_private_lock, to clear ops': ({ nodes }) => {
+    nodes.node_private_clear_ops(NID, { flags: 0 });
+  },
+  'node_private_lock, to unregister': ({ nodes }) => {
+    nodes.node_private_unregister(OTHER);
+  },
+};
+
+/** A private node with these callbacks. */
+function served(callbacks: (made: PrivateMachine) => Partial<NodePrivateOps>): PrivateMachine {
+  const made = machineOf();
+  made.hotplug.add_private_memory_driver_managed(NID, np, null);
+  const ops = { migrate_to: () => 0, folio_migrate: () => undefined, ...callbacks(made) };
+  made.nodes.node_private_set_ops(NID, { flags: NP_OPS_MIGRATION, ...ops });
+  return made;
 }
 
-/** A private node whose service has these callbacks; `sleep` waits for all CPUs. */
-function made(callbacks: (made: () => Made) => Partial<NodePrivateOps>, flags = 0): Made {
-  const { machine, nodes, hotplug, service } = machineOf();
-  hotplug.add_private_memory_driver_managed(NID, { name: 'sleeper' }, null);
-  let self: Made | null = null;
-  const found = (): Made => {
-    if (self === null) throw new Error('a callback came before the machine was made');
-    return self;
-  };
-  nodes.node_private_set_ops(NID, { flags, ...callbacks(found) });
-  const folio = machine.pageAlloc.alloc({
-    gfp: __GFP_PRIVATE,
-    order: 2,
-    nid: NID,
-    nodemask: new Set([NID]),
-  });
-  const sleep = (): void => machine.folios.lruAddDrainAll();
-  self = { machine, interrupts: service(InterruptsToken), folio, sleep };
-  return self;
-}
+const baseOf = ({ machine }: PrivateMachine): number => machine.nodes.pgdat(NID).base;
 
-test('free_folio may sleep, but not where the last reference goes in an interrupt', () => {
-  const { machine, interrupts, folio } = made((self) => ({
-    free_folio: () => {
-      self().sleep();
-      return false;
-    },
-  }));
-  const other = machine.pageAlloc.alloc({
-    gfp: __GFP_PRIVATE,
-    order: 0,
-    nid: NID,
-    nodemask: new Set([NID]),
-  });
-  machine.folios.put(other);
-  expect(() => interrupts.run(() => machine.folios.put(folio))).toThrow(
-    /sleeper: a callback slept .* in free_folio.*interrupt/,
-  );
+test.for(Object.entries(WAITS))('%s is told in a callback that may not sleep', ([what, wait]) => {
+  const made = served((self) => ({ folio_split: () => wait(self) }));
+  const base = baseOf(made);
+  const split = (): void => made.machine.managed.folio_managed_split_cb(0, base, base + 1);
+  const [lock] = what.split(',');
+  expect(split).toThrow(new RegExp(`sleeper: a callback slept .* in folio_split: ${lock}`));
 });
 
-test('folio_split may not sleep: the folios are frozen', () => {
-  const { machine, folio } = made((self) => ({ folio_split: () => self().sleep() }));
-  expect(() => machine.managed.folio_managed_split_cb(0, folio, folio + 1)).toThrow(
-    /a callback slept .* in folio_split.*frozen/,
-  );
-});
-
-test('folio_migrate may sleep: folio locks let it', () => {
-  const { machine, folio } = made((self) => ({ folio_migrate: () => self().sleep() }));
-  expect(() => machine.managed.folio_managed_migrate_notify(0, folio, 1)).not.toThrow();
-});
-
-test('memory_failure may sleep', () => {
-  const { machine, folio } = made((self) => ({ memory_failure: () => self().sleep() }));
-  expect(() => machine.managed.folio_managed_memory_failure(0, folio, folio, 0)).not.toThrow();
-});
-
-test('migrate_to may sleep, unless it is called where nothing may', () => {
-  const { machine, interrupts } = made(
-    (self) => ({
-      folio_migrate: () => undefined,
-      migrate_to: () => {
-        self().sleep();
-        return 0;
-      },
-    }),
-    NP_OPS_MIGRATION,
-  );
-  const call = (): number => machine.managed.node_private_migrate_to([], NID, 0, MR_SYSCALL);
-  expect(call()).toBe(0);
-  expect(() => interrupts.run(call)).toThrow(/a callback slept .* in migrate_to/);
-});
-
-test('handle_fault may sleep once it has released the page-table lock, not before', () => {
-  const { machine, folio } = made((self) => ({
-    handle_fault: (_folio, vmf) => {
-      if (!vmf.write) vmf.unlock();
-      self().sleep();
-      return 0;
-    },
-  }));
-  const fault = (write: boolean): VmFault => {
-    let ptlHeld = true;
-    return {
-      ...{ mmId: 1, vpn: 0, slot: 0, write, nid: 0, bits: 0, value: folio },
-      get ptlHeld() {
-        return ptlHeld;
-      },
-      unlock: () => {
-        ptlHeld = false;
-      },
-    };
-  };
-  const handle = (write: boolean): number =>
-    machine.managed.folio_managed_handle_fault(0, folio, fault(write), LEVEL_PTE);
-  expect(handle(false)).toBe(0);
-  expect(() => handle(true)).toThrow(/a callback slept .* in handle_fault.*page-table lock/);
+test.for(Object.entries(WAITS))('%s is nothing to tell in one that may', ([, wait]) => {
+  const made = served((self) => ({ memory_failure: () => wait(self) }));
+  const base = baseOf(made);
+  made.machine.managed.folio_managed_memory_failure(0, base, base, 0);
+  made.machine.verify();
 });
 
 test('what runs inside a callback that may not sleep may not either', () => {
-  const { machine, folio } = made((self) => ({
-    folio_split: () => self().machine.managed.folio_managed_migrate_notify(0, self().folio, 1),
-    folio_migrate: () => self().sleep(),
+  const made = served((self) => ({
+    folio_split: (orig) => self.machine.managed.folio_managed_migrate_notify(0, orig, 1),
+    folio_migrate: () => self.machine.folios.lruAddDrainAll(),
   }));
-  expect(() => machine.managed.folio_managed_split_cb(0, folio, folio + 1)).toThrow(
+  const base = baseOf(made);
+  expect(() => made.machine.managed.folio_managed_split_cb(0, base, base + 1)).toThrow(
     /a callback slept .* in folio_split/,
   );
 });

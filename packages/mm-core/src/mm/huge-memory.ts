@@ -110,20 +110,25 @@ export class HugeMemory {
     return isOurs;
   }
 
-  /** Makes folios of the pages, each with the references of its mappings, the cache's, and one. */
+  /**
+   * Makes folios of the pages, each with the references of its mappings, the cache's, and one. The
+   * original stays frozen to the end, a new one until its owner was told
+   * (__folio_freeze_and_split_unmapped).
+   */
   private divide(folio: number, pages: number): number[] {
     const cached = this.cache.has(folio) ? 1 : 0;
     this.unmap(folio);
     if (cached > 0) this.cache.split(folio);
     const inherited = this.table.flags[folio]! & ~OF_FOLIO;
     const fresh: number[] = [];
-    for (let at = folio + pages - 1; at > folio; at--) {
+    this.table.refcount[folio] = 0;
+    for (let at = folio + 1; at < folio + pages; at++) {
       this.table.flags[at] = inherited | (this.table.flags[at]! & PER_PAGE);
       this.table.order[at] = 0;
       this.table.memcg[at] = this.table.memcg[folio]!;
-      this.table.refcount[at] = this.table.mapcount[at]! + 1 + cached;
-      fresh.unshift(at);
       this.managed.folio_managed_split_cb(this.splitSite, folio, at);
+      this.table.refcount[at] = this.table.mapcount[at]! + 1 + cached;
+      fresh.push(at);
     }
     this.managed.folio_managed_split_cb(this.splitSite, folio, -1);
     this.table.clear(folio, PG_head | PG_partially_mapped);

@@ -221,6 +221,7 @@ export class Migrate {
 
   /** A task waits until no batch is under way; an actor cannot. */
   waitForBatches(): void {
+    this.managed.might_sleep('a batch of migrations');
     if (this.clock.inEvent()) return;
     const last = Math.max(this.clock.now, ...this.inflight.values());
     this.clock.advance(last - this.clock.now);
