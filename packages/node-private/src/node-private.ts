@@ -93,7 +93,8 @@ export class NodePrivate {
 
   /**
    * @returns 0; -EINVAL no np, not a possible node, or capabilities that miss another; -ENODEV
-   *   before the node subsystem is up, or without hotplug in the kernel; -EBUSY node has ordinary memory, or another driver's
+   *   before the node subsystem is up, or without hotplug in the kernel; -EBUSY node has ordinary
+   *   memory, or another driver's
    */
   node_private_register(nid: number, np: NodePrivateInfo | null): number {
     if (!this.isBuilt()) return -ENODEV;
