@@ -2,7 +2,6 @@
  * Row 27: pages of files escape write control. Buffered writes go through the kernel's own mapping,
  * which no page-table protection covers (Price, after LSF/MM).
  */
-import type { CramOptions } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import {
   type AddressSpace,
@@ -15,7 +14,19 @@ import {
   VM_SHARED,
   vmFlags,
 } from '@mm-lab/mm-core';
-import { bytes, type CramLab, cramLab, demote, pageRange, rounded, sizedPages } from './kit.ts';
+import {
+  bytes,
+  type CramLab,
+  type CramLabOptions,
+  cramLab,
+  DEVICE,
+  demote,
+  MENDED,
+  pageRange,
+  pagesOn,
+  rounded,
+  sizedPages,
+} from './kit.ts';
 import { causeWatcher } from './store-causes.ts';
 
 const PAGES = 64;
@@ -42,6 +53,10 @@ function mapFile({ machine }: CramLab, task: Task, kind: FileKind): AddressSpace
   return file;
 }
 
+/** Files refused at the door, as the author concluded; or promoted before a byte changes. */
+const REFUSED: CramLabOptions = { cram: { fileEntry: 'mended' } };
+const PROMOTED: CramLabOptions = { nodePrivate: { ...MENDED, bufferedWrites: 'mended' } };
+
 function storeAgain(lab: CramLab, task: Task, file: AddressSpace | null, way: Way): void {
   const { machine } = lab;
   for (const vpn of VPNS) {
@@ -52,10 +67,14 @@ function storeAgain(lab: CramLab, task: Task, file: AddressSpace | null, way: Wa
 }
 
 /** Pages that shrink to a quarter go to the node and are then stored to; they shrink no more. */
-function run(way: Way, cram: CramOptions): readonly number[] {
+function run(way: Way, options: CramLabOptions): readonly number[] {
   const watcher = causeWatcher();
   let sizeBytes = bytes(1) / 4;
-  const lab = cramLab({ contents: sizedPages(() => sizeBytes), cram, plugins: [watcher.plugin] });
+  const lab = cramLab({
+    contents: sizedPages(() => sizeBytes),
+    plugins: [watcher.plugin],
+    ...options,
+  });
   const task = lab.machine.createTask('writer');
   const file = way.file === null ? null : mapFile(lab, task, way.file);
   if (file === null) task.mmap(0, PAGES);
@@ -68,14 +87,19 @@ function run(way: Way, cram: CramOptions): readonly number[] {
   lab.machine.verify();
   const seen = (lab.machine.managed.hookCalls().get('handle_fault') ?? 0) - hooked;
   const unseen = watcher.causes.counts.get('kernel write')?.changes ?? 0;
-  return [entered, seen, unseen, lab.device.usedBytes() / usedBefore || 0];
+  const left = pagesOn(lab, task, VPNS, DEVICE);
+  return [entered, seen, unseen, lab.device.usedBytes() / usedBefore || 0, left];
 }
 
 function probe(): Figures {
   const rows = WAYS.map((way) => {
     const [entered = 0, seen = 0, unseen = 0, grown = 0] = run(way, {});
-    const [mendedIn = 0, , mendedUnseen = 0] = run(way, { fileEntry: 'mended' });
-    return [way.name, entered, seen, unseen, rounded(grown, 2), mendedIn, mendedUnseen];
+    const [refusedIn = 0, , refusedUnseen = 0] = run(way, REFUSED);
+    const [promotedIn = 0, , promotedUnseen = 0, , left = 0] = run(way, PROMOTED);
+    return [
+      ...[way.name, entered, seen, unseen, rounded(grown, 2)],
+      ...[refusedIn, refusedUnseen, promotedIn, promotedUnseen, left],
+    ];
   });
   const of = (row: number, column: number): number => Number(rows[row]?.[column]);
   return {
@@ -84,9 +108,12 @@ function probe(): Figures {
       'shared_memory.write.unseen': of(2, 3),
       'shared_memory.write.growth': of(2, 4),
       'file.write.unseen': of(4, 3),
-      'mended.unseen': rows.reduce((sum, row) => sum + Number(row[6]), 0),
-      'mended.anonymous_in': of(0, 5),
-      'mended.files_in': rows.slice(1).reduce((sum, row) => sum + Number(row[5]), 0),
+      'refused.unseen': rows.reduce((sum, row) => sum + Number(row[6]), 0),
+      'refused.anonymous_in': of(0, 5),
+      'refused.files_in': rows.slice(1).reduce((sum, row) => sum + Number(row[5]), 0),
+      'promoted.least_in': Math.min(...rows.map((row) => Number(row[7]))),
+      'promoted.unseen': rows.reduce((sum, row) => sum + Number(row[8]), 0),
+      'promoted.left_there': rows.reduce((sum, row) => sum + Number(row[9]), 0),
     },
     tables: [
       {
@@ -98,8 +125,11 @@ function probe(): Figures {
           'seen by handle_fault',
           'changed in place unseen',
           'usage afterwards ×',
-          'entered, mended',
-          'unseen, mended',
+          'entered, files refused',
+          'unseen',
+          'entered, write(2) promotes',
+          'unseen then',
+          'still there',
         ],
         rows,
       },
@@ -129,9 +159,16 @@ export default defineProbe({
     {
       text: 'With files refused at the door nothing is unseen, and anonymous pages still come in.',
       holds: (results) =>
-        results.figure('mended.unseen') === 0 &&
-        results.figure('mended.files_in') === 0 &&
-        results.figure('mended.anonymous_in') === PAGES,
+        results.figure('refused.unseen') === 0 &&
+        results.figure('refused.files_in') === 0 &&
+        results.figure('refused.anonymous_in') === PAGES,
+    },
+    {
+      text: 'Where write(2) promotes first, files come in too, and nothing is unseen.',
+      holds: (results) =>
+        results.figure('promoted.unseen') === 0 &&
+        results.figure('promoted.least_in') === PAGES &&
+        results.figure('promoted.left_there') === 0,
     },
   ],
 });

@@ -314,6 +314,17 @@ function fileEntry(mends: CramMends): ReturnType<Story['tell']> {
   return { machine, figure: machine.usedPages(C) };
 }
 
+/** Pages that write(2) changes where they are, on the node (row 27). */
+function bufferedWrites(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, 'cram');
+  sharedThere(machine);
+  for (const file of machine.files.all()) {
+    for (const index of file.pages.keys()) machine.filemap.write(file, index, DRAM);
+  }
+  machine.spend();
+  return { machine, figure: machine.usedPages(C) };
+}
+
 /** Loads that fault for the accessed bit, as hardware without one takes them (row 19). */
 function readFaults(mends: CramMends): ReturnType<Story['tell']> {
   const { machine } = scene(mends, 'cram');
@@ -346,5 +357,6 @@ export const STORIES: Readonly<Record<keyof Mends | keyof CramMends, Story>> = {
   entryCap: { what: 'of 800 pages demoted at pressure 500, 1024 on the node', tell: entryCap },
   fullDram: { what: 'faults of one store (given up at 50)', tell: fullDram },
   fileEntry: { what: 'shared pages where write(2) changes them in place', tell: fileEntry },
+  bufferedWrites: { what: 'of 64 shared pages changed in place by write(2)', tell: bufferedWrites },
   readFaults: { what: 'of 64 pages promoted by loads that fault', tell: readFaults },
 };

@@ -1,4 +1,5 @@
 import {
+  assert,
   createToken,
   EBUSY,
   EINVAL,
@@ -143,6 +144,7 @@ export class Cram {
   cram_set_pressure(nid: number, pressure: number): void {
     const node = this.byNode.get(nid)?.node;
     if (node === undefined) return;
+    assert(!Number.isNaN(pressure), 'a pressure is a number');
     node.pressure = Math.min(CRAM_PRESSURE_MAX, Math.max(0, Math.trunc(pressure)));
     this.updateGate(node);
     const zone = this.nodes.pgdat(nid).zones.find((candidate) => candidate.managedPages > 0);

@@ -1,4 +1,4 @@
-import { createToken } from '@mm-lab/mm-core';
+import { createToken, OptionCheck } from '@mm-lab/mm-core';
 import type { Mending } from '@mm-lab/node-private';
 
 /** Where the posted CRAM misbehaves, each place as it is (`v4`, the default) or `mended`. */
@@ -33,12 +33,15 @@ export interface CramMends {
 export type CramConfig = Required<CramMends>;
 export const CramConfig = createToken<CramConfig>('CramConfig');
 
-/** Fills in what was not chosen. */
+/** Fills in what was not chosen. @throws MmError DEVICE_BAD_OPTION for another word */
 export function readCramMends(chosen: CramMends): CramConfig {
-  return {
+  const config: CramConfig = {
     entryCap: chosen.entryCap ?? 'v4',
     fullDram: chosen.fullDram ?? 'v4',
     fileEntry: chosen.fileEntry ?? 'v4',
     readFaults: chosen.readFaults ?? 'v4',
   };
+  const check = new OptionCheck('cram');
+  for (const [name, value] of Object.entries(config)) check.word(name, value, ['v4', 'mended']);
+  return config;
 }

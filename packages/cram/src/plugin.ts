@@ -19,12 +19,15 @@ export interface CramOptions extends CramMends {}
 /**
  * Plugin: the CRAM service. Needs `nodePrivate()`; a device's driver then registers its node. A
  * policy is replaced by a plugin that binds its token, before or after this one.
+ *
+ * @throws MmError DEVICE_BAD_OPTION
  */
 export function cram(options: CramOptions = {}): Plugin {
+  const config = readCramMends(options);
   return {
     name: 'cram',
     register(services) {
-      services.bindValue(CramConfig, readCramMends(options));
+      services.bindValue(CramConfig, config);
       services.bind(CramEntryToken, CramEntry);
       services.bind(CramPromotionToken, CramPromotion);
       services.bind(CramFreeToken, CramFree);

@@ -38,6 +38,7 @@ export interface CramOptions {
   readonly register?: boolean;
   readonly reclaimFrees?: 'v4' | 'mended';
   readonly sharedMaps?: 'v4' | 'mended';
+  readonly bufferedWrites?: 'v4' | 'mended';
   readonly mends?: CramMends;
   readonly sysctl?: MachineConfig['sysctl'];
   /** Plugins behind all others. */
@@ -72,6 +73,7 @@ export function machineOf(options: CramOptions = {}): CramMachine {
       nodePrivate({
         reclaimFrees: options.reclaimFrees ?? 'v4',
         sharedMaps: options.sharedMaps ?? 'v4',
+        bufferedWrites: options.bufferedWrites ?? 'v4',
       }),
       cram(options.mends),
       driver,

@@ -78,6 +78,13 @@ export interface Mends {
    * with NP_OPS_RECLAIM too, after the ordinary ones.
    */
   readonly groupReclaim?: Mending;
+  /**
+   * What does write(2) do to a page of a file on a write-protected node? `v4`: it changes it in
+   * place, through the kernel's own mapping, and the service hears nothing. `mended`: the folio
+   * moves to ordinary memory before a byte changes, as the author's later trees have it; -ENOMEM if
+   * it cannot. Simplified: what truncation zeroes of a last page is still zeroed in place.
+   */
+  readonly bufferedWrites?: Mending;
 }
 
 /** What mm does beside policies. */
@@ -91,6 +98,7 @@ export function specialRules(mends: Mends): SpecialRules {
     hotAddGuarded: mends.hotAdd === 'mended',
     blockedPassedOver: mends.blockedTarget === 'mended',
     groupReclaimVisits: mends.groupReclaim === 'mended',
+    bufferedWritesFenced: mends.bufferedWrites === 'mended',
   };
 }
 

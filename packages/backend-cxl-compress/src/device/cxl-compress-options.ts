@@ -1,4 +1,4 @@
-import { type CostModel, PAGE_SIZE } from '@mm-lab/mm-core';
+import { type CostModel, OptionCheck, PAGE_SIZE } from '@mm-lab/mm-core';
 import { type CacheOptions, checkCache } from './decompression-cache.js';
 import { type DeviceFaults, type FaultOptions, faultsOf } from './faults.js';
 import { type HostCacheOptions, hostCacheOf } from './host-cache.js';
@@ -9,7 +9,6 @@ import {
   type MailboxSettings,
   mailboxChoicesOf,
 } from './mailbox-options.js';
-import { OptionCheck } from './option-check.js';
 import { checkSizes, type SizeSource } from './size-source.js';
 
 /** A CXL memory device with inline compression. */
@@ -280,10 +279,7 @@ function checkPacking(check: OptionCheck, choices: CxlCompressChoices): void {
     check.integer('blocks of all pages', logicalPages * (PAGE_SIZE / blockBytes), [1, PLACES_MAX]);
   }
   if (typeof packing === 'string') {
-    check.that(
-      PACKINGS.includes(packing),
-      `packing is '${packing}', none of ${PACKINGS.join(', ')}`,
-    );
+    check.word('packing', packing, PACKINGS);
     return;
   }
   check.that(packing.length > 0, 'packing is empty');

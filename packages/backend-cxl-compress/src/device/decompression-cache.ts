@@ -1,5 +1,4 @@
-import { assert } from '@mm-lab/mm-core';
-import type { OptionCheck } from './option-check.js';
+import { assert, type OptionCheck } from '@mm-lab/mm-core';
 
 /** Pages that the device keeps expanded. */
 export interface CacheOptions {

@@ -1,4 +1,4 @@
-import { type OptionCheck, SEEDS } from './option-check.js';
+import { type OptionCheck, SEEDS } from '@mm-lab/mm-core';
 
 /** Threshold interrupts that go wrong: a safe driver survives them or says that it does not. */
 export interface InterruptFaults {

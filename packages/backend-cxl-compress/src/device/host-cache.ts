@@ -1,5 +1,4 @@
-import { PAGE_SIZE } from '@mm-lab/mm-core';
-import type { OptionCheck } from './option-check.js';
+import { type OptionCheck, PAGE_SIZE } from '@mm-lab/mm-core';
 
 /** The host's last cache, as far as copies of pages to and from the device go through it. */
 export interface HostCacheOptions {
@@ -22,8 +21,7 @@ export function hostCacheOf(
 ): Required<HostCacheOptions> {
   const { pages, copies = 'ordinary' } = options;
   check.integer('hostCache.pages', pages, [0, PAGES_MAX]);
-  const isKnown = copies === 'ordinary' || copies === 'non-temporal';
-  check.that(isKnown, `hostCache.copies is '${copies}', none of ordinary, non-temporal`);
+  check.word('hostCache.copies', copies, ['ordinary', 'non-temporal']);
   return { pages, copies };
 }
 

@@ -1,5 +1,4 @@
-import type { Clock } from '@mm-lab/mm-core';
-import type { OptionCheck } from './option-check.js';
+import type { Clock, OptionCheck } from '@mm-lab/mm-core';
 
 /** A hotness monitoring unit (CXL 3.2): which pages does the host use most? */
 export interface HotPageOptions {

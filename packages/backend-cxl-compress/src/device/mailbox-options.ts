@@ -1,4 +1,4 @@
-import type { OptionCheck } from './option-check.js';
+import type { OptionCheck } from '@mm-lab/mm-core';
 
 /** The mailbox of a device (CXL 3.1, 8.2.8.4), through which its driver commands it. */
 export interface MailboxOptions {

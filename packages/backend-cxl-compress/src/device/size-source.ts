@@ -1,6 +1,4 @@
-import { type Clock, PAGE_SIZE, type PageData } from '@mm-lab/mm-core';
-import type { OptionCheck } from './option-check.js';
-import { SEEDS } from './option-check.js';
+import { type Clock, type OptionCheck, PAGE_SIZE, type PageData, SEEDS } from '@mm-lab/mm-core';
 
 /** Where the compressed size of a page comes from; it is asked at each store. */
 export type SizeSource =

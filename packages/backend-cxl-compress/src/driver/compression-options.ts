@@ -1,4 +1,4 @@
-import { OptionCheck } from '../device/option-check.js';
+import { OptionCheck } from '@mm-lab/mm-core';
 import type { DriverOptions } from './driver-options.js';
 
 /** The compression driver of RFC v4 patch 27; every default is what was posted. */
@@ -63,11 +63,9 @@ export function compressionSettingsOf(options: CompressionOptions): CompressionS
     teardown: options.teardown ?? 'posted',
   };
   const check = new OptionCheck('cxl-compression');
-  const word = (option: string, value: string, words: readonly string[]): void =>
-    check.that(words.includes(value), `${option} is '${value}', none of ${words.join(', ')}`);
-  word('flush', settings.flush, ['buffers', 'none']);
-  word('lateCommands', settings.lateCommands, ['posted', 'mended']);
-  word('teardown', settings.teardown, ['posted', 'evacuate-first']);
+  check.word('flush', settings.flush, ['buffers', 'none']);
+  check.word('lateCommands', settings.lateCommands, ['posted', 'mended']);
+  check.word('teardown', settings.teardown, ['posted', 'evacuate-first']);
   check.number('flush_interval_ms', interval ?? 1, [1e-3, 1e9]);
   check.integer('flush_buf_size', settings.flush_buf_size, [0, BUF_SIZE_MAX]);
   check.number('graceMs', settings.graceMs, [0, 1e6]);

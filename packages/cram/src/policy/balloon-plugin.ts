@@ -8,6 +8,7 @@ import {
   inject,
   injectable,
   MmError,
+  OptionCheck,
   PAGE_SIZE,
   type Plugin,
 } from '@mm-lab/mm-core';
@@ -97,9 +98,17 @@ const BalloonReportsToken = createToken<BalloonReports>('BalloonReports');
  * Plugin: drivers report ratios to a balloon, as those of the author's later trees do; thresholds
  * withdraw the zone. Put it behind `cram()`, with `pressurePolicy(noPressure)` for the later trees,
  * which have no pressure.
+ *
+ * @throws MmError DEVICE_BAD_OPTION; NODE_REFUSED for a ratio below 1000, when a node comes
  */
 export function balloon(options: BalloonOptions): Plugin {
   const { zratio, pollNs = POLL_NS, pagesMin = PAGES_MIN, reserve = 0, entry = 'open' } = options;
+  const check = new OptionCheck('balloon');
+  check.number('zratio', zratio, [0, Number.MAX_SAFE_INTEGER]);
+  check.number('pollNs', pollNs, [1, Number.MAX_VALUE]);
+  check.integer('pagesMin', pagesMin, [0, Number.MAX_SAFE_INTEGER]);
+  check.share('reserve', reserve);
+  check.word('entry', entry, ['open', 'closed']);
   return {
     name: 'balloon',
     register(services) {

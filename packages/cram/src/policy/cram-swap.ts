@@ -15,6 +15,7 @@ import {
   MemCgroupsToken,
   type Nodes,
   NodesToken,
+  OptionCheck,
   PG_anon,
   PG_swapbacked,
   type Plugin,
@@ -158,6 +159,7 @@ const CramSwapToken = createToken<CramSwap>('CramSwap');
  */
 export function cramSwap(options: CramSwapOptions = {}): Plugin {
   const { reapNs = REAP_NS } = options;
+  new OptionCheck('cram-swap').number('reapNs', reapNs, [1, Number.MAX_VALUE]);
   return {
     name: 'cram-swap',
     register(services) {

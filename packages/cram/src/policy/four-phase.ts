@@ -1,3 +1,4 @@
+import { OptionCheck } from '@mm-lab/mm-core';
 import { CRAM_PRESSURE_MAX } from '../node.js';
 import type { PressureController, ThresholdMarks } from './pressure-controller.js';
 
@@ -24,8 +25,11 @@ export const FOUR_PHASES: readonly Phase[] = [
  * The dynamic watermark mode that the message of RFC v4 patch 27 describes and its code has not:
  * after each interrupt the driver programs the next pair of marks. Simplified: the message gives
  * no marks and no pressures, those of `FOUR_PHASES` are ours.
+ *
+ * @throws MmError DEVICE_BAD_OPTION
  */
 export function fourPhase(phases: readonly Phase[] = FOUR_PHASES): PressureController {
+  checkPhases(phases);
   let at = 0;
   const phase = (): Phase => phases[at] ?? { pressure: 0, until: 1, back: 0 };
   return {
@@ -43,4 +47,18 @@ export function fourPhase(phases: readonly Phase[] = FOUR_PHASES): PressureContr
       };
     },
   };
+}
+
+function checkPhases(phases: readonly Phase[]): void {
+  const check = new OptionCheck('four-phase');
+  check.that(phases.length > 0, 'there are no phases');
+  let before = 0;
+  for (const { pressure, until, back } of phases) {
+    check.number('pressure', pressure, [0, CRAM_PRESSURE_MAX]);
+    check.share('until', until);
+    check.share('back', back);
+    check.that(until > before, `until is ${until}, not above ${before}`);
+    check.that(back < until, `back is ${back}, not below until, which is ${until}`);
+    before = until;
+  }
 }

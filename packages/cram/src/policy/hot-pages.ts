@@ -26,6 +26,7 @@ import {
   NodesToken,
   type NumaPromotion,
   NumaPromotionToken,
+  OptionCheck,
   type PageAlloc,
   PageAllocToken,
   type Plugin,
@@ -41,6 +42,7 @@ export interface HotPagesOptions {
 const HotPagesOptions = createToken<Required<HotPagesOptions>>('HotPagesOptions');
 
 const ENTRIES = 1024;
+const ENTRIES_MAX = 1 << 24;
 /** Target of a promotion by itself: no reclaim, no reserves (alloc_misplaced_dst_folio). */
 const GFP_PROMOTION =
   (GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM) |
@@ -151,6 +153,7 @@ export const HotPagesToken = createToken<HotPages>('HotPages');
 /** Plugin: what devices nominate is promoted. Put it behind `cram()`. */
 export function hotPages(options: HotPagesOptions = {}): Plugin {
   const { entries = ENTRIES } = options;
+  new OptionCheck('hot-pages').integer('entries', entries, [1, ENTRIES_MAX]);
   return {
     name: 'hot-pages',
     register(services) {

@@ -1,5 +1,8 @@
+import { OptionCheck } from '@mm-lab/mm-core';
 import { CRAM_PRESSURE_MAX } from '../node.js';
 import type { DeviceUsage, PressureController } from './pressure-controller.js';
+
+const POLL_NS = 1_000_000;
 
 /** Options of a proportional controller. */
 export interface ProportionalOptions {
@@ -16,12 +19,20 @@ export interface ProportionalOptions {
 /**
  * Pressure in proportion to the usage between two marks. It needs a device that tells its usage;
  * the posted driver reads none.
+ *
+ * @throws MmError DEVICE_BAD_OPTION
  */
 export function proportional(options: ProportionalOptions): PressureController {
-  const { from, to, most = CRAM_PRESSURE_MAX } = options;
+  const { from, to, most = CRAM_PRESSURE_MAX, pollNs = POLL_NS } = options;
+  const check = new OptionCheck('proportional');
+  check.share('from', from);
+  check.share('to', to);
+  check.that(to > from, `to is ${to}, not above from, which is ${from}`);
+  check.number('most', most, [0, CRAM_PRESSURE_MAX]);
+  check.number('pollNs', pollNs, [0, Number.MAX_VALUE]);
   const pressure = (_cause: unknown, { usedBytes, capacityBytes }: DeviceUsage): number => {
     const share = (usedBytes / capacityBytes - from) / (to - from);
     return Math.round(most * Math.min(1, Math.max(0, share)));
   };
-  return { pollNs: options.pollNs ?? 1_000_000, pressure };
+  return { pollNs, pressure };
 }

@@ -8,6 +8,7 @@ import {
   FolioTableToken,
   inject,
   injectable,
+  OptionCheck,
   PAGE_SIZE,
   type Plugin,
   type ScanControl,
@@ -29,6 +30,7 @@ const RememberOptions = createToken<Required<RememberAndRejectOptions>>('Remembe
 
 const SHARE = 0.73;
 const ENTRIES = 65_536;
+const ENTRIES_MAX = 1 << 24;
 
 /**
  * Lets everything in once, asks the device what it takes there, sends what does not shrink on to
@@ -111,6 +113,9 @@ export class RememberAndReject implements AdmissionFilter {
 /** Plugin: what did not shrink once does not come in again. Put it behind `cram()`. */
 export function rememberAndReject(options: RememberAndRejectOptions = {}): Plugin {
   const { share = SHARE, entries = ENTRIES } = options;
+  const check = new OptionCheck('remember-and-reject');
+  check.share('share', share);
+  check.integer('entries', entries, [1, ENTRIES_MAX]);
   return {
     name: 'remember-and-reject',
     register(services) {

@@ -7,6 +7,7 @@ import {
   FolioTableToken,
   inject,
   injectable,
+  OptionCheck,
   PAGE_SIZE,
   type Plugin,
 } from '@mm-lab/mm-core';
@@ -123,8 +124,13 @@ export class TokenBuckets implements WritePolicy {
   }
 }
 
-/** Plugin: stores in place need tokens that the device supplies. Put it behind `cram()`. */
+/**
+ * Plugin: stores in place need tokens that the device supplies. Put it behind `cram()`.
+ *
+ * @throws MmError DEVICE_BAD_OPTION
+ */
 export function tokenBucket(options: TokenBucketOptions): Plugin {
+  checkTokens(options);
   const bound: { buckets?: TokenBuckets } = {};
   return {
     name: 'token-bucket',
@@ -148,4 +154,14 @@ export function tokenBucket(options: TokenBucketOptions): Plugin {
       return buckets instanceof TokenBuckets ? buckets.stats() : {};
     },
   };
+}
+
+function checkTokens(options: TokenBucketOptions): void {
+  const { tokens, periodNs, entryBytes = 0, entry = 'free', controlPathDiesNs = 0 } = options;
+  const check = new OptionCheck('token-bucket');
+  check.integer('tokens', tokens, [0, Number.MAX_SAFE_INTEGER]);
+  check.number('periodNs', periodNs, [1, Number.MAX_VALUE]);
+  check.number('entryBytes', entryBytes, [0, Number.MAX_SAFE_INTEGER]);
+  check.word('entry', entry, ['free', 'counted']);
+  check.numberOrInfinity('controlPathDiesNs', controlPathDiesNs, [0, Number.MAX_VALUE]);
 }

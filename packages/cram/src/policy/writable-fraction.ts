@@ -1,4 +1,4 @@
-import { MmError, type Plugin } from '@mm-lab/mm-core';
+import { OptionCheck, type Plugin } from '@mm-lab/mm-core';
 import { CRAM_PRESSURE_MAX } from '../node.js';
 import { type WritePolicy, WritePolicyToken } from './write-policy.js';
 
@@ -12,16 +12,16 @@ export interface WritableFractionOptions {
   readonly revokeAt?: number | null;
 }
 
-/** The policy without a machine. */
+/** The policy without a machine. @throws MmError DEVICE_BAD_OPTION */
 export function writableFractionPolicy(options: WritableFractionOptions): WritePolicy {
   const { fraction = 0, budgetPages } = options;
   const revokeAt = options.revokeAt === undefined ? CRAM_PRESSURE_MAX : options.revokeAt;
-  if (!(fraction >= 0 && fraction <= 1)) {
-    throw new MmError('DEVICE_BAD_OPTION', {
-      plugin: 'writable-fraction',
-      detail: `fraction is ${fraction}, not in 0..1`,
-    });
-  }
+  const check = new OptionCheck('writable-fraction');
+  const isOne = options.fraction === undefined || budgetPages === undefined;
+  check.that(isOne, 'fraction and budgetPages are both given: give one');
+  check.share('fraction', fraction);
+  check.integer('budgetPages', budgetPages ?? 0, [0, Number.MAX_SAFE_INTEGER]);
+  check.number('revokeAt', revokeAt ?? 0, [0, CRAM_PRESSURE_MAX]);
   return {
     mayWrite({ writablePages, residentPages }) {
       return writablePages < (budgetPages ?? Math.floor(fraction * residentPages));

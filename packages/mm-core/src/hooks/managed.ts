@@ -142,6 +142,14 @@ export class Managed {
     return this.rules.sharedFenced && this.folio_managed_wrprotect(site, pfn);
   }
 
+  /**
+   * The same for a folio that write(2) changes through the kernel's own mapping. The posted series
+   * does not ask there and the folio changes in place, unless `bufferedWritesFenced` says otherwise.
+   */
+  folio_managed_buffered_wrprotect(site: number, pfn: number): boolean {
+    return this.rules.bufferedWritesFenced && this.folio_managed_wrprotect(site, pfn);
+  }
+
   /** May the folio be on an LRU list? Not if its page map says so (folio_is_zone_device). */
   folio_may_be_lru(site: number, pfn: number): boolean {
     return this.folio_managed_allows(site, pfn, GRANT_LRU);

@@ -1,3 +1,4 @@
+import { FENCE_SITES } from './fence-sites.js';
 import { POLICY_SITES } from './policy-sites.js';
 import { type SiteFact, site } from './site-fact.js';
 
@@ -214,24 +215,7 @@ export const SITE_FACTS = {
     'folio_managed_handle_fault',
     'handle_fault',
   ),
-  'memory.do_swap_page': site(
-    'write protect and fault',
-    0,
-    'mm/memory.c:do_swap_page',
-    'folio_managed_swap_in_wrprotect',
-  ),
-  'memory.set_pte_range': site(
-    'write protect and fault',
-    0,
-    'mm/memory.c:set_pte_range',
-    'folio_managed_shared_wrprotect',
-  ),
-  'memory.do_set_pmd': site(
-    'write protect and fault',
-    0,
-    'mm/memory.c:do_set_pmd',
-    'folio_managed_shared_wrprotect',
-  ),
+  ...FENCE_SITES,
   'vmscan.shrink_zones': site('reclaim', 16, 'mm/vmscan.c:shrink_zones', 'zone_reclaim_allowed'),
   'vmscan.try_to_free_mem_cgroup_pages': site(
     'reclaim',

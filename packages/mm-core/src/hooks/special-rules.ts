@@ -19,6 +19,8 @@ export interface SpecialRules {
   readonly blockedPassedOver: boolean;
   /** Reclaim for a group visits the nodes set apart that allow reclaim. */
   readonly groupReclaimVisits: boolean;
+  /** A buffered write heeds write protection: the folio goes to ordinary memory first. */
+  readonly bufferedWritesFenced: boolean;
 }
 
 /** What the posted code of RFC v4 does. */
@@ -31,4 +33,5 @@ export const SPECIAL_RULES: SpecialRules = {
   hotAddGuarded: false,
   blockedPassedOver: false,
   groupReclaimVisits: false,
+  bufferedWritesFenced: false,
 };

@@ -1,7 +1,10 @@
 import { ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { PG_dirty } from '../abi/page-flags.js';
+import { MIGRATE_SYNC, MR_NUMA_MISPLACED } from '../abi/migrate.js';
+import { PG_dirty, PG_lru } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
@@ -10,6 +13,7 @@ import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Migrate, MigrateToken } from './migrate.js';
+import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type FilePage, type Shmem, ShmemToken } from './shmem.js';
@@ -23,6 +27,7 @@ import { type Workingset, WorkingsetToken } from './workingset.js';
 @injectable()
 export class Filemap {
   private readonly pgmajfault = Vmstat.index('pgmajfault');
+  private readonly site = Sites.index('filemap.generic_perform_write');
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -34,6 +39,8 @@ export class Filemap {
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(WorkingsetToken) private readonly workingset: Workingset,
+    @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
+    @inject(ManagedToken) private readonly managed: Managed,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -58,7 +65,7 @@ export class Filemap {
    * (generic_perform_write). @returns their identity, or -errno
    */
   write(file: AddressSpace, index: number, nid: number): number {
-    const page = this.pageForIo(file, index, nid, 'write');
+    const page = this.pageToWrite(file, index, nid);
     if (page < 0) return page;
     const version = this.contents.store(page, index);
     file.expected.set(index, version);
@@ -86,6 +93,30 @@ export class Filemap {
       file.disk.set(index, { version: this.table.version[pfn]!, key: this.table.key[pfn]! });
       this.table.clear(pfn, PG_dirty);
     }
+  }
+
+  /**
+   * The page at `index`, where its bytes may change. Mended, a folio behind a write fence moves to
+   * ordinary memory first, as a store to it would; -ENOMEM if it cannot, and nothing is written.
+   */
+  private pageToWrite(file: AddressSpace, index: number, nid: number): number {
+    const page = this.pageForIo(file, index, nid, 'write');
+    if (page < 0) return page;
+    const folio = this.table.head(page);
+    if (!this.managed.folio_managed_buffered_wrprotect(this.site, folio)) return page;
+    if (!this.table.has(folio, PG_lru)) this.folios.lruAddDrainAll();
+    if (!this.folios.isolateLru(folio)) return -ENOMEM;
+    const list = [folio];
+    this.migrate.migratePages(list, {
+      mode: MIGRATE_SYNC,
+      reason: MR_NUMA_MISPLACED,
+      newFolio: (src) => {
+        const order = this.table.order[src]!;
+        return this.pageAlloc.alloc({ gfp: GFP_HIGHUSER_MOVABLE, order, nid, nodemask: null });
+      },
+    });
+    for (const left of list) this.folios.putbackLru(left);
+    return list.length === 0 ? this.pageForIo(file, index, nid, 'write') : -ENOMEM;
   }
 
   /** A page that a batch moves is waited for, like its lock (filemap_get_folio). */

@@ -1,4 +1,4 @@
-import { MmError } from '@mm-lab/mm-core';
+import { MmError } from './errors.js';
 
 /** Smallest and largest value, both included. */
 export type Range = readonly [min: number, max: number];
@@ -6,7 +6,7 @@ export type Range = readonly [min: number, max: number];
 /** Range of a seed. */
 export const SEEDS: Range = [-(2 ** 31), 2 ** 32 - 1];
 
-/** Says what is wrong with an option, in one way. */
+/** Says what is wrong with an option of a plugin, in one way. */
 export class OptionCheck {
   constructor(private readonly plugin: string) {}
 
@@ -23,6 +23,11 @@ export class OptionCheck {
   /** The same for a time or size that may be without end. */
   numberOrInfinity(option: string, value: number, range: Range): void {
     if (value !== Infinity) this.number(option, value, range);
+  }
+
+  /** One of a few words. */
+  word(option: string, value: string, words: readonly string[]): void {
+    this.that(words.includes(value), `${option} is '${value}', none of ${words.join(', ')}`);
   }
 
   share(option: string, value: number): void {
