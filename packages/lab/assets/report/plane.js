@@ -55,8 +55,8 @@ function optionOf(theme, { chart, columns, rows }, size) {
   };
 }
 
-function axisOf(theme, { type, min, max }, naming) {
-  return options.axis(theme, {
+function axisOf(theme, { type, min, max, values }, naming) {
+  const axis = options.axis(theme, {
     type,
     min,
     max,
@@ -65,9 +65,13 @@ function axisOf(theme, { type, min, max }, naming) {
     splitLine: { show: false },
     format: format.count,
   });
+  return { ...axis, axisLabel: { ...axis.axisLabel, customValues: values } };
 }
 
-/** Half a cell more than the values at either end, so that the outermost cells are whole. */
+/**
+ * Half a cell more than the values at either end, so that the outermost cells are whole. Labels
+ * stand at the values that there are cells of.
+ */
 function scaleOf(values, isLog) {
   const sorted = [...values].sort((a, b) => a - b);
   const [forth, back] = isLog ? [Math.log10, (value) => 10 ** value] : [Number, Number];
@@ -79,6 +83,7 @@ function scaleOf(values, isLog) {
     min: back(low - half),
     max: back(high + half),
     cells,
+    values: sorted,
   };
 }
 

@@ -144,7 +144,7 @@ export class Managed {
 
   /**
    * The same for a folio that write(2) changes through the kernel's own mapping. The posted series
-   * does not ask there and the folio changes in place, unless `bufferedWritesFenced` says otherwise.
+   * does not ask there and the folio changes in place, unless `bufferedWritesFenced` says so.
    */
   folio_managed_buffered_wrprotect(site: number, pfn: number): boolean {
     return this.rules.bufferedWritesFenced && this.folio_managed_wrprotect(site, pfn);
