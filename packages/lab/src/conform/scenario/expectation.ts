@@ -1,10 +1,17 @@
 import { errnoName, PAGE_SIZE } from '@mm-lab/mm-core';
-import { isObject, type Json } from '../json.js';
+import { isArray, isObject, type Json } from '../json.js';
 import type { Finding } from '../outcome.js';
 import { type Step, StepError } from '../step.js';
 import { type Buffer, selectionOf } from './buffer.js';
 import type { Observed } from './observed.js';
-import { firstDifference, type PageWords, patternPage, wordOf, ZEROES } from './pattern.js';
+import {
+  firstDifference,
+  type PageWords,
+  patternInRound,
+  patternPage,
+  wordOf,
+  ZEROES,
+} from './pattern.js';
 import type { ScenarioProcess } from './scenario-process.js';
 
 /** Where an expectation is held against what was seen. */
@@ -14,6 +21,8 @@ export interface Seen {
   readonly buffer: Buffer | null;
   /** Value of an expression of the scenario. */
   evaluate(text: string): number;
+  /** What loops and parameters set. */
+  readonly values: ReadonlyMap<string, number>;
 }
 
 /** Judges one expectation. @returns what is wrong, or null @throws StepError if it is unknown */
@@ -59,7 +68,13 @@ function same(field: string, wanted: Json, found: Json): Omit<Finding, 'step'> |
 
 /** A number, an expression, `-EPERM`, or `N bytes`; of several in a list any will do. */
 function returnOf(expected: Step, seen: Seen): Json {
-  const wanted = expected.get('equals') ?? 0;
+  const wanted = expected.get('equals') ?? expected.get('one_of') ?? 0;
+  if (!isArray(wanted)) return oneReturnOf(wanted, seen);
+  const any = wanted.map((one) => oneReturnOf(one, seen));
+  return any.includes(seen.observed.rc) ? seen.observed.rc : wanted;
+}
+
+function oneReturnOf(wanted: Json, seen: Seen): Json {
   const { rc } = seen.observed;
   const error = rc < 0 ? `-${errnoName(rc)}` : '';
   if (typeof wanted === 'string' && wanted.startsWith('-E')) return wanted === error ? rc : wanted;
@@ -74,15 +89,16 @@ function numberOf(expected: Step, seen: Seen): Json {
 
 function pages(
   expected: Step,
-  { process, buffer }: Seen,
+  { process, buffer, values }: Seen,
   found: (page: number) => PageWords | null,
 ): Omit<Finding, 'step'> | null {
   const field = expected.text('observe', '');
   const size = buffer?.size ?? process.mirror.length * PAGE_SIZE;
   const text = expected.has('range') ? expected.text('range', '') : undefined;
   const chosen = selectionOf(text, { start: 0, size }, process.hole);
+  const pattern = patternInRound(expected.text('pattern', 'zero'), values);
   for (const page of chosen.pages) {
-    const wanted = patternPage(expected.text('pattern', 'zero'), page);
+    const wanted = patternPage(pattern, page);
     const seen = found(page);
     if (seen === null) return { field: `${field} page ${page}`, kernel: 'readable', model: 'not' };
     const at = chosen.word < 0 ? firstDifference(wanted, seen) : chosen.word;

@@ -3,7 +3,7 @@ import { StepError } from '../step.js';
 /** Values by name; `raw.start` has a dot in its name. */
 export type Scope = (name: string) => number | undefined;
 
-const TOKEN = /\s*(\d+\s*MiB|0x[0-9A-Fa-f]+|\d+|[A-Za-z_][\w.]*|==|!=|&&|\|\||[-+*/()?:,!<>])/y;
+const TOKEN = /\s*(\d+\s*MiB|0x[0-9A-Fa-f]+|\d+|[A-Za-z_][\w.]*|[=!<>]=|&&|\|\||[-+*/()?:,!<>])/y;
 
 /**
  * The arithmetic of scenarios: numbers, names, + - * /, comparisons, `? :`, and the words `is`,
@@ -69,6 +69,8 @@ class Parser {
     const left = this.sum();
     if (this.take('==')) return Number(left === this.sum());
     if (this.take('!=')) return Number(left !== this.sum());
+    if (this.take('<=')) return Number(left <= this.sum());
+    if (this.take('>=')) return Number(left >= this.sum());
     if (this.take('<')) return Number(left < this.sum());
     if (this.take('>')) return Number(left > this.sum());
     return left;

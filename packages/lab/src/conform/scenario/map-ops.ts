@@ -26,8 +26,8 @@ export function mapOp(context: OpContext): void {
   observed.rc = Math.min(addr, 0);
   if (addr < 0) return;
   process.buffers.set(step.text('buf', 'b'), { start: addr, size: length });
-  // What the program's `b` is unless an alias says otherwise.
-  if (step.has('mirror_size')) {
+  // What the program's `b` is unless it is this one, or an alias says otherwise.
+  if (step.has('mirror_size') && step.text('buf', 'b') !== 'b') {
     const size = run.number(step, 'mirror_size', length);
     process.buffers.set('b', { start: addr, size });
   }
@@ -123,7 +123,8 @@ export function remapOp(context: OpContext): void {
   const target = targetOf(context, buffer);
   const isKept = ['dontunmap', 'dont_unmap'].some(
     (name) =>
-      step.texts('flags').includes(name) || (step.has(name) && run.number(step, name, 0) !== 0),
+      step.texts('flags').some((flag) => run.word(flag) === name) ||
+      (step.has(name) && run.number(step, name, 0) !== 0),
   );
   const fixed = target === null ? 0 : MREMAP_FIXED;
   const addr = run.on.machine.sys.mremap.mremap(process.task.struct, {

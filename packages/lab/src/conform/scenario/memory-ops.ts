@@ -1,7 +1,15 @@
 import { PAGE_SIZE, PTE_SPECIAL, pteMapsPage, UFFD_FEATURE_SIGBUS } from '@mm-lab/mm-core';
 import { StepError } from '../step.js';
 import { selectionOf } from './buffer.js';
-import { incremented, type PageWords, patternPage, withWord, wordOf, ZEROES } from './pattern.js';
+import {
+  incremented,
+  type PageWords,
+  patternInRound,
+  patternPage,
+  withWord,
+  wordOf,
+  ZEROES,
+} from './pattern.js';
 import { bufferOf, type OpContext } from './scenario-op.js';
 import type { ScenarioProcess } from './scenario-process.js';
 
@@ -46,7 +54,7 @@ export function cpuWriteOp(context: OpContext): void {
   const { pages, word } = chosen(context);
   const pattern = step.text('pattern', 'zero');
   for (const page of pages) {
-    const whole = patternPage(patternOf(context, pattern), page);
+    const whole = patternPage(patternInRound(pattern, run.values), page);
     if (word >= 0) {
       process.task.access(first + page, false);
       const value = pattern.startsWith('const32') ? wordOf(whole, word) : page * WORDS + word;
@@ -58,21 +66,14 @@ export function cpuWriteOp(context: OpContext): void {
   }
 }
 
-/** `index32+c`, where c counts the rounds of a loop. */
-function patternOf({ run }: OpContext, pattern: string): string {
-  return pattern.replace(/^(index32\s*[+-]\s*)([A-Za-z_]\w*)$/, (_, head: string, name: string) => {
-    return `${head}${run.values.get(name) ?? 0}`;
-  });
-}
-
 /** Pages of a mirror that is filled before anybody says how large it is. */
 const MIRROR_PAGES = 1024;
 
 export function mirrorFillOp(context: OpContext): void {
-  const { step, process } = context;
+  const { step, process, run } = context;
   const sizes = [...process.buffers.values()].map(({ size }) => size / PAGE_SIZE);
   const pages = Math.max(MIRROR_PAGES, ...sizes);
-  const pattern = patternOf(context, step.text('pattern', 'zero'));
+  const pattern = patternInRound(step.text('pattern', 'zero'), run.values);
   process.mirror = Array.from({ length: pages }, (_, at) => patternPage(pattern, at));
 }
 

@@ -40,6 +40,13 @@ export function withWord(page: PageWords, at: number, word: number): PageWords {
   return { ...page, others: { ...page.others, [at]: word } };
 }
 
+/** `index32+c` where c has a value: it counts the rounds of a loop. */
+export function patternInRound(pattern: string, values: ReadonlyMap<string, number>): string {
+  return pattern.replace(/^(index32\s*[+-]\s*)([A-Za-z_]\w*)$/, (_, head: string, name: string) => {
+    return `${head}${values.get(name) ?? 0}`;
+  });
+}
+
 /** What page `page` of a buffer holds under a pattern's name. @throws StepError */
 export function patternPage(name: string, page: number): PageWords {
   const start = page * WORDS;

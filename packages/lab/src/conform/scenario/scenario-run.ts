@@ -31,6 +31,8 @@ export class ScenarioRun implements RunContext {
   readonly values = new Map<string, number>();
   /** The child of the last fork. */
   child: ScenarioProcess | null = null;
+  /** What each step returned when it ran last, by its id. */
+  private readonly returns = new Map<string, number>();
   private readonly expected: readonly Step[];
 
   constructor(
@@ -143,10 +145,17 @@ export class ScenarioRun implements RunContext {
     const id = step.text('id', '');
     const buffer = process.buffers.get(step.text('buf', '')) ?? null;
     const scope = (text: string): number => this.evaluate(text, { buffer, observed });
+    this.returns.set(id, observed.rc);
     this.answers.push({ op: step.op, result: { id, ret: observed.rc, cpages: observed.cpages } });
     for (const expected of this.expected) {
-      if (expected.text('after', '') !== id || !this.applies(expected, process)) continue;
-      const wrong = judge(expected, { process, observed, buffer, evaluate: scope });
+      if (expected.text('after', '') !== id || !this.applies(expected, process, scope)) continue;
+      const wrong = judge(expected, {
+        process,
+        observed,
+        buffer,
+        evaluate: scope,
+        values: this.values,
+      });
       if (wrong !== null) this.findings.push({ step: id, ...wrong, ...this.told(wrong) });
     }
   }
@@ -157,12 +166,16 @@ export class ScenarioRun implements RunContext {
     return { field: [wrong.field, ...params].join(' ') };
   }
 
-  private applies(expected: Step, process: ScenarioProcess): boolean {
+  private applies(
+    expected: Step,
+    process: ScenarioProcess,
+    scope: (text: string) => number,
+  ): boolean {
     if (expected.has('asserted') && expected.get('asserted') === false) return false;
     if (expected.has('variant') && expected.text('variant', '') !== this.choice.variant)
       return false;
     if (expected.has('process') && expected.text('process', '') !== process.name) return false;
-    return !expected.has('when') || this.holds(expected.text('when', '1'));
+    return !expected.has('when') || scope(expected.text('when', '1')) !== 0;
   }
 
   holds(condition: string): boolean {
@@ -201,8 +214,15 @@ export class ScenarioRun implements RunContext {
       if (name === 'npages' && buffer !== null) return buffer.size / PAGE_SIZE;
       if (/^\w+\.start$/.test(name)) return buffer?.start;
       if (/^\w+\.size$/.test(name)) return buffer?.size;
-      return this.constant(name);
+      return this.returned(name, near.observed) ?? this.constant(name);
     });
+  }
+
+  /** `return`: of the step that is looked at; `dread.return`: of another one, when it ran last. */
+  private returned(name: string, observed: Observed | undefined): number | undefined {
+    if (name === 'return') return observed?.rc;
+    const step = /^(\w+)\.return$/.exec(name)?.[1];
+    return step === undefined ? undefined : this.returns.get(step);
   }
 
   private constant(name: string): number | undefined {
