@@ -8,6 +8,8 @@ import {
   HugeMemoryToken,
   inject,
   injectable,
+  type RmapWalk,
+  RmapWalkToken,
 } from '@mm-lab/mm-core';
 import { type Memremap, MemremapToken } from './memremap.js';
 
@@ -19,6 +21,7 @@ export class DeviceSplit {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(HugeMemoryToken) private readonly huge: HugeMemory,
     @inject(MemremapToken) private readonly memremap: Memremap,
+    @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
   ) {}
 
   /**
@@ -42,15 +45,15 @@ export class DeviceSplit {
 
   /**
    * Splits a folio that migration entries stand for (migrate_vma_split_unmapped_folio); the pages
-   * are locked, and each has the reference that the folio had.
-   * @param extra references of a fault, which stay with the first page
+   * are locked, and each has the reference that the folio had. Not one that a fault holds too: then
+   * only its PMD entries are split.
    */
-  splitUnmapped(folio: number, extra: number): boolean {
+  splitUnmapped(folio: number): boolean {
     const pages = this.table.nrPages(folio);
-    this.table.refcount[folio]! -= extra;
-    const isSplit = this.huge.splitUnmapped(folio);
-    this.table.refcount[folio]! += extra;
-    if (!isSplit) return false;
+    if (!this.huge.splitUnmapped(folio)) {
+      this.rmapWalk.splitPmds(folio);
+      return false;
+    }
     for (let page = folio; page < folio + pages; page++) this.folios.trylock(page);
     return true;
   }

@@ -46,6 +46,11 @@ interface Part {
   readonly slot: number;
   readonly from: number;
   readonly to: number;
+  /**
+   * Folio that the fault has locked, or -1: as it was when the walk came here, so a page that a
+   * split took out of it counts as locked by somebody else, and moves at the next fault only.
+   */
+  readonly faultFolio: number;
 }
 
 /**
@@ -74,7 +79,9 @@ export class MigrateCollect {
     let unmapped = 0;
     for (let from = start; from < end; ) {
       const to = Math.min(end, (Math.floor(from / PTRS_PER_PTE) + 1) * PTRS_PER_PTE);
-      unmapped += this.pmd(args, { slot: this.ptes.find(mm.id, from), from, to });
+      const slot = this.ptes.find(mm.id, from);
+      const faultFolio = args.faultPage < 0 ? -1 : this.table.head(args.faultPage);
+      unmapped += this.pmd(args, { slot, from, to, faultFolio });
       from = to;
     }
     return unmapped;
@@ -112,7 +119,7 @@ export class MigrateCollect {
    * was split, look at its page table
    */
   private hugePmd(args: MigrateVmaArgs, part: Part): number | null {
-    const { slot, from, to } = part;
+    const { slot, from, to, faultFolio } = part;
     const bits = this.ptes.bits[slot]!;
     if ((bits & PTE_SPECIAL) !== 0) {
       if (this.selectsSystem(args)) this.holes(args, part);
@@ -124,8 +131,7 @@ export class MigrateCollect {
     // A present PMD asks for system memory whatever it maps, as the kernel's code has it.
     if (isPresent ? !this.selectsSystem(args) : !this.selectsPrivate(args, folio, bits)) return 0;
     if (keepsWhole(args, from, to)) {
-      const isOurs = this.lock(folio, args.faultPage);
-      if (!isOurs) return 0;
+      if (!this.lock(folio, faultFolio)) return 0;
       if (this.toMigrationPmd(slot >> LEAF_SHIFT, folio)) {
         const write = (bits & PTE_WRITE) !== 0 ? MIGRATE_PFN_WRITE : 0;
         const flags = write + MIGRATE_PFN_MIGRATE + MIGRATE_PFN_COMPOUND;
@@ -133,17 +139,18 @@ export class MigrateCollect {
         args.cpages++;
         return isPresent ? 1 : 0;
       }
-      this.unlock(folio, args.faultPage);
+      this.unlock(folio, faultFolio);
     }
     return this.deviceSplit.split(folio, args.faultPage) ? null : 0;
   }
 
-  private table512(args: MigrateVmaArgs, { slot, from, to }: Part): number {
+  private table512(args: MigrateVmaArgs, part: Part): number {
+    const { slot, from, to, faultFolio } = part;
     let unmapped = 0;
     for (let vpn = from; vpn < to; vpn++) {
       const own = slot + (vpn - from);
       const wasPresent = pteMapsPage(this.ptes.bits[own]!);
-      const entry = this.pte(args, own);
+      const entry = this.pte(args, own, faultFolio);
       if (entry < 0) return unmapped;
       args.src[vpn - args.start] = entry;
       if (entry === 0) continue;
@@ -154,7 +161,7 @@ export class MigrateCollect {
   }
 
   /** The src entry for one page-table entry; 0 = not selected, -1: give up the rest of the PMD. */
-  private pte(args: MigrateVmaArgs, slot: number): number {
+  private pte(args: MigrateVmaArgs, slot: number, faultFolio: number): number {
     const bits = this.ptes.bits[slot]!;
     if (bits === 0) return vmaOf(args).file === null ? MIGRATE_PFN_MIGRATE : 0;
     if (!pteHoldsPage(bits)) return 0;
@@ -163,11 +170,11 @@ export class MigrateCollect {
     if (!this.selects(args, page, bits)) return 0;
     if (this.table.order[page]! > 0) {
       if (!this.deviceSplit.split(this.table.head(page), args.faultPage)) return -1;
-      return this.pte(args, slot);
+      return this.pte(args, slot, faultFolio);
     }
-    if (!this.lock(page, args.faultPage)) return 0;
+    if (!this.lock(page, faultFolio)) return 0;
     if (!this.toMigration(slot, page)) {
-      this.unlock(page, args.faultPage);
+      this.unlock(page, faultFolio);
       return 0;
     }
     const write = (bits & PTE_WRITE) !== 0 ? MIGRATE_PFN_WRITE : 0;
@@ -194,19 +201,15 @@ export class MigrateCollect {
   }
 
   /** Reference and lock; best effort, so that two migrations never wait for each other. */
-  private lock(folio: number, faultPage: number): boolean {
-    if (!this.isFaultFolio(folio, faultPage) && !this.folios.trylock(folio)) return false;
+  private lock(folio: number, faultFolio: number): boolean {
+    if (folio !== faultFolio && !this.folios.trylock(folio)) return false;
     this.folios.get(folio);
     return true;
   }
 
-  private unlock(folio: number, faultPage: number): void {
-    if (!this.isFaultFolio(folio, faultPage)) this.folios.unlock(folio);
+  private unlock(folio: number, faultFolio: number): void {
+    if (folio !== faultFolio) this.folios.unlock(folio);
     this.folios.put(folio);
-  }
-
-  private isFaultFolio(folio: number, faultPage: number): boolean {
-    return faultPage >= 0 && this.table.head(faultPage) === folio;
   }
 
   /** An exclusive page that may be pinned keeps its mapping (folio_try_share_anon_rmap_pte). */

@@ -99,7 +99,7 @@ export class MigrateInstall {
     let entries = 1;
     const isWhole = isCompound(src[at]!);
     if (isWhole && !isCompound(dst[at]!)) {
-      entries = maySplit ? this.splitSource(src, at, from, faultPage) : 0;
+      entries = maySplit ? this.splitSource(src, at, from) : 0;
       if (entries === 0) {
         src[at] = asBase(withoutMigrate(src[at]!));
         return 1;
@@ -116,10 +116,9 @@ export class MigrateInstall {
   }
 
   /** migrate_vma_split_unmapped_folio. @returns entries of the pages, or 0 */
-  private splitSource(src: number[], at: number, folio: number, faultPage: number): number {
+  private splitSource(src: number[], at: number, folio: number): number {
     const pages = this.table.nrPages(folio);
-    const extra = this.unmap.isFaultFolio(folio, faultPage) ? 1 : 0;
-    if (!this.split.splitUnmapped(folio, extra)) return 0;
+    if (!this.split.splitUnmapped(folio)) return 0;
     const flags = migratePfnFlags(asBase(src[at]!)) - MIGRATE_PFN_VALID;
     for (let i = 0; i < pages; i++) src[at + i] = migratePfn(folio + i) + flags;
     return pages;

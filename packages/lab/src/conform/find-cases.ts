@@ -33,6 +33,7 @@ const KERNEL_OF_FAMILY: Readonly<Record<string, string>> = {
   hmm: '7.3.4-hmm',
   private: 'rfc-v4',
 };
+const FAMILY_KERNELS = Object.values(KERNEL_OF_FAMILY);
 
 /**
  * The cases at some paths, each once, in the order of files and of cases in them.
@@ -79,12 +80,14 @@ class CaseFinder {
   /** `cases/` beside `records/<kernel>/`: the records of one kernel, and what it never recorded. */
   private addRecordedSet(folder: string): void {
     const records = join(folder, 'records', this.options.kernel);
-    if (!existsSync(records)) {
+    const kernels = readdirSync(join(folder, 'records'));
+    const hasFamiliesOnly = kernels.every((kernel) => FAMILY_KERNELS.includes(kernel));
+    if (!existsSync(records) && !hasFamiliesOnly) {
       throw new LabError('CASES_UNREADABLE', `${folder} has no records of ${this.options.kernel}`, {
-        hint: `it has ${readdirSync(join(folder, 'records')).join(', ')}: give one with --kernel`,
+        hint: `it has ${kernels.join(', ')}: give one with --kernel`,
       });
     }
-    for (const file of jsonFiles(records)) this.addFile(file);
+    for (const file of existsSync(records) ? jsonFiles(records) : []) this.addFile(file);
     for (const [family, kernel] of Object.entries(KERNEL_OF_FAMILY)) {
       const own = join(folder, 'records', kernel, `${family}.json`);
       if (existsSync(own)) this.addFile(own);

@@ -43,6 +43,12 @@ describe('cases are found', () => {
     expect(new Set(skipped.map(({ family }) => family))).toEqual(new Set());
   });
 
+  test('in a folder of one family that another kernel was recorded doing', () => {
+    const cases = find('asked-hmm');
+    expect(kinds(cases)).toEqual({ record: cases.length });
+    expect(new Set(cases.map(({ family }) => family))).toEqual(new Set(['hmm']));
+  });
+
   test('in a file of system calls, without those of another release', () => {
     const cases = find('cases/syscall-cases.json');
     const { syscall = 0, skipped = 0 } = kinds(cases);

@@ -250,16 +250,17 @@ export class DeviceMirror {
     return 0;
   }
 
+  /** The entry behind the range goes too, as dmirror_do_update takes its end for the last one. */
   private invalidate(range: MmuNotifierRange): void {
     if (range.event === MMU_NOTIFY_MIGRATE && isBy(range, this)) return;
     if (range.event === MMU_NOTIFY_RELEASE) this.released = true;
     if (range.end - range.start > this.pt.size) {
       for (const vpn of this.pt.keys()) {
-        if (vpn >= range.start && vpn < range.end) this.pt.delete(vpn);
+        if (vpn >= range.start && vpn <= range.end) this.pt.delete(vpn);
       }
       return;
     }
-    for (let vpn = range.start; vpn < range.end; vpn++) this.pt.delete(vpn);
+    for (let vpn = range.start; vpn <= range.end; vpn++) this.pt.delete(vpn);
   }
 }
 

@@ -36,7 +36,9 @@ export const hmmOp: TaskOp = {
     if (!task.hasBounce) mapBounce(guest.machine, task.task);
     task.hasBounce = true;
     const pages = Math.min(PAGES_MAX, Math.floor(range.length / PAGE_SIZE));
-    const isSane = range.addr % PAGE_SIZE === 0 && (pages > 0 || command === 'flags');
+    // The flags go where the number of pages does, and none of them is none.
+    const asked = command === 'flags' ? step.int('value', 0) : pages;
+    const isSane = range.addr % PAGE_SIZE === 0 && asked > 0;
     const answer = isSane
       ? guest.call(task, () => perform(step, guest, handle, range.addr / PAGE_SIZE, pages))
       : failed(-EINVAL);
