@@ -56,7 +56,8 @@ export function withBootPast(
   if (first === firstSharedLook(kase)) return search(first, filePasts(), FILES_NOTE);
   if (Number.isFinite(first) && usesPool(kase)) {
     const nids = Object.keys(isObject(topology.nodes) ? topology.nodes : {}).map(Number);
-    return search(poolLookEnd(kase, first), poolPasts(nids), POOLS_NOTE);
+    const pasts = asksAllNodes(kase) ? turnPasts(nids) : leftPasts(nids);
+    return search(poolLookEnd(kase, first), pasts, POOLS_NOTE);
   }
   return fresh;
 }
@@ -83,6 +84,14 @@ function usesPool(kase: Json): boolean {
   );
 }
 
+/** Does it ask for a number of huge pages on all nodes, which take turns then? */
+function asksAllNodes(kase: Json): boolean {
+  return listAt(kase, 'steps').some((step) => {
+    const path = textAt(step, 'path');
+    return textAt(step, 'op') === 'sys_write' && /^\/proc\/sys\/vm\/nr_hugepages/.test(path);
+  });
+}
+
 /** The last step of a look that begins with some step: the files that are read together. */
 function poolLookEnd(kase: Json, first: number): number {
   const steps = listAt(kase, 'steps');
@@ -96,12 +105,31 @@ function* filePasts(): Iterable<BootPast> {
 }
 
 /** Whose turn it is to give and to take, with no page left, then with one on a node. */
-function* poolPasts(nids: readonly number[]): Iterable<BootPast> {
+function* turnPasts(nids: readonly number[]): Iterable<BootPast> {
   const turns = nids.flatMap((give) => nids.map((take) => ({ give, take })));
-  for (const left of [[], ...nids.map((nid) => [{ nid, count: 1 }])]) {
+  for (const left of [0, 1].flatMap((pages) => spread(pages, nids))) {
     for (const { give, take } of turns)
       yield { ...FRESH, pools: [...left, ...turn(left, give, take)] };
   }
+}
+
+/** Pages that cases left in the pool: those that were moved to another node's. */
+const LEFT_MAX = 4;
+
+function* leftPasts(nids: readonly number[]): Iterable<BootPast> {
+  for (let pages = 1; pages <= LEFT_MAX; pages++) {
+    for (const pools of spread(pages, nids)) yield { ...FRESH, pools };
+  }
+}
+
+/** Every way to have so many pages on some nodes. */
+function spread(pages: number, nids: readonly number[]): readonly PoolWrite[][] {
+  const [nid, ...others] = nids;
+  if (pages === 0 || nid === undefined) return pages === 0 ? [[]] : [];
+  const here = Array.from({ length: pages + 1 }, (_, count) => pages - count);
+  return here.flatMap((count) =>
+    spread(pages - count, others).map((rest) => (count > 0 ? [{ nid, count }, ...rest] : rest)),
+  );
 }
 
 /** A page more and less on two nodes: the last that grew gives next, the last that shrank takes. */

@@ -47,6 +47,8 @@ export class GuestTask {
   readonly regions: Region[];
   /** Its memory files by the names that a case gives them. */
   readonly memfds = new Map<string, OpenFile>();
+  /** Has it taken a signal, or was it never forked? */
+  knowsSignals = true;
   /** Its userfaultfd, made at first use. */
   uffd: UserfaultfdCtx | null = null;
   /** Has it mapped the buffer for HMM test devices yet? */

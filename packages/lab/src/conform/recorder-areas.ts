@@ -100,12 +100,16 @@ export function useProgram({ mmap }: Machine, task: Task, program: Scratch): voi
 /** Pages that taking a signal stores to: the jump buffer, what came with it, its name, the list. */
 const HANDLER_PAGES = 4;
 
+/** What a forked task's first signal costs besides: none to two, as the boot has it. */
+const FIRST_SIGNAL_FAULTS = 1;
+
 /**
  * Stores to what the recorder's signal handler does. It counts as faults if something has protected
  * those pages since the task began, as clearing soft-dirty does.
  */
-export function takeSignal(task: Task): void {
+export function takeSignal(task: Task, isFirstOfFork: boolean): void {
   for (let vpn = DATA.at; vpn < DATA.at + HANDLER_PAGES; vpn++) task.write(vpn);
+  if (isFirstOfFork) task.struct.minFlt += FIRST_SIGNAL_FAULTS;
 }
 
 /**

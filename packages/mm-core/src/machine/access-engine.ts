@@ -31,7 +31,7 @@ import { type FolioTable, VERSION_LOST, VERSION_ZERO } from '../mem/folio-table.
 import type { Nodes } from '../mem/nodes.js';
 import type { Ptes } from '../mem/ptes.js';
 import { isExecuteOnly, type MmStruct, type Vma, vmaAllows } from '../mem/vma.js';
-import type { HugetlbFault } from '../mm/hugetlb-fault.js';
+import type { HugetlbCache } from '../mm/hugetlb-cache.js';
 import type { Memory } from '../mm/memory.js';
 import type { MemoryFailure } from '../mm/memory-failure.js';
 import type { OomKill } from '../mm/oom-kill.js';
@@ -74,7 +74,7 @@ export interface EngineParts {
   readonly ptes: Ptes;
   readonly contents: Contents;
   readonly cache: PageCache;
-  readonly hugetlb: HugetlbFault;
+  readonly hugetlb: HugetlbCache;
   readonly memory: Memory;
   readonly memoryFailure: MemoryFailure;
   readonly oom: OomKill;

@@ -29,7 +29,7 @@ import { type Folios, FoliosToken } from '../mm/folio.js';
 import { type Fork, ForkToken } from '../mm/fork.js';
 import { type Gup, GupToken } from '../mm/gup.js';
 import { HugeZeroToken } from '../mm/huge-zero.js';
-import { HugetlbFaultToken } from '../mm/hugetlb-fault.js';
+import { HugetlbCacheToken } from '../mm/hugetlb-cache.js';
 import { HugetlbReserveToken } from '../mm/hugetlb-reserve.js';
 import { type InterleaveWeights, InterleaveWeightsToken } from '../mm/interleave-weights.js';
 import { type Memcontrol, MemcontrolToken } from '../mm/memcontrol.js';
@@ -207,7 +207,7 @@ export class Machine {
       ptes: this.ptes,
       contents,
       cache: this.pageCache,
-      hugetlb: this.services.get(HugetlbFaultToken),
+      hugetlb: this.services.get(HugetlbCacheToken),
       memory: this.services.get(MemoryToken),
       memoryFailure: this.memoryFailure,
       oom: this.oom,

@@ -11,6 +11,7 @@ import { HugeFault, HugeFaultToken } from '../mm/huge-fault.js';
 import { HugeMemory, HugeMemoryToken } from '../mm/huge-memory.js';
 import { HugeZero, HugeZeroToken } from '../mm/huge-zero.js';
 import { Hugetlb, HugetlbToken } from '../mm/hugetlb.js';
+import { HugetlbCache, HugetlbCacheToken } from '../mm/hugetlb-cache.js';
 import { HugetlbFailure, HugetlbFailureToken } from '../mm/hugetlb-failure.js';
 import { HugetlbFault, HugetlbFaultToken } from '../mm/hugetlb-fault.js';
 import { HugetlbReserve, HugetlbReserveToken } from '../mm/hugetlb-reserve.js';
@@ -43,6 +44,7 @@ export function bindHugePages(services: Services): void {
   services.bind(KhugepagedToken, Khugepaged);
   services.bind(HugetlbToken, Hugetlb);
   services.bind(HugetlbReserveToken, HugetlbReserve);
+  services.bind(HugetlbCacheToken, HugetlbCache);
   services.bind(HugetlbFaultToken, HugetlbFault);
   services.bind(HugetlbFailureToken, HugetlbFailure);
 }

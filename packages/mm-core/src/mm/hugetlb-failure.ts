@@ -6,7 +6,7 @@ import { LEAF_SHIFT } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Hugetlb, HugetlbToken } from './hugetlb.js';
-import { type HugetlbFault, HugetlbFaultToken } from './hugetlb-fault.js';
+import { type HugetlbCache, HugetlbCacheToken } from './hugetlb-cache.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
 
@@ -22,7 +22,7 @@ export class HugetlbFailure {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(HugetlbToken) private readonly hugetlb: Hugetlb,
-    @inject(HugetlbFaultToken) private readonly fault: HugetlbFault,
+    @inject(HugetlbCacheToken) private readonly cache: HugetlbCache,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
   ) {}
 
@@ -45,7 +45,7 @@ export class HugetlbFailure {
 
   /** Does a file keep the page, so that whoever comes by finds the poison? */
   isKept(folio: number): boolean {
-    return this.fault.isCached(folio);
+    return this.cache.has(folio);
   }
 
   /**

@@ -32,11 +32,11 @@ import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Hugetlb, HugetlbToken } from './hugetlb.js';
+import { type HugetlbCache, HugetlbCacheToken } from './hugetlb-cache.js';
 import { type HugetlbReserve, HugetlbReserveToken } from './hugetlb-reserve.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { Mempolicy, type PolicyChoice } from './mempolicy.js';
 import { MMU_NOTIFY_CLEAR, type MmuNotifiers, MmuNotifiersToken } from './mmu-notifier.js';
-import type { FilePlace } from './page-cache.js';
 import { type Work, WorkToken } from './work.js';
 
 /** May a page that was promised to the mapping be used for this one? */
@@ -45,11 +45,6 @@ type ReserveRule = 'may use reserves' | 'avoid reserves';
 /** Faults in areas of huge pages from the pool (mm/hugetlb.c:hugetlb_fault). */
 @injectable()
 export class HugetlbFault {
-  /** Pages of shared mappings by file and index in huge pages; each has a reference of ours. */
-  private readonly cached = new Map<AddressSpace, Map<number, number>>();
-  /** The same by folio; the index is the one of its first base page. */
-  private readonly places = new Map<number, FilePlace>();
-
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
@@ -59,14 +54,13 @@ export class HugetlbFault {
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(HugetlbToken) private readonly hugetlb: Hugetlb,
     @inject(HugetlbReserveToken) private readonly reserve: HugetlbReserve,
+    @inject(HugetlbCacheToken) private readonly pageCache: HugetlbCache,
     @inject(Mempolicy) private readonly mempolicy: Mempolicy,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
-  ) {
-    folios.addHolder(() => [...this.cached.values()].flatMap((pages) => [...pages.values()]));
-  }
+  ) {}
 
   /** @returns VM_FAULT_* bits */
   handle(vmf: FaultContext): number {
@@ -100,8 +94,7 @@ export class HugetlbFault {
 
   /** The file is gone: its pages go back to the pool. */
   forget(file: AddressSpace): void {
-    for (const folio of this.cached.get(file)?.values() ?? []) this.drop(folio);
-    this.cached.delete(file);
+    for (const [, folio] of this.pageCache.pages(file)) this.pageCache.drop(folio);
     this.reserve.forget(file);
   }
 
@@ -110,37 +103,16 @@ export class HugetlbFault {
    * part in it is zeroed (hugetlbfs_punch_hole). The caller unmapped the whole ones.
    */
   punchHole(file: AddressSpace, first: number, end: number): void {
-    const pages = this.cached.get(file);
-    for (const [index, folio] of [...(pages ?? [])]) {
+    for (const [index, folio] of this.pageCache.pages(file)) {
       const base = index * PTRS_PER_PTE;
       const from = Math.max(first - base, 0);
       const to = Math.min(end - base, PTRS_PER_PTE);
-      if (to - from === PTRS_PER_PTE) {
-        pages?.delete(index);
-        this.drop(folio);
-      }
+      if (to - from === PTRS_PER_PTE) this.pageCache.drop(folio);
       for (let at = from; to - from < PTRS_PER_PTE && at < to; at++) {
         this.contents.zero(folio + at);
         this.contents.onChangedBehind(folio + at);
       }
     }
-  }
-
-  /** The file's page that a frame of a shared mapping is, or null. */
-  placeOf(pfn: number): FilePlace | null {
-    const head = this.table.head(pfn);
-    const place = this.places.get(head);
-    return place === undefined ? null : { file: place.file, index: place.index + pfn - head };
-  }
-
-  private drop(folio: number): void {
-    this.places.delete(folio);
-    this.folios.put(folio);
-  }
-
-  /** Does a shared mapping's file hold the folio? */
-  isCached(folio: number): boolean {
-    return this.places.has(folio);
   }
 
   /** Nothing stands there yet (hugetlb_no_page). A store to a private mapping copies at once. */
@@ -152,8 +124,8 @@ export class HugetlbFault {
     if (known >= 0 && this.isPoisoned(known)) return VM_FAULT_HWPOISON_LARGE;
     if (known < 0) this.clear(folio);
     if (isShared) {
-      if (known < 0) this.cache(vmf, folio);
-      else this.folios.get(folio);
+      if (known >= 0) this.folios.get(folio);
+      else if (vmf.vma.file) this.pageCache.insert(vmf.vma.file, this.indexOf(vmf), folio);
       const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE | PTE_MKDIRTY : 0;
       this.map(vmf, folio, write);
       return 0;
@@ -220,18 +192,7 @@ export class HugetlbFault {
 
   private sharedPage(vmf: FaultContext): number {
     const { file } = vmf.vma;
-    return file === null ? -1 : (this.cached.get(file)?.get(this.indexOf(vmf)) ?? -1);
-  }
-
-  private cache(vmf: FaultContext, folio: number): void {
-    const { file } = vmf.vma;
-    if (file === null) return;
-    const pages = this.cached.get(file) ?? new Map<number, number>();
-    this.cached.set(file, pages);
-    const index = this.indexOf(vmf);
-    pages.set(index, folio);
-    this.places.set(folio, { file, index: index * PTRS_PER_PTE });
-    this.folios.get(folio);
+    return file === null ? -1 : this.pageCache.page(file, this.indexOf(vmf));
   }
 
   private indexOf({ vma, vpn }: FaultContext): number {

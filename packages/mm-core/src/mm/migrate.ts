@@ -20,6 +20,7 @@ import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type HugeMemory, HugeMemoryToken } from './huge-memory.js';
 import { type Hugetlb, HugetlbToken } from './hugetlb.js';
+import { type HugetlbCache, HugetlbCacheToken } from './hugetlb-cache.js';
 import { type KsmNodes, KsmNodesToken } from './ksm-nodes.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type RmapWalk, RmapWalkToken } from './rmap-walk.js';
@@ -119,6 +120,7 @@ export class Migrate {
     @inject(WorkToken) private readonly work: Work,
     @inject(ClockToken) private readonly clock: Clock,
     @inject(HugetlbToken) private readonly hugetlb: Hugetlb,
+    @inject(HugetlbCacheToken) private readonly hugetlbCache: HugetlbCache,
   ) {
     folios.addHolder(() => this.destinations);
   }
@@ -286,7 +288,8 @@ export class Migrate {
     const entries = this.rmapWalk.isPmdMapped(src) ? 1 : this.table.nrPages(src);
     if (!this.rmapWalk.tryToMigrate(src)) return false;
     const inSwapCache = this.table.has(src, PG_swapcache) ? 1 : 0;
-    const expected = 1 + inSwapCache + this.cache.references(src);
+    const inFile = this.hugetlbCache.has(src) ? 1 : this.cache.references(src);
+    const expected = 1 + inSwapCache + inFile;
     if (this.table.refcount[src] !== expected) return false;
     this.folios.trylock(dst);
     const pages = this.table.nrPages(src);
@@ -333,6 +336,7 @@ export class Migrate {
     this.memcgs.move(src, dst);
     this.ksmNodes.replace(src, dst);
     if (this.cache.has(src)) this.cache.replace(src, dst);
+    this.hugetlbCache.replace(src, dst);
     if (this.table.has(src, PG_partially_mapped)) this.deferred.add(dst);
     this.rmapWalk.removeMigrationPtes(src, dst);
     const tp = this.tracepoints.mm_migrate_folio;

@@ -19,6 +19,7 @@ import {
   MmuNotifiersToken,
   MPOL_BIND,
   MPOL_MF_MOVE,
+  MPOL_MF_MOVE_ALL,
   PROT_READ,
   PROT_WRITE,
   Prng,
@@ -189,6 +190,31 @@ describe('the pool of huge pages', () => {
       flags: MPOL_MF_MOVE,
     });
     expect([moved.rc, ...moved.status, counts(machine)]).toEqual([0, 1, '0/0/0 1/0/0']);
+    machine.verify();
+  });
+
+  test('a shared page moves with its file, for all who map it', () => {
+    const machine = twoNodes();
+    setPool(machine, 0, 1);
+    const task = machine.createTask('t');
+    const addr = map(machine, task, 1 << 30, 1, MAP_SHARED);
+    task.write(addr / 4096);
+    const child = task.fork('child');
+    if (typeof child === 'number') throw new Error(`errno ${child}`);
+    child.read(addr / 4096);
+    const moved = machine.sys.movePages.movePages(task.struct, {
+      pid: 0,
+      count: 1,
+      pages: [addr],
+      nodes: [1],
+      status: 'good',
+      flags: MPOL_MF_MOVE_ALL,
+    });
+    expect([moved.rc, ...moved.status, counts(machine)]).toEqual([0, 1, '0/0/0 1/0/0']);
+    machine.verify();
+    machine.sys.munmap.munmap(child.struct, addr, HUGE);
+    machine.sys.munmap.munmap(task.struct, addr, HUGE);
+    expect(counts(machine)).toBe('0/0/0 1/1/0');
     machine.verify();
   });
 

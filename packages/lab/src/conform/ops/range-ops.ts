@@ -49,6 +49,7 @@ export const madviseOp: TaskOp = {
     const rc = guest.call(task, (caller) =>
       madvise.madvise(caller, range.addr, range.length, advice),
     );
+    if (struct.lastSignal !== null) task.knowsSignals = true;
     return signalOf(struct) ?? returned(rc);
   },
 };

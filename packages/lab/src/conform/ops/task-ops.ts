@@ -26,6 +26,7 @@ export const forkOp: TaskOp = {
     const made = new GuestTask(name, child, parent.regions);
     child.struct.rssElsewhere = RECORDER_CHILD_PAGES;
     made.inheritDescriptors(guest.machine, parent);
+    made.knowsSignals = false;
     guest.add(made);
     guest.sleep(FORK_MS);
     warmUp(guest.machine, child);

@@ -102,7 +102,8 @@ function pass(plan: Plan, task: GuestTask, guest: Guest, touched: Touched): void
       return;
     }
     const signal = signalOf(task);
-    if (touched.faulted === 0) takeSignal(task.task);
+    if (touched.faulted === 0) takeSignal(task.task, !task.knowsSignals);
+    task.knowsSignals = true;
     touched.faulted++;
     if (plan.keep) touched.values.push(0);
     if (touched.signals.length < SIGNALS_MAX) {
