@@ -7,7 +7,8 @@ import { defineProbe, type Figures } from '@mm-lab/lab';
 import type { Machine } from '@mm-lab/mm-core';
 import { type Mends, NP_OPS_MIGRATION } from '@mm-lab/node-private';
 import { makeGroup } from './kit.ts';
-import { STORIES, scene } from './mend-stories.ts';
+import { scene } from './mend-scene.ts';
+import { STORIES } from './mend-stories.ts';
 
 type Options = Mends & CramMends;
 

@@ -1,146 +1,45 @@
 /** What each option that mends RFC v4 changes: a short story with one figure, told either way. */
-import { type Cram, type CramMends, CramToken, cram } from '@mm-lab/cram';
+import type { CramMends } from '@mm-lab/cram';
 import {
   MADV_DONTNEED,
   MADV_PAGEOUT,
-  MAP_ANONYMOUS,
-  MAP_SHARED,
   type Machine,
   MPOL_BIND,
   MPOL_MF_MOVE,
-  type Plugin,
-  PROT_READ,
-  PROT_WRITE,
   PTE_ACCESSED,
   PTE_WRITE,
-  type Task,
-  zramSwap,
 } from '@mm-lab/mm-core';
 import {
   type Mends,
   NP_OPS_DEMOTION,
-  NP_OPS_MEMPOLICY,
   NP_OPS_MIGRATION,
   NP_OPS_PROTECT_WRITE,
   NP_OPS_RECLAIM,
 } from '@mm-lab/node-private';
-import {
-  bind,
-  bytes,
-  fillNode,
-  type Group,
-  makeGroup,
-  type PrivateLab,
-  privateLab,
-  writer,
-} from './kit.ts';
+import { bind, bytes, fillNode, makeGroup, writer } from './kit.ts';
 
-const DRAM = 0;
-export const C = 1;
-const D = 2;
-const PAGES = 64;
-const FAULTS_MAX = 50;
-const BINDING = NP_OPS_MIGRATION | NP_OPS_MEMPOLICY;
+import {
+  BINDING,
+  bound,
+  C,
+  D,
+  DRAM,
+  FAULTS_MAX,
+  grouped,
+  moved,
+  optOut,
+  PAGES,
+  scene,
+  shared,
+  sharedThere,
+  touched,
+  vpns,
+} from './mend-scene.ts';
 
 /** A story: what its figure counts, and the telling. */
 export interface Story {
   readonly what: string;
   tell(mends: Mends & CramMends): { readonly machine: Machine; readonly figure: number };
-}
-
-interface Scene extends PrivateLab {
-  readonly cram: Cram | null;
-}
-
-type Guard = number | null | 'cram';
-
-/** DRAM and two nodes; C is served as told, D only if it is told too. */
-export function scene(mends: Mends & CramMends, guard: Guard, other: Guard = null): Scene {
-  const found: { cram?: Cram } = {};
-  const peek: Plugin = {
-    name: 'peek',
-    probe: (services) => {
-      found.cram = services.get(CramToken);
-    },
-  };
-  const hasCram = guard === 'cram';
-  const lab = privateLab({
-    nodes: [
-      { id: DRAM, pages: 1024, cpus: 1 },
-      { id: C, pages: 1024, online: false, lineNs: 300 },
-      { id: D, pages: 1024, online: false, lineNs: 300 },
-    ],
-    distances: [
-      [10, 20, 30],
-      [20, 10, 30],
-      [30, 30, 10],
-    ],
-    services: [
-      { nid: C, flags: guard === 'cram' ? null : guard },
-      ...(typeof other === 'number' ? [{ nid: D, flags: other }] : []),
-    ],
-    sysctl: { demotion_enabled: true },
-    nodePrivate: mends,
-    plugins: [...(hasCram ? [cram(mends), peek] : []), zramSwap({ pages: 4096, codec: 'lz4' })],
-  });
-  found.cram?.cram_register_private_node(C, lab, null);
-  return { ...lab, cram: found.cram ?? null };
-}
-
-const vpns = (pages: number): number[] => Array.from({ length: pages }, (_, vpn) => vpn);
-
-function moved(machine: Machine, pages: number): Task {
-  const task = writer(machine, 'task', pages);
-  machine.folios.lruAddDrainAll();
-  task.movePages(vpns(pages), C);
-  return task;
-}
-
-function bound(machine: Machine, task: Task, start = 0): number {
-  return bind(machine, task, { start, pages: PAGES, mode: MPOL_BIND, nodes: [C] });
-}
-
-function touched(task: Task, start = 0): number {
-  let done = 0;
-  for (let vpn = start; vpn < start + PAGES; vpn++) if (task.write(vpn) === 'ok') done++;
-  return done;
-}
-
-/** A task of a group that has written so many pages. */
-function grouped(machine: Machine, pages: number): { readonly task: Task; readonly group: Group } {
-  const task = machine.createTask('task');
-  const group = makeGroup(machine, 'g');
-  group.attach(task);
-  task.mmap(0, pages);
-  for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
-  machine.folios.lruAddDrainAll();
-  return { task, group };
-}
-
-/** Shared memory that was written and moved to the node. @returns its task and first page */
-function sharedThere(machine: Machine): { readonly task: Task; readonly first: number } {
-  const task = machine.createTask('task');
-  const first = shared(machine, task);
-  touched(task, first);
-  machine.folios.lruAddDrainAll();
-  task.movePages(
-    vpns(PAGES).map((at) => first + at),
-    C,
-  );
-  return { task, first };
-}
-
-/** The service opts out. */
-function optOut({ privateNodes, opsOf }: PrivateLab): void {
-  const ops = opsOf.get(C);
-  if (ops !== undefined) privateNodes.node_private_clear_ops(C, ops);
-}
-
-/** Shared anonymous memory. @returns its first page */
-function shared(machine: Machine, task: Task): number {
-  const prot = PROT_READ | PROT_WRITE;
-  const args = { addr: 0, length: bytes(PAGES), prot, flags: MAP_SHARED | MAP_ANONYMOUS };
-  return machine.sys.mmap.mmap(task.struct, args) / bytes(1);
 }
 
 /** Swaps the node's pages out by a boost of its marks. */
@@ -340,6 +239,74 @@ function readFaults(mends: CramMends): ReturnType<Story['tell']> {
   return { machine, figure: before - machine.usedPages(C) };
 }
 
+/** More is written to an area bound to the node than it holds. */
+function overflow(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, BINDING);
+  const task = machine.createTask('task');
+  const pages = 1200;
+  task.mmap(0, pages);
+  bind(machine, task, { start: 0, pages, mode: MPOL_BIND, nodes: [C] });
+  for (let vpn = 0; vpn < pages && task.alive; vpn++) task.write(vpn);
+  return { machine, figure: machine.vmstat().oom_kill };
+}
+
+/** One private node is full; the other, which the policy names too, is not. */
+function policyReach(mends: Mends): ReturnType<Story['tell']> {
+  const { machine } = scene(mends, BINDING, BINDING);
+  const task = machine.createTask('task');
+  const pages = 1200;
+  task.mmap(0, pages);
+  bind(machine, task, { start: 0, pages, mode: MPOL_BIND, nodes: [C, D] });
+  for (let vpn = 0; vpn < pages && task.alive; vpn++) task.write(vpn);
+  return { machine, figure: machine.usedPages(D) };
+}
+
+/** A service that asks for the fence and forgot who answers at it. */
+function obligations(mends: Mends): ReturnType<Story['tell']> {
+  const { machine, privateNodes, moving } = scene(mends, null);
+  const flags = NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE;
+  privateNodes.node_private_set_ops(C, { ...moving, flags });
+  const task = moved(machine, PAGES);
+  touched(task);
+  return { machine, figure: machine.usedPages(C) };
+}
+
+/** Poison in a page that nobody has. */
+function poisonNotice(mends: Mends): ReturnType<Story['tell']> {
+  const { machine, privateNodes } = scene(mends, null);
+  let unheld = 0;
+  privateNodes.node_private_set_ops(C, {
+    flags: 0,
+    memory_failure: (folio) => {
+      if (machine.table.refcount[folio] === 0) unheld++;
+    },
+  });
+  machine.memoryFailure.memoryFailure(machine.nodes.pgdat(C).base, 0);
+  machine.spend();
+  return { machine, figure: unheld };
+}
+
+/** A service keeps what a group gave back, to scrub it later. */
+function keptFolios(mends: Mends): ReturnType<Story['tell']> {
+  const { machine, privateNodes, moving } = scene(mends, null);
+  const kept: number[] = [];
+  machine.folios.addHolder(() => kept);
+  privateNodes.node_private_set_ops(C, {
+    ...moving,
+    flags: NP_OPS_MIGRATION,
+    free_folio: (folio) => {
+      machine.folios.resurrect(folio);
+      kept.push(folio);
+      return true;
+    },
+  });
+  const { task } = grouped(machine, PAGES);
+  task.movePages(vpns(PAGES), C);
+  task.munmap(0, PAGES);
+  machine.spend();
+  return { machine, figure: kept.filter((pfn) => machine.table.memcg[pfn] !== 0).length };
+}
+
 export const STORIES: Readonly<Record<keyof Mends | keyof CramMends, Story>> = {
   reclaimFrees: { what: '`free_folio` for pages that swap took off the node', tell: reclaimFrees },
   swapIn: { what: 'writable entries behind the fence', tell: swapIn },
@@ -354,6 +321,11 @@ export const STORIES: Readonly<Record<keyof Mends | keyof CramMends, Story>> = {
   hotAdd: { what: 'ordinary pages that became private', tell: hotAdd },
   blockedTarget: { what: 'pages demoted to the next node', tell: blockedTarget },
   groupReclaim: { what: 'OOM kills by memory.max', tell: groupReclaim },
+  overflow: { what: 'OOM kills by an area larger than its node', tell: overflow },
+  policyReach: { what: 'pages on the second of two nodes of a mask', tell: policyReach },
+  obligations: { what: 'stores behind a fence that nobody guards', tell: obligations },
+  poisonNotice: { what: 'notices of poison while nobody holds the page', tell: poisonNotice },
+  keptFolios: { what: 'pages charged to the group that freed them', tell: keptFolios },
   entryCap: { what: 'of 800 pages demoted at pressure 500, 1024 on the node', tell: entryCap },
   fullDram: { what: 'faults of one store (given up at 50)', tell: fullDram },
   fileEntry: { what: 'shared pages where write(2) changes them in place', tell: fileEntry },

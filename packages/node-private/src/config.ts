@@ -21,6 +21,8 @@ export interface NodePrivateConfig {
   readonly policy: PolicyRules;
   /** Does clear_ops first move away what would be stranded? */
   readonly teardown: Mending;
+  /** Does set_ops ask for every callback that a flag stands for? */
+  readonly obligations: Mending;
   /** Does the kernel have CONFIG_MEMORY_HOTPLUG? */
   readonly hotplug: BuildOption;
   /** Does the kernel have CONFIG_MEMORY_HOTREMOVE? */

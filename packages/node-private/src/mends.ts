@@ -85,6 +85,36 @@ export interface Mends {
    * it cannot. Simplified: what truncation zeroes of a last page is still zeroed in place.
    */
   readonly bufferedWrites?: Mending;
+  /**
+   * What if the nodes that a policy binds to are full? `v4`: reclaim and then a kill, with DRAM
+   * free, as on an ordinary node; but who was given device memory to fill is not short of memory.
+   * `mended`: the request goes on in ordinary memory, as in version 5.
+   */
+  readonly overflow?: Mending;
+  /**
+   * Does a policy reach every node of its mask? `v4`: no list but its own holds a private node, so
+   * of two the second is never used, nor one beside DRAM, nor one that PREFERRED_MANY names.
+   * `mended`: requests that ask walk the third list of version 5 (gate `private-zonelist`).
+   */
+  readonly policyReach?: Mending;
+  /**
+   * Does set_ops refuse flags whose callback is missing? `v4`: only MIGRATION is checked.
+   * PROTECT_WRITE without `handle_fault` grants the next store in place, DEMOTION without
+   * `migrate_to` makes a target that takes nothing, and unknown bits are accepted. `mended`:
+   * -EINVAL.
+   */
+  readonly obligations?: Mending;
+  /**
+   * When is the service told of poison in a free page? `v4`: while nobody holds it, against the
+   * contract, so that it may be allocated meanwhile. `mended`: once it is off the free lists, with
+   * the reference that poison holds.
+   */
+  readonly poisonNotice?: Mending;
+  /**
+   * Is a folio that `free_folio` keeps off its LRU list and charged to nobody? `v4`: it is neither,
+   * so reclaim finds it and a group pays for what it gave back. `mended`: it is.
+   */
+  readonly keptFolios?: Mending;
 }
 
 /** What mm does beside policies. */
@@ -99,16 +129,19 @@ export function specialRules(mends: Mends): SpecialRules {
     blockedPassedOver: mends.blockedTarget === 'mended',
     groupReclaimVisits: mends.groupReclaim === 'mended',
     bufferedWritesFenced: mends.bufferedWrites === 'mended',
+    poisonHeldFirst: mends.poisonNotice === 'mended',
+    freedUnlistedFirst: mends.keptFolios === 'mended',
   };
 }
 
 /** The rules of policies that follow. */
 export function policyRules(profile: ProfileName, mends: Mends): PolicyRules {
+  const fallsBack = profile === 'v5-caps' || mends.overflow === 'mended';
   return {
     unasked: mends.kernelPages === 'mended' ? 'ordinary' : POLICY_RULES.unasked,
     shmem: mends.shmem === 'mended' ? 'asks' : POLICY_RULES.shmem,
     granted: mends.stalePolicy === 'mended' ? 'each time' : POLICY_RULES.granted,
     moves: mends.mbindMove === 'mended' ? 'by entry' : POLICY_RULES.moves,
-    unsatisfied: profile === 'v5-caps' ? 'falls back' : POLICY_RULES.unsatisfied,
+    unsatisfied: fallsBack ? 'falls back' : POLICY_RULES.unsatisfied,
   };
 }

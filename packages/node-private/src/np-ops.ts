@@ -23,6 +23,8 @@ export interface NpFlagFact {
   readonly patch: number;
   /** Callbacks that must be present. */
   readonly callbacks: readonly ('migrate_to' | 'folio_migrate')[];
+  /** Callbacks that it is empty without, and that nobody checks (mend `obligations`). */
+  readonly unchecked: readonly ('migrate_to' | 'handle_fault')[];
   /** Flags that must be present. */
   readonly requires: number;
   /** Flags that must be absent. */
@@ -38,6 +40,7 @@ export const NP_FLAG_FACTS: readonly NpFlagFact[] = [
     name: 'NP_OPS_MIGRATION',
     patch: 12,
     callbacks: ['migrate_to', 'folio_migrate'],
+    unchecked: [],
     requires: 0,
     excludes: 0,
     grants: 'user and kernel migration into and out of the node',
@@ -47,6 +50,7 @@ export const NP_FLAG_FACTS: readonly NpFlagFact[] = [
     name: 'NP_OPS_MEMPOLICY',
     patch: 13,
     callbacks: [],
+    unchecked: [],
     requires: NP_OPS_MIGRATION,
     excludes: NP_OPS_PROTECT_WRITE,
     grants: 'mbind and set_mempolicy may name the node',
@@ -56,6 +60,7 @@ export const NP_FLAG_FACTS: readonly NpFlagFact[] = [
     name: 'NP_OPS_DEMOTION',
     patch: 14,
     callbacks: [],
+    unchecked: ['migrate_to'],
     requires: 0,
     excludes: 0,
     grants: 'the node is a demotion target',
@@ -65,6 +70,7 @@ export const NP_FLAG_FACTS: readonly NpFlagFact[] = [
     name: 'NP_OPS_PROTECT_WRITE',
     patch: 15,
     callbacks: [],
+    unchecked: ['handle_fault'],
     requires: 0,
     excludes: NP_OPS_MEMPOLICY,
     grants: 'mappings of its folios are never made writable',
@@ -74,6 +80,7 @@ export const NP_FLAG_FACTS: readonly NpFlagFact[] = [
     name: 'NP_OPS_RECLAIM',
     patch: 16,
     callbacks: [],
+    unchecked: [],
     requires: 0,
     excludes: 0,
     grants: 'kswapd and direct reclaim work on the node',
@@ -83,6 +90,7 @@ export const NP_FLAG_FACTS: readonly NpFlagFact[] = [
     name: 'NP_OPS_NUMA_BALANCING',
     patch: 18,
     callbacks: [],
+    unchecked: [],
     requires: NP_OPS_MIGRATION,
     excludes: 0,
     grants: 'NUMA balancing scans and promotes its folios',
@@ -92,6 +100,7 @@ export const NP_FLAG_FACTS: readonly NpFlagFact[] = [
     name: 'NP_OPS_COMPACTION',
     patch: 19,
     callbacks: [],
+    unchecked: [],
     requires: NP_OPS_MIGRATION,
     excludes: 0,
     grants: 'compaction works on the node',
@@ -101,6 +110,7 @@ export const NP_FLAG_FACTS: readonly NpFlagFact[] = [
     name: 'NP_OPS_LONGTERM_PIN',
     patch: 20,
     callbacks: [],
+    unchecked: [],
     requires: 0,
     excludes: 0,
     grants: 'FOLL_LONGTERM pins stay on the node',

@@ -14,6 +14,7 @@ import {
   GRANT_USER_MIGRATION,
   GRANT_WRITE,
 } from '@mm-lab/mm-core';
+import type { Mending } from './config.js';
 import { type Divergences, readDivergences } from './divergences.js';
 import type { NodePrivateOps } from './node-private.js';
 import {
@@ -62,10 +63,20 @@ function isOomEligible(flags: number, { oomEligible }: Divergences): boolean {
 /**
  * Checks what each flag obliges, in the order in which the patches added the checks (12, 13, 15,
  * 18, 19). Unknown bits are accepted, as the posted code does.
+ * @param obligations `mended`: neither are they, nor a flag without the callback that it stands for
  * @returns 0 or -EINVAL
  */
-export function checkFlags(ops: NodePrivateOps): number {
-  return flagMistake(ops) === null ? 0 : -EINVAL;
+export function checkFlags(ops: NodePrivateOps, obligations: Mending = 'v4'): number {
+  if (flagMistake(ops) !== null) return -EINVAL;
+  return obligations === 'mended' && isCareless(ops) ? -EINVAL : 0;
+}
+
+/** Does a flag lack a callback that nobody checks, or is there a bit that nobody knows? */
+function isCareless(ops: NodePrivateOps): boolean {
+  const known = NP_FLAG_FACTS.reduce((sum, { flag }) => sum | flag, 0);
+  if ((ops.flags & ~known) !== 0) return true;
+  const set = NP_FLAG_FACTS.filter(({ flag }) => (ops.flags & flag) !== 0);
+  return set.some(({ unchecked }) => unchecked.some((callback) => ops[callback] === undefined));
 }
 
 /** The first obligation that is not met, in words; null if all are. */

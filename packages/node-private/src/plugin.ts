@@ -20,7 +20,7 @@ export interface NodePrivateOptions extends Mends {
   readonly profile?: ProfileName;
   /** Where text and code of RFC v4 differ: which counts, by name or number; default the code. */
   readonly divergences?: DivergenceChoice;
-  /** What keeps allocations away that did not ask; default that of the profile. */
+  /** What keeps allocations away that did not ask; default that of profile or `policyReach`. */
   readonly gate?: GateName;
   /**
    * Can the kernel add memory while it runs (CONFIG_MEMORY_HOTPLUG)? Default yes; without it there
@@ -40,13 +40,15 @@ const PROFILE_GATES = { 'v4-ops': 'gfp-private', 'v5-caps': 'private-zonelist' }
  */
 export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
   const profile = options.profile ?? 'v4-ops';
-  const gate = options.gate ?? PROFILE_GATES[profile];
+  const isReachMended = options.policyReach === 'mended';
+  const gate = options.gate ?? (isReachMended ? 'private-zonelist' : PROFILE_GATES[profile]);
   const config: NodePrivateConfig = {
     profile,
     gate,
     divergences: readDivergences(options.divergences),
     policy: policyRules(profile, options),
     teardown: options.teardown ?? 'v4',
+    obligations: options.obligations ?? 'v4',
     hotplug: options.hotplug ?? 'built in',
     hotRemove: options.hotRemove ?? 'built in',
   };

@@ -21,6 +21,10 @@ export interface SpecialRules {
   readonly groupReclaimVisits: boolean;
   /** A buffered write heeds write protection: the folio goes to ordinary memory first. */
   readonly bufferedWritesFenced: boolean;
+  /** Owners are told of poison in a free page once nobody can allocate it. */
+  readonly poisonHeldFirst: boolean;
+  /** A folio is off its LRU list and uncharged before `free_folio` may keep it. */
+  readonly freedUnlistedFirst: boolean;
 }
 
 /** What the posted code of RFC v4 does. */
@@ -34,4 +38,6 @@ export const SPECIAL_RULES: SpecialRules = {
   blockedPassedOver: false,
   groupReclaimVisits: false,
   bufferedWritesFenced: false,
+  poisonHeldFirst: false,
+  freedUnlistedFirst: false,
 };

@@ -263,14 +263,17 @@ export class Folios {
     assert(this.table.refcount[folio]! > 0, 'a reference is dropped once');
     this.table.refcount[folio]! -= 1;
     if (this.table.refcount[folio] !== 0) return;
+    if (this.managed.rules.freedUnlistedFirst) this.unlist(folio);
     if (this.managed.folio_managed_on_free(site, folio)) return;
+    this.unlist(folio);
+    if (this.table.has(folio, PG_hugetlb)) this.onFreeHugetlb(folio);
+    else this.zoneAlloc.free(folio);
+  }
+
+  /** No list holds the folio and no group pays for it any more; those of hugetlb are in neither. */
+  private unlist(folio: number): void {
     if (this.table.has(folio, PG_lru)) this.lru.remove(folio);
-    if (this.table.has(folio, PG_hugetlb)) {
-      this.onFreeHugetlb(folio);
-      return;
-    }
-    this.memcgs.uncharge(folio);
-    this.zoneAlloc.free(folio);
+    if (!this.table.has(folio, PG_hugetlb)) this.memcgs.uncharge(folio);
   }
 
   private drainBatch(batch: number[]): void {

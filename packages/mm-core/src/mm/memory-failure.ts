@@ -91,13 +91,20 @@ export class MemoryFailure {
     if (!this.managed.folio_may_be_lru(this.onlineSite, pfn)) return this.onOffline(pfn, flags);
     if (this.table.has(pfn, PG_hwpoison)) return this.again(pfn, flags);
     this.table.set(pfn, PG_hwpoison);
-    this.managed.folio_managed_memory_failure(this.site, this.table.head(pfn), pfn, flags);
+    const isHeld = this.table.refcount[this.table.head(pfn)] !== 0;
+    const isEarly = isHeld || !this.managed.rules.poisonHeldFirst;
+    if (isEarly) this.tellOwner(pfn, flags);
     const tp = this.tracepoints.mm_memory_failure;
     if (tp.enabled) tp.emit(pfn, flags);
     const rc = this.handle(pfn, flags);
     if (rc < 0) this.table.clear(pfn, PG_hwpoison);
     else this.poisoned.add(pfn);
+    if (!isEarly && rc === 0) this.tellOwner(pfn, flags);
     return rc;
+  }
+
+  private tellOwner(pfn: number, flags: number): void {
+    this.managed.folio_managed_memory_failure(this.site, this.table.head(pfn), pfn, flags);
   }
 
   /**

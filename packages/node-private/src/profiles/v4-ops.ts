@@ -21,7 +21,7 @@ export class V4Ops implements Profile {
 
   /** The posted code overwrites ops; its message says -EBUSY (divergence D3). */
   check(ops: NodePrivateOps, current: NodePrivateOps | null): number {
-    const rc = checkFlags(ops);
+    const rc = checkFlags(ops, this.config.obligations);
     if (rc < 0) return rc;
     const taken = current !== null && current !== ops;
     return taken && this.config.divergences.secondOps === 'text' ? -EBUSY : 0;
