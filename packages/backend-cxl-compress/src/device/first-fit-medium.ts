@@ -13,7 +13,8 @@ export interface FirstFitParts {
   readonly sectorBytes: number;
   /** Bytes of a block that does not shrink, bookkeeping included. */
   readonly rawBytes: number;
-  readonly compaction: Compaction;
+  /** Null: it never moves anything. */
+  readonly compaction: Compaction | null;
 }
 
 /**
@@ -21,9 +22,10 @@ export interface FirstFitParts {
  * the lowest address with room for it. What is freed leaves holes, which pages of other sizes do
  * not fill, so the space fragments.
  *
- * A block that finds no hole although there are sectors enough: with compaction 'never' it is not
- * kept. 'when full' blocks slide down, from the lowest hole on, until the hole before them is large
- * enough: every byte that slides is counted, the device pays for it.
+ * A block that finds no hole although there are sectors enough is not kept. With compaction blocks
+ * slide down, from the lowest hole on, until the hole before them is large enough: every byte that
+ * slides is counted, the device pays for it. All that is free can be had then, so there is no need
+ * to begin earlier.
  *
  * Invariants: each sector belongs to one block or to one hole.
  */
@@ -52,7 +54,7 @@ export class FirstFitMedium implements Medium {
   get usedBytes(): number {
     const { capacityBytes, sectorBytes, compaction } = this.parts;
     const usable =
-      compaction === 'never' ? this.holes.rawBlocks * this.rawSectors : this.holes.freeSectors;
+      compaction === null ? this.holes.rawBlocks * this.rawSectors : this.holes.freeSectors;
     return capacityBytes - usable * sectorBytes;
   }
 
@@ -129,7 +131,7 @@ export class FirstFitMedium implements Medium {
   /** Slides blocks down until a hole has so many sectors. @returns where it begins, or -1 */
   private compact(sectors: number): number {
     const { compaction, sectorBytes } = this.parts;
-    if (compaction === 'never' || this.holes.freeSectors < sectors) return -1;
+    if (compaction === null || this.holes.freeSectors < sectors) return -1;
     this.compactions += 1;
     let hole = this.holes.firstFit(1);
     while (this.holes.lengthOf(hole) < sectors) {

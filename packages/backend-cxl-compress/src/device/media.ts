@@ -6,8 +6,8 @@ import { SlotMedium } from './slot-medium.js';
 
 /** The medium that the settings ask for; null: packed. */
 export function mediumOf(settings: CxlCompressSettings): Medium | null {
-  const { packing, logicalPages: pages, capacityBytes } = settings;
-  const compaction = settings.compaction === null ? 'never' : 'when full';
+  const { packing, logicalPages: pages, capacityBytes, highBytes: fromBytes } = settings;
+  const compaction = settings.compaction === null ? null : { fromBytes };
   if (packing === 'packed') return null;
   if (packing !== 'first-fit') {
     return new SlotMedium({ pages, capacityBytes, slotBytes: packing, compaction });

@@ -23,4 +23,7 @@ export interface Medium {
 }
 
 /** May it move what is stored to make room? */
-export type Compaction = 'never' | 'when full';
+export interface Compaction {
+  /** Bytes in use from which on it does without being asked for room. */
+  readonly fromBytes: number;
+}

@@ -13,16 +13,17 @@ export interface SlotParts {
   readonly capacityBytes: number;
   /** Sizes of the classes, ascending; pages larger than the last do not fit. */
   readonly slotBytes: readonly number[];
-  readonly compaction: Compaction;
+  /** Null: it never moves anything. */
+  readonly compaction: Compaction | null;
 }
 
 /**
  * Physical space in size classes, as an allocator like zsmalloc keeps it: chunks cut into slots of
  * one class each. A chunk that holds anything is lost to the other classes.
  *
- * A page that finds no slot and no chunk: with compaction 'never' it is not kept. 'when full' the
- * class that wastes most chunks is packed anew (as zs_compact does with each) and every slot that
- * moves is counted.
+ * A page that finds no slot and no chunk is not kept. With compaction, whenever `fromBytes` or more
+ * are in use, the class that wastes most chunks is packed anew (as zs_compact does with each), and
+ * every slot that moves is counted.
  *
  * Invariants: `usedBytes` is the number of chunks in use times their size; a chunk in use holds at
  * least one page.
@@ -58,6 +59,8 @@ export class SlotMedium implements Medium {
   /** A page is one block here. */
   place(page: number, [bytes = 0]: readonly number[]): boolean {
     this.release(page);
+    const { compaction } = this.parts;
+    if (compaction !== null && this.usedBytes >= compaction.fromBytes) this.compact();
     if (bytes === 0) return true;
     const size = this.parts.slotBytes.findIndex((slot) => slot >= bytes);
     if (size < 0) return false;
@@ -121,7 +124,6 @@ export class SlotMedium implements Medium {
   private chunkFor(size: number): number {
     const partial = this.partialOf(size);
     if (partial !== NO_CHUNK) return partial;
-    if (this.free.length === 0 && this.parts.compaction === 'when full') this.compact();
     const chunk = this.free.pop();
     if (chunk === undefined) return NO_CHUNK;
     this.classOf[chunk] = size;
