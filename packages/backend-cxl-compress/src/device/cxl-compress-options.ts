@@ -67,8 +67,8 @@ export interface CxlCompressOptions extends FaultOptions {
   readonly packing?: 'packed' | 'first-fit' | readonly number[];
   /**
    * May the device move what is stored to make room? Holes it closes when contents find no room
-   * though there are bytes enough; size classes it packs anew while usage is not below the high mark.
-   * Whoever stores next waits for it. Default: it never does, and what finds no room is lost.
+   * though there are bytes enough; size classes it packs anew while usage is not below the high
+   * mark. Whoever stores next waits for it. Default: it never does, and what finds no room is lost.
    */
   readonly compaction?: CompactionOptions;
   /**

@@ -20,7 +20,7 @@ test('a chunk of one class is lost to the others until it is empty', () => {
   device.verify();
 });
 
-test('above the high mark the class that wastes most is packed, and only what moves is paid', () => {
+test('above the high mark the class that wastes most is packed; what moves is paid', () => {
   const { device, stats } = plug({ ...SLOTS, compaction: { bytesPerNs: 1 } });
   for (let page = 0; page < 64; page++) device.store(BASE + page, 1024);
   for (let page = 0; page < 64; page++) if (page % 16 > 1) device.discard(BASE + page);
