@@ -161,7 +161,7 @@ async function probe(): Promise<Figures> {
     tables: [
       {
         name: 'media',
-        title: `A device of ${CAPACITY_PAGES} pages, filled ${ROUNDS} times by CRAM to its low mark`,
+        title: `A device of ${CAPACITY_PAGES} pages, filled ${ROUNDS} times to its low mark`,
         columns: [
           ...['contents', 'medium', 'pages held', 'of packed'],
           ...['stored %', 'lost to holes %', 'rounds shut'],
