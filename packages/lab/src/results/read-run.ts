@@ -95,8 +95,17 @@ export function readRun(folder: string): StoredRun {
   };
 }
 
-/** Reads `sites.json` of a run. @throws LabError RESULTS_UNREADABLE */
+/**
+ * Reads `sites.json` of a run, which an experiment without a trace does not leave.
+ *
+ * @throws LabError RESULTS_UNREADABLE
+ */
 export function readSites(folder: string): SitesFile {
+  const isRun = existsSync(join(folder, RUN_FILES.results));
+  if (isRun && !existsSync(join(folder, RUN_FILES.sites))) {
+    const what = `the experiment of ${folder} plays no trace, so no sites were counted`;
+    throw new LabError('RESULTS_UNREADABLE', what, { hint: 'give a run of one that has variants' });
+  }
   return readChecked(join(folder, RUN_FILES.sites), sites);
 }
 

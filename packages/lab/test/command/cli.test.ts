@@ -48,6 +48,17 @@ function withoutWall(results: string): string {
 // The workers are built code: `npm test` builds before it tests.
 // Without a build there is nothing to run; where a build is certain, its absence is a failure.
 describe.runIf(existsSync(CLI) || process.env.CI !== undefined)('the built command', () => {
+  test('ends quietly when its reader has seen enough', async () => {
+    const child = spawn(process.execPath, [CLI, 'hooks', '--json'], { cwd: folder });
+    child.stdout.destroy();
+    let err = '';
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect([code, err]).toEqual([0, '']);
+  });
+
   test('leaves a whole folder, and the same one for the same seed', async () => {
     const one = await lab(['compare', ...QUICK, '--out', 'one', '--json']);
     const two = await lab(['compare', ...QUICK, '--out', 'two', '--json']);

@@ -10,6 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readSites } from '../../src/results/read-run.js';
 import { RunFolder, replaceFile } from '../../src/results/run-folder.js';
 
 let parent = '';
@@ -73,4 +74,10 @@ test('a replaced file is either the old one or the new one', () => {
   replaceFile(path, 'old');
   replaceFile(path, 'new');
   expect([readdirSync(parent), readFileSync(path, 'utf8')]).toEqual([['report.html'], 'new']);
+});
+
+test('a run without a trace has no sites, and says so; what is no run says that', () => {
+  writeFileSync(join(parent, 'results.json'), '{}');
+  expect(() => readSites(parent)).toThrow(/plays no trace, so no sites were counted/);
+  expect(() => readSites(join(parent, 'x'))).toThrow(/there is no .*sites\.json/);
 });
