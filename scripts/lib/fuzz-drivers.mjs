@@ -26,6 +26,9 @@ const FAULTS = [
   // Within the driver's patience; what comes later is safe only with LATE.
   { mailboxFaults: { slowProbability: 0.2, slowNs: 1e9, failProbability: 0.3 } },
   { mailboxFaults: { deadFromNs: 2e8 } },
+  // Zeroing in the background, within the driver's polls; and a mailbox that cannot zero.
+  { mailbox: { backgroundNs: 3e9, payloadBytes: 256 } },
+  { mailbox: { zero: false } },
   // No threshold can be told: only room for all of the logical pages is safe.
   { interruptFaults: { lossProbability: 0.5 }, capacityBytes: ROOM_BYTES },
   {
@@ -35,9 +38,13 @@ const FAULTS = [
   },
 ];
 
-/** How the device gives out its space, by seed; usage counts what fragmentation takes away. */
-const PACKINGS = [
+/**
+ * What the device is like, by seed: how it gives out its space (usage counts what fragmentation
+ * takes away), what lies between it and the host.
+ */
+const SHAPES = [
   {},
+  { cache: { pages: 32 }, linkQueue: true, hostCache: { pages: 64 } },
   { packing: 'first-fit' },
   { packing: 'first-fit', blockBytes: 1024, compaction: { bytesPerNs: 1 } },
   { packing: [512, 1024, 2048, 4096], compaction: {} },
@@ -123,7 +130,7 @@ export const DRIVERS = {
     return cramOn({
       seed,
       faults: {
-        ...PACKINGS[Math.floor(seed / FAULTS.length) % PACKINGS.length],
+        ...SHAPES[Math.floor(seed / FAULTS.length) % SHAPES.length],
         ...(late?.faults ?? FAULTS[seed % FAULTS.length]),
       },
       driver: { teardown: 'evacuate-first', flush, ...late?.driver },
@@ -133,7 +140,7 @@ export const DRIVERS = {
     ...cramOn({
       seed,
       faults: {
-        ...PACKINGS[Math.floor(seed / LOSSES.length) % PACKINGS.length],
+        ...SHAPES[Math.floor(seed / LOSSES.length) % SHAPES.length],
         ...TIGHT,
         ...LOSSES[seed % LOSSES.length],
       },

@@ -34,7 +34,7 @@ function optionOf(theme, { chart, columns, rows }, size) {
     name,
     color: theme.ink,
     lineStyle: { width: 2.5, type: DASHES[index % DASHES.length] },
-    showSymbol: false,
+    symbol: 'none',
     emphasis: { disabled: true },
     tooltip: { show: false },
     z: 4,
