@@ -110,7 +110,7 @@ export default defineProbe({
         Math.abs(results.figure('growth.1000_to_2000') / 2 - 1) < 0.05,
     },
     {
-      text: 'Small buffers hold back 2 % of the node at most, and the CPU zeroes some pages at once.',
+      text: 'Small buffers hold back 2 % of the node at most; some pages the CPU zeroes at once.',
       holds: (results) =>
         results.figure('small_buffers.usable_percent') >= 98 &&
         results.figure('small_buffers.zeroed_percent.least') > 0.5,
