@@ -203,6 +203,30 @@ const DEMOTE = {
   },
 };
 
+/** What a program may ask of the test device, by a handle, on a range. */
+const HMM_COMMANDS = {
+  migrateToDevice: (handle, start, end) => handle.migrateToDevice(start, end),
+  migrateToSystem: (handle, start, end) => handle.migrateToSystem(start, end),
+  makeExclusive: (handle, start, end) => handle.mirror.makeExclusive(start, end),
+  read: (handle, start, end) => handle.mirror.read(start, end),
+  snapshot: (handle, start, end) => ({ rc: 0, pages: handle.snapshot(start, end).length ?? 0 }),
+  // What the next command moves finds no room.
+  failAlloc: (handle, start, end) => {
+    handle.flags = 1;
+    return handle.migrateToDevice(start, end);
+  },
+  failBack: (handle, start, end) => {
+    handle.flags = 1;
+    return handle.migrateToSystem(start, end);
+  },
+  evict: (handle) => {
+    handle.device.evict();
+    return { rc: 0, pages: handle.device.allocated - handle.device.freed };
+  },
+};
+const HMM_NAMES = Object.keys(HMM_COMMANDS);
+const OFTEN = ['migrateToDevice', 'migrateToDevice', 'migrateToSystem'];
+
 /** A command of the test device on a random range, through a handle of its own. */
 function hmmCommand(driver) {
   return {
@@ -214,13 +238,31 @@ function hmmCommand(driver) {
       const end = start + 1 + random.below(base + WINDOW_PAGES - start);
       const handle = driver.open(random.below(2), task.mm);
       machine.work.runAs(task.struct);
-      const command = random.pick(['migrateToDevice', 'migrateToDevice', 'migrateToSystem']);
-      const { rc, pages } = handle[command](start, end);
+      const command = random.chance(0.6) ? random.pick(OFTEN) : random.pick(HMM_NAMES);
+      const { rc, pages } = HMM_COMMANDS[command](handle, start, end);
       handle.mirror.close();
       machine.spend();
+      auditUnits(driver);
       return `${command} ${start} ${end}: ${rc} ${pages}`;
     },
   };
+}
+
+/** Free and used pages of a device are all that its page maps have. */
+function auditUnits(driver) {
+  for (const unit of [0, 1]) {
+    const device = driver.device(unit);
+    let [pages, used] = [0, 0];
+    for (const { pagemap } of device.chunks) {
+      pages += pagemap.pages;
+      used += pagemap.allocated;
+    }
+    const counted = device.allocated - device.freed;
+    if (used !== counted || device.freeCount() + used !== pages) {
+      const free = device.freeCount();
+      throw new Error(`unit ${unit}: ${counted} used, ${used} in maps, ${free} free of ${pages}`);
+    }
+  }
 }
 
 function coherentCommand(driver) {

@@ -17,12 +17,31 @@ const INJECTIONS = [
   ...['split with a vma', 'split without a vma', 'notifier retry', 'drain'],
 ];
 
-test('random programs keep the invariants of device memory', { timeout: 120_000 }, () => {
-  const injected = new Map<string, number>();
-  for (let seed = 1; seed <= 8; seed++) {
-    const program = new HmmProgram(seed);
-    for (let at = 0; at < 60; at++) program.step();
+const STEPS_OF_PROGRAM = 60;
+/** `MM_LAB_STEPS=1000000 npx vitest run` on this file takes that many, from `MM_LAB_SEED` on. */
+const STEPS = Number(process.env.MM_LAB_STEPS ?? 480);
+const FIRST_SEED = Number(process.env.MM_LAB_SEED ?? 1);
+/** 100 steps take less than a second. */
+const LIMIT = { timeout: 120_000 + STEPS * 100 };
+
+/** A program at its end. */
+function played(seed: number): HmmProgram {
+  const program = new HmmProgram(seed);
+  let at = 0;
+  try {
+    for (; at < STEPS_OF_PROGRAM; at++) program.step();
     program.finish();
+  } catch (cause) {
+    throw new Error(`seed ${seed}, step ${at}`, { cause });
+  }
+  return program;
+}
+
+test('random programs keep the invariants of device memory', LIMIT, () => {
+  const injected = new Map<string, number>();
+  const end = FIRST_SEED + Math.ceil(STEPS / STEPS_OF_PROGRAM);
+  for (let seed = FIRST_SEED; seed < end; seed++) {
+    const program = played(seed);
     for (const [name, count] of program.injected) {
       injected.set(name, (injected.get(name) ?? 0) + count);
     }

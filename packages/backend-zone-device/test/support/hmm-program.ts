@@ -93,11 +93,11 @@ export class HmmProgram {
         });
       },
     };
-    const nodes = UNITS.map((_, unit) => ({ id: unit + 1, pages: CHUNK * 8, online: false }));
+    const nodes = UNITS.map((_, unit) => ({ id: unit + 1, pages: CHUNK * 6, online: false }));
     this.machine = createMachine(
       {
         seed,
-        nodes: [{ id: 0, pages: 32_768, cpus: 1 }, ...nodes],
+        nodes: [{ id: 0, pages: 12_288, cpus: 1 }, ...nodes],
         sysctl: { thp_enabled: seed % 2 === 0 ? 'always' : 'never' },
       },
       [this.plugin, take],
