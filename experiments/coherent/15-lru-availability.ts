@@ -6,6 +6,7 @@ import { defineProbe, type Figures } from '@mm-lab/lab';
 import { NP_OPS_MIGRATION, NP_OPS_RECLAIM } from '@mm-lab/node-private';
 import {
   BACKENDS,
+  COHERENT_COLD,
   type DeviceBackend,
   HUGE,
   onDevice,
@@ -24,6 +25,7 @@ const RECLAIMED = privateNodeBackend('private node, RECLAIM', NP_OPS_MIGRATION |
 const WAYS: readonly DeviceBackend<WantedLab>[] = [
   ...BACKENDS.slice(0, 2),
   RECLAIMED,
+  COHERENT_COLD,
   ...BACKENDS.slice(2),
 ];
 
@@ -105,6 +107,13 @@ export default defineProbe({
       holds: (results) =>
         results.figure('cold_left.private_node') + results.figure('hot_left.private_node') === 0 &&
         results.figure('gained.private_node') < WANTED,
+    },
+    {
+      text: 'With the reverse map of its pages a driver of a private node spares hot ones itself.',
+      holds: (results) =>
+        results.figure('hot_left.device_coherent_cold_first') <
+          results.figure('cold_left.device_coherent_cold_first') / 4 &&
+        results.figure('gained.device_coherent_cold_first') > WANTED / 2,
     },
     {
       text: 'A driver without ageing of its own throws hot pages out with the cold ones.',

@@ -6,8 +6,10 @@
  */
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import {
+  __GFP_THISNODE,
   createMachine,
   diskSwap,
+  GFP_HIGHUSER_MOVABLE,
   GRANT_NAMES,
   type HookName,
   type Machine,
@@ -18,7 +20,12 @@ import {
   replay,
   Task,
 } from '@mm-lab/mm-core';
-import { movingOps, type NodePrivateOps, NP_OPS_MIGRATION } from '@mm-lab/node-private';
+import {
+  GFP_PRIVATE,
+  movingOps,
+  type NodePrivateOps,
+  NP_OPS_MIGRATION,
+} from '@mm-lab/node-private';
 import { privateLab } from '../node/kit.ts';
 import { areasOf, DEVICE, DRAM, type Recorded, recorded } from './kit.ts';
 
@@ -49,20 +56,22 @@ const LISTENING: Omit<NodePrivateOps, 'flags'> = {
 
 interface Arrangement {
   readonly name: string;
+  /** What the driver says to get memory of its node. */
+  readonly gfp: number;
   readonly build: () => Machine;
 }
 
 const ARRANGEMENTS: readonly Arrangement[] = [
   {
-    name: 'ordinary node',
+    ...{ name: 'ordinary node', gfp: 0 },
     build: () => createMachine({ seed: 1, nodes: NODES }, [swap()]),
   },
   {
-    name: 'in fallback, with callbacks',
+    ...{ name: 'in fallback, with callbacks', gfp: 0 },
     build: () => createMachine({ seed: 1, nodes: NODES }, [swap(), owned()]),
   },
   {
-    name: 'private node',
+    ...{ name: 'private node', gfp: GFP_PRIVATE },
     build: () => {
       const nodes = NODES.map((node) => ({ ...node, online: node.id === DRAM }));
       const services = [{ nid: DEVICE, flags: NP_OPS_MIGRATION, ops: LISTENING }];
@@ -100,6 +109,22 @@ function owned(): Plugin {
   };
 }
 
+/** Pages that the driver gets of its node while the program runs, without pushing anybody out. */
+function gets(machine: Machine, gfp: number): number {
+  const held: number[] = [];
+  machine.folios.addHolder(() => held);
+  machine.zoneAlloc.drainAllPages();
+  const own = gfp | GFP_HIGHUSER_MOVABLE | __GFP_THISNODE;
+  const request = { gfp: own, order: 0, nid: DEVICE, nodemask: null };
+  for (;;) {
+    const pfn = machine.zoneAlloc.getPageFromFreelist(request, 'none');
+    if (pfn < 0) break;
+    held.push(pfn);
+  }
+  for (const pfn of held) machine.folios.put(pfn);
+  return held.splice(0).length;
+}
+
 /** Everything that a driver may want to hear of, done to its own pages on the node. */
 function useAll(machine: Machine): void {
   const driver = machine.createTask('driver');
@@ -119,7 +144,12 @@ function useAll(machine: Machine): void {
   driver.munmap(0, OWN);
 }
 
-function run({ name, build }: Arrangement, { trace }: Recorded): readonly (string | number)[] {
+/** Calls of each hook so far. */
+function heard({ managed }: Machine): readonly number[] {
+  return HOOKS.map((hook) => managed.hookCalls().get(hook) ?? 0);
+}
+
+function run({ name, gfp, build }: Arrangement, { trace }: Recorded): readonly (string | number)[] {
   const machine = build();
   const task = machine.createTask('program');
   let peak = 0;
@@ -130,22 +160,27 @@ function run({ name, build }: Arrangement, { trace }: Recorded): readonly (strin
       peak = Math.max(peak, usedThere());
     },
   });
-  const calls = (hook: HookName): number => machine.managed.hookCalls().get(hook) ?? 0;
+  const played = heard(machine);
+  const got = gets(machine, gfp);
+  const probed = heard(machine);
+  const calls = (): number[] =>
+    heard(machine).map((count, at) => count - (probed[at] ?? 0) + (played[at] ?? 0));
   for (const { start, pages } of areasOf(task)) task.munmap(start, pages);
-  const strangers = HOOKS.reduce((sum, hook) => sum + calls(hook), 0);
+  const strangers = calls().reduce((sum, count) => sum + count, 0);
   useAll(machine);
   machine.verify();
   const swapped = machine.stats()['swap.out'] ?? 0;
-  return [name, end, peak, swapped, strangers, ...HOOKS.map(calls)];
+  return [name, end, peak, got, swapped, strangers, ...calls()];
 }
 
 async function probe(): Promise<Figures> {
   const program = await recorded('matmul-c');
   const rows = ARRANGEMENTS.map((arrangement) => run(arrangement, program));
   const values: Record<string, number> = {};
-  for (const [name, , peak, swapped, strangers, ...calls] of rows) {
+  for (const [name, , peak, got, swapped, strangers, ...calls] of rows) {
     const key = String(name).replaceAll(/\W+/g, '_');
     values[`ordinary_pages.${key}`] = Number(peak);
+    values[`driver_gets.${key}`] = Number(got);
     values[`swapped_out.${key}`] = Number(swapped);
     values[`calls_for_strangers.${key}`] = Number(strangers);
     values[`hooks_served.${key}`] = calls.filter((count) => Number(count) > 0).length;
@@ -160,6 +195,7 @@ async function probe(): Promise<Figures> {
           'node',
           'program',
           'ordinary pages there',
+          'left for its driver',
           'swapped out',
           'calls for ordinary pages',
           ...HOOKS,
@@ -194,6 +230,15 @@ export default defineProbe({
       holds: (results) =>
         results.figure('calls_for_strangers.in_fallback_with_callbacks') > 0 &&
         results.figure('calls_for_strangers.private_node') === 0,
+    },
+    {
+      text: 'What strangers have of the node its driver does not get; callbacks give nothing back.',
+      holds: (results) =>
+        results.figure('driver_gets.in_fallback_with_callbacks') ===
+          results.figure('driver_gets.ordinary_node') &&
+        results.figure('driver_gets.private_node') -
+          results.figure('driver_gets.in_fallback_with_callbacks') >
+          results.figure('ordinary_pages.in_fallback_with_callbacks') / 2,
     },
     {
       text: 'What the private node does not lend, the program pays for with swap.',

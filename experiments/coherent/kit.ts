@@ -2,7 +2,7 @@
  * What the experiments of this folder share: the ways of having device memory as backends that a
  * program's runtime drives with the same calls, and the traces that come with the workloads.
  */
-import { deviceCoherent } from '@mm-lab/backend-device-coherent';
+import { type CoherentDriver, deviceCoherent } from '@mm-lab/backend-device-coherent';
 import {
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
@@ -126,30 +126,41 @@ export function privateNodeBackend(name: string, flags: number): DeviceBackend<W
   };
 }
 
-export const COHERENT: DeviceBackend<WantedLab> = {
-  name: 'device-coherent',
-  driver: 'coherent, private node',
-  build: (size) => {
-    const driver = deviceCoherent({ nid: DEVICE });
-    const machine = machineOf(size, [nodePrivate(), driver]);
-    return {
-      machine,
-      toDevice: (task, start, pages) => {
-        driver.migrateToDevice(task.mm, start, pages);
-        machine.spend();
-      },
-      hugePages: () => hugePagesOf(machine, GFP_PRIVATE),
-      // The driver has no ranking of its own: it moves out what it has.
-      makeRoom: (pages) => {
-        driver.open(machine.createTask('driver').mm).driver.evict();
-        machine.spend();
-        return takePages(machine, GFP_HIGHUSER_MOVABLE | GFP_PRIVATE, pages);
-      },
-      callbacks: () => callbacksOf(machine),
-      unplug: () => removed(machine),
-    };
-  },
-};
+export const COHERENT = coherentBackend('device-coherent', (driver) => driver.evict());
+
+/** The same driver, which looks for pages that nobody used before it moves any out. */
+export const COHERENT_COLD = coherentBackend('device-coherent, cold first', (driver, pages) =>
+  driver.evictCold(pages),
+);
+
+function coherentBackend(
+  name: string,
+  evict: (driver: CoherentDriver, pages: number) => void,
+): DeviceBackend<WantedLab> {
+  return {
+    name,
+    driver: 'coherent, private node',
+    build: (size) => {
+      const driver = deviceCoherent({ nid: DEVICE });
+      const machine = machineOf(size, [nodePrivate(), driver]);
+      return {
+        machine,
+        toDevice: (task, start, pages) => {
+          driver.migrateToDevice(task.mm, start, pages);
+          machine.spend();
+        },
+        hugePages: () => hugePagesOf(machine, GFP_PRIVATE),
+        makeRoom: (pages) => {
+          evict(driver.open(machine.createTask('driver').mm).driver, pages);
+          machine.spend();
+          return takePages(machine, GFP_HIGHUSER_MOVABLE | GFP_PRIVATE, pages);
+        },
+        callbacks: () => callbacksOf(machine),
+        unplug: () => removed(machine),
+      };
+    },
+  };
+}
 
 function zoneDevice(name: string, type: MemoryType): DeviceBackend<WantedLab> {
   return {

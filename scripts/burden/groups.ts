@@ -68,12 +68,15 @@ export const DRIVERS: readonly Driver[] = [
     files: /\.ts$/,
     rules: [
       [/index\.ts/, SETUP],
-      [/evict/i, EVICT],
+      [/evict|cold-folios/i, EVICT],
       [/freeFolio/, ALLOC],
       [/populate/, COPY],
       [/snapshot|protOf|mapMoved/, MIRROR],
       [/migrateToSystem|migrateOut/, BACK],
-      [/migrateToDevice|migrateTo$|:move$|range-folios|systemPages|eachArea|nothing|pagesOf/, TO],
+      [
+        /migrateToDevice|migrateTo$|migrateIn|:move$|range-folios|systemPages|eachArea|nothing|pagesOf/,
+        TO,
+      ],
       [/checkRange|anyNode|coherent-driver\.ts:has/, TO],
       [/./, SETUP],
     ],

@@ -176,7 +176,7 @@ export const DRIVERS = {
     };
   },
   'device-coherent': (seed) => {
-    const driver = deviceCoherent({ nid: 1 });
+    const driver = deviceCoherent({ nid: 1, whenFull: seed % 2 === 0 ? 'evict' : 'stay' });
     return {
       nodes: nodes(seed),
       plugins: [everySize, nodePrivate(), driver, diskSwap(SWAP)],

@@ -30,6 +30,8 @@ import {
   PG_tail,
   type Ptes,
   PtesToken,
+  type RmapWalk,
+  RmapWalkToken,
   type ZoneAlloc,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
@@ -41,6 +43,7 @@ import {
   type PrivateHotplug,
   PrivateHotplugToken,
 } from '@mm-lab/node-private';
+import { ColdFolios } from './cold-folios.js';
 import { rangeFolios } from './range-folios.js';
 
 /** What an explicit migration came to, in base pages. */
@@ -58,11 +61,16 @@ export interface CoherentCounts {
   movedIn: number;
   movedOut: number;
   left: number;
+  /** Moved out to make room for others. */
+  evicted: number;
   /** Told by `folio_migrate`: pages that left, whoever moved them. */
   departed: number;
   /** Told by `free_folio`. */
   freed: number;
 }
+
+/** 'evict': pages of the device that nobody used lately make room. */
+export type WhenFull = 'stay' | 'evict';
 
 /** migrate_pages ends at the first folio that finds no room: the rest gets another try. */
 const ROUNDS = 2;
@@ -80,7 +88,12 @@ const DEVICE_GFP = GFP_PRIVATE | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_NOWARN;
  */
 @injectable()
 export class CoherentDriver {
-  readonly counts: CoherentCounts = { movedIn: 0, movedOut: 0, left: 0, departed: 0, freed: 0 };
+  readonly counts: CoherentCounts = {
+    ...{ movedIn: 0, movedOut: 0, left: 0, evicted: 0, departed: 0, freed: 0 },
+  };
+  /** What a user's pages that find the device full do: stay where they are, or drive cold ones out. */
+  whenFull: WhenFull = 'stay';
+  private readonly cold: ColdFolios;
   private nid = -1;
   /** Fails the next destination on the device or off it, for tests; answers once. */
   failNext: () => boolean = () => false;
@@ -96,7 +109,10 @@ export class CoherentDriver {
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(NodePrivateToken) private readonly nodePrivate: NodePrivate,
     @inject(PrivateHotplugToken) private readonly hotplug: PrivateHotplug,
-  ) {}
+    @inject(RmapWalkToken) rmapWalk: RmapWalk,
+  ) {
+    this.cold = new ColdFolios(table, rmapWalk);
+  }
 
   /**
    * Plugs the node and opts in.
@@ -172,6 +188,23 @@ export class CoherentDriver {
     return before - this.pagesOf(list);
   }
 
+  /**
+   * Makes room under pressure: pages of the node that nobody used lately go to system memory.
+   * @param fresh folios that just came @returns base pages that moved
+   */
+  evictCold(pages: number, nid = this.anyNode(), fresh: ReadonlySet<number> = new Set()): number {
+    if (this.nid < 0) return 0;
+    this.folios.lruAddDrainAll();
+    const found = this.cold.find(this.nodes.pgdat(this.nid), pages, fresh);
+    const list = found.filter((folio) => this.folios.isolateLru(folio));
+    const before = this.pagesOf(list);
+    this.migrateOut(list, nid);
+    for (const folio of list) this.folios.putbackLru(folio);
+    const evicted = before - this.pagesOf(list);
+    this.counts.evicted += evicted;
+    return evicted;
+  }
+
   private checkRange(mm: MmStruct, start: number, pages: number): number {
     if (this.nid < 0) return -ENODEV;
     if (!(pages > 0) || start < 0) return -EINVAL;
@@ -192,14 +225,15 @@ export class CoherentDriver {
       (folio) => (this.nodes.nidOf(folio) === this.nid) === (way === 'out'),
     );
     const total = this.pagesOf(wanted);
+    const fresh = new Set<number>();
     let moved = 0;
     for (let at = 0; at < wanted.length; at += BATCH_FOLIOS) {
       const batch = wanted.slice(at, at + BATCH_FOLIOS);
       const list = batch.filter((folio) => this.folios.isolateLru(folio));
       const before = this.pagesOf(list);
       for (let round = 0; round < ROUNDS && list.length > 0; round++) {
-        if (way === 'in') this.migrateTo(list, this.nid, MIGRATE_SYNC, MR_SYSCALL);
-        else this.migrateOut(list, nid);
+        if (way === 'out') this.migrateOut(list, nid);
+        else this.migrateIn(list, fresh);
       }
       moved += before - this.pagesOf(list);
       for (const folio of list) this.folios.putbackLru(folio);
@@ -208,8 +242,23 @@ export class CoherentDriver {
     return { rc: 0, moved, left: total - moved };
   }
 
+  /** In, with what has to go out for it. */
+  private migrateIn(list: number[], fresh: Set<number>): void {
+    const found = (folio: number): void => void fresh.add(folio);
+    this.migrateTo(list, this.nid, MIGRATE_SYNC, MR_SYSCALL, found);
+    if (this.whenFull === 'stay' || list.length === 0) return;
+    if (this.evictCold(this.pagesOf(list), this.anyNode(), fresh) === 0) return;
+    this.migrateTo(list, this.nid, MIGRATE_SYNC, MR_SYSCALL, found);
+  }
+
   /** `migrate_to`: pages of exactly our node, which the buddy allocator has or has not. */
-  private migrateTo(list: number[], nid: number, mode: number, reason: number): number {
+  private migrateTo(
+    list: number[],
+    nid: number,
+    mode: number,
+    reason: number,
+    found: (folio: number) => void = () => undefined,
+  ): number {
     const { rc } = this.migrate.migratePages(list, {
       mode,
       reason,
@@ -217,7 +266,9 @@ export class CoherentDriver {
         if (this.failNext()) return -1;
         const order = this.table.order[src]!;
         const gfp = DEVICE_GFP | (order > 0 ? __GFP_COMP : 0);
-        return this.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
+        const folio = this.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
+        if (folio >= 0) found(folio);
+        return folio;
       },
     });
     return rc;

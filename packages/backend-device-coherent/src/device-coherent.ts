@@ -11,7 +11,7 @@ import {
   type Token,
   WorkToken,
 } from '@mm-lab/mm-core';
-import { CoherentDriver, type MoveResult } from './coherent-driver.js';
+import { CoherentDriver, type MoveResult, type WhenFull } from './coherent-driver.js';
 import { CoherentHandle, type HandleParts } from './coherent-handle.js';
 
 /** Coherent device memory on a private node. */
@@ -20,6 +20,8 @@ export interface DeviceCoherentOptions {
   readonly nid: number;
   /** Name of a device plugin that backs the memory; default none: plain memory. */
   readonly device?: string;
+  /** What happens to pages that find the device full; default 'stay'. */
+  readonly whenFull?: WhenFull;
   /** Name of the plugin. Default 'device-coherent'; several drivers need several names. */
   readonly name?: string;
 }
@@ -56,6 +58,7 @@ export function deviceCoherent(options: DeviceCoherentOptions): DeviceCoherentPl
       const made = services.get(token);
       const rc = made.probe(options.nid, backing);
       if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
+      made.whenFull = options.whenFull ?? 'stay';
       driver = made;
       handleParts = {
         mirror: mirrorParts(services),
@@ -83,6 +86,7 @@ function statsOf({ counts }: CoherentDriver): Record<string, number> {
     'device_coherent.moved_in': counts.movedIn,
     'device_coherent.moved_out': counts.movedOut,
     'device_coherent.left': counts.left,
+    'device_coherent.evicted': counts.evicted,
     'device_coherent.departed': counts.departed,
     'device_coherent.freed': counts.freed,
   };

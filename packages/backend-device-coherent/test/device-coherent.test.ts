@@ -129,6 +129,41 @@ test('what finds no room or is pinned stays and is told', () => {
   check(it);
 });
 
+test('a full device makes room of what nobody uses, if it is told to', () => {
+  const found = (['stay', 'evict'] as const).map((whenFull) => {
+    const driver = deviceCoherent({ nid: 1, whenFull });
+    const nodes = [
+      { id: 0, pages: 2048, cpus: 1 },
+      { id: 1, pages: 512, online: false, lineNs: 300 },
+    ];
+    const machine = createMachine({ seed: 1, nodes }, [nodePrivate(), driver]);
+    const [first, second] = ['first', 'second'].map((name) => {
+      const task = machine.createTask(name);
+      task.mmap(0, 400);
+      for (let vpn = 0; vpn < 400; vpn++) task.write(vpn);
+      return task;
+    });
+    if (first === undefined || second === undefined) throw new Error('two tasks');
+    driver.migrateToDevice(first.mm, 0, 400);
+    // A hundred cold pages go at once; then what is used has to be used again to stay.
+    driver.migrateToDevice(second.mm, 0, 100);
+    for (let vpn = 0; vpn < 100; vpn++) first.read(vpn);
+    driver.migrateToDevice(second.mm, 100, 200);
+    machine.spend();
+    const there = (task: Task, start: number, pages: number): number => {
+      return nodesOf({ machine, driver, task }, start, pages).filter((nid) => nid === 1).length;
+    };
+    check({ machine, driver, task: first });
+    const { 'device_coherent.evicted': evicted } = machine.stats();
+    return { hot: there(first, 0, 100), came: there(second, 0, 300), evicted };
+  });
+  expect(found[0]).toMatchObject({ hot: 100, evicted: 0 });
+  expect(found[0]?.came).toBeLessThan(300);
+  // All but what the allocator keeps back, in place of what was cold.
+  expect(found[1]?.came).toBeGreaterThan(290);
+  expect(found[1]?.hot).toBeGreaterThan(80);
+});
+
 test('a long-term pin takes a page off the device first', () => {
   const it = plugged(1);
   it.driver.migrateToDevice(it.task.mm, 0, 1);

@@ -24,7 +24,7 @@ function ioctl(driver: DeviceCoherentPlugin): FuzzOperation {
 }
 
 function fuzz(seed: number, steps: number): Readonly<Record<string, number>> {
-  const driver = deviceCoherent({ nid: 1 });
+  const driver = deviceCoherent({ nid: 1, whenFull: seed % 3 === 0 ? 'evict' : 'stay' });
   const swap = seed % 2 === 0 ? [diskSwap({ pages: 4096 })] : [];
   const { stats } = fuzzMachine({
     seed,

@@ -18,8 +18,9 @@ const INJECTIONS = [
 ];
 
 const STEPS_OF_PROGRAM = 60;
+const DEFAULT_STEPS = 480;
 /** `MM_LAB_STEPS=1000000 npx vitest run` on this file takes that many, from `MM_LAB_SEED` on. */
-const STEPS = Number(process.env.MM_LAB_STEPS ?? 480);
+const STEPS = Number(process.env.MM_LAB_STEPS ?? DEFAULT_STEPS);
 const FIRST_SEED = Number(process.env.MM_LAB_SEED ?? 1);
 /** 100 steps take less than a second. */
 const LIMIT = { timeout: 120_000 + STEPS * 100 };
@@ -46,6 +47,8 @@ test('random programs keep the invariants of device memory', LIMIT, () => {
       injected.set(name, (injected.get(name) ?? 0) + count);
     }
   }
+  // A few programs do not meet all of them.
+  if (STEPS < DEFAULT_STEPS) return;
   for (const name of INJECTIONS) expect(injected.get(name) ?? 0, name).toBeGreaterThan(0);
 });
 
