@@ -74,7 +74,7 @@ export const DRIVERS: readonly Driver[] = [
       [/snapshot|protOf|mapMoved/, MIRROR],
       [/migrateToSystem|migrateOut/, BACK],
       [
-        /migrateToDevice|migrateTo$|migrateIn|:move$|range-folios|systemPages|eachArea|nothing|pagesOf/,
+        /migrateToDevice|migrate(?:To|In)$|:move$|range-folios|systemPages|eachArea|nothing|pagesOf/,
         TO,
       ],
       [/checkRange|anyNode|coherent-driver\.ts:has/, TO],

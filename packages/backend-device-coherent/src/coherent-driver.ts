@@ -91,7 +91,7 @@ export class CoherentDriver {
   readonly counts: CoherentCounts = {
     ...{ movedIn: 0, movedOut: 0, left: 0, evicted: 0, departed: 0, freed: 0 },
   };
-  /** What a user's pages that find the device full do: stay where they are, or drive cold ones out. */
+  /** What pages do that find the device full. */
   whenFull: WhenFull = 'stay';
   private readonly cold: ColdFolios;
   private nid = -1;
