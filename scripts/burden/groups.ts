@@ -73,11 +73,8 @@ export const DRIVERS: readonly Driver[] = [
       [/populate/, COPY],
       [/snapshot|protOf|mapMoved/, MIRROR],
       [/migrateToSystem|migrateOut/, BACK],
-      [
-        /migrateToDevice|migrate(?:To|In)$|:move$|range-folios|systemPages|eachArea|nothing|pagesOf/,
-        TO,
-      ],
-      [/checkRange|anyNode|coherent-driver\.ts:has/, TO],
+      [/migrate(?:ToDevice|To$|In$)|:move$|range-folios|systemPages|eachArea|nothing/, TO],
+      [/pagesOf|checkRange|anyNode|coherent-driver\.ts:has/, TO],
       [/./, SETUP],
     ],
   },
