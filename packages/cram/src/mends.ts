@@ -42,6 +42,7 @@ export function readCramMends(chosen: CramMends): CramConfig {
     readFaults: chosen.readFaults ?? 'v4',
   };
   const check = new OptionCheck('cram');
+  check.known(chosen, Object.keys(config));
   for (const [name, value] of Object.entries(config)) check.word(name, value, ['v4', 'mended']);
   return config;
 }

@@ -4,7 +4,7 @@ import { type BuildOption, type GateName, NodePrivateConfig, type ProfileName } 
 import { type DivergenceChoice, readDivergences } from './divergences.js';
 import { Interrupts, InterruptsToken } from './interrupts.js';
 import { GATES } from './isolation/gates.js';
-import { type Mends, policyRules, specialRules } from './mends.js';
+import { checkMends, type Mends, policyRules, specialRules } from './mends.js';
 import { NodePrivate, NodePrivateToken } from './node-private.js';
 import { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';
 import { ProfileToken } from './profiles/profile.js';
@@ -37,8 +37,11 @@ const PROFILE_GATES = { 'v4-ops': 'gfp-private', 'v5-caps': 'private-zonelist' }
 /**
  * Plugin: N_MEMORY_PRIVATE. Binds the registration and hotplug services; a driver plugin then
  * claims a node.
+ *
+ * @throws MmError DEVICE_BAD_OPTION for a mend that there is not, or another word than its two
  */
 export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
+  checkMends(options, ['profile', 'divergences', 'gate', 'hotplug', 'hotRemove']);
   const profile = options.profile ?? 'v4-ops';
   const isReachMended = options.policyReach === 'mended';
   const gate = options.gate ?? (isReachMended ? 'private-zonelist' : PROFILE_GATES[profile]);

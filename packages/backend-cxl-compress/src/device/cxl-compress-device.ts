@@ -65,8 +65,8 @@ export class CxlCompressDevice implements CompressingDevice {
   private readonly sizes: StoredSizes;
   /** Null: packed, and the ledger's bytes are all that is used. */
   private readonly medium: Medium | null;
-  /** Bytes that it moved and nobody has waited for yet. */
-  private movedUnpaid = 0;
+  /** Bytes that it moved and somebody waited for. */
+  private paidBytes = 0;
   private readonly tracepoints: Tracepoints;
   private readonly ledger: PageLedger;
   private readonly interrupts: ThresholdInterrupts;
@@ -187,16 +187,14 @@ export class CxlCompressDevice implements CompressingDevice {
     if (medium === null || blocks === null) {
       return bytes <= this.capacityBytes - ledger.usedBytes + ledger.bytesOf(page);
     }
-    const before = medium.movedBytes;
-    const fits = medium.place(page, blocks);
-    this.movedUnpaid += medium.movedBytes - before;
-    return fits;
+    return medium.place(page, blocks);
   }
 
   /** Whoever asks first waits for what was moved: it is his store that it was moved for. */
   private payMoves(): number {
-    const bytes = this.movedUnpaid;
-    this.movedUnpaid = 0;
+    const movedBytes = this.medium?.movedBytes ?? 0;
+    const bytes = movedBytes - this.paidBytes;
+    this.paidBytes = movedBytes;
     return bytes / (this.settings.compaction?.bytesPerNs ?? 1);
   }
 

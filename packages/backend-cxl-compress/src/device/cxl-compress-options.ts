@@ -149,6 +149,8 @@ type CostedSetting = 'lineNs' | 'interruptNs' | 'bytesPerNs';
  */
 const HEADROOM_PAGES = 128;
 const LOGICAL_PAGES_MAX = 2 ** 28;
+/** Options that may be missing from what is chosen. */
+const OPTIONAL = ['lowFraction', 'highFraction', 'interruptNs', 'lineNs', 'bytesPerNs'];
 /** RST engine (S9). */
 const ENGINE_BYTES_PER_NS = 13.3;
 const PACKINGS = ['packed', 'first-fit'];
@@ -210,6 +212,7 @@ export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
     ...(options.lineNs === undefined ? {} : { lineNs: options.lineNs }),
     ...(options.bytesPerNs === undefined ? {} : { bytesPerNs: options.bytesPerNs }),
   };
+  check.known(options, [...Object.keys(choices), ...OPTIONAL]);
   checkChoices(check, choices);
   return Object.freeze(choices);
 }

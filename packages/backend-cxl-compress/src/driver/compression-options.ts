@@ -63,6 +63,7 @@ export function compressionSettingsOf(options: CompressionOptions): CompressionS
     teardown: options.teardown ?? 'posted',
   };
   const check = new OptionCheck('cxl-compression');
+  check.known(options, [...Object.keys(settings), 'flush_interval_ms']);
   check.word('flush', settings.flush, ['buffers', 'none']);
   check.word('lateCommands', settings.lateCommands, ['posted', 'mended']);
   check.word('teardown', settings.teardown, ['posted', 'evacuate-first']);

@@ -143,6 +143,7 @@ test('with compaction a store fails only where the bytes are not there', () => {
 });
 
 test.each([
+  ['there is no option pakcing; known are name', { pakcing: [4096] }],
   ["packing is 'last-fit', none of packed, first-fit", { packing: 'last-fit' }],
   ["compaction is given and packing is 'packed'", { compaction: {} }],
   ['compaction.bytesPerNs is 0', { packing: 'first-fit' as const, compaction: { bytesPerNs: 0 } }],

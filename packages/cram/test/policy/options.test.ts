@@ -1,3 +1,4 @@
+import { nodePrivate } from '@mm-lab/node-private';
 import { expect, test } from 'vitest';
 import {
   balloon,
@@ -54,6 +55,15 @@ const REFUSED: readonly (readonly [detail: string, make: () => unknown])[] = [
   ['hot-pages: entries is 0', () => hotPages({ entries: 0 })],
   ['remember-and-reject: share is 2', () => rememberAndReject({ share: 2 })],
   ['remember-and-reject: entries is 0.5', () => rememberAndReject({ entries: 0.5 })],
+  ['cram: there is no option fileEntri; known are', () => cram(untyped({ fileEntri: 'mended' }))],
+  [
+    "node-private: reclaimFrees is 'mend', none of v4, mended",
+    () => nodePrivate(untyped({ reclaimFrees: 'mend' })),
+  ],
+  [
+    'node-private: there is no option reclaimFree; known are profile',
+    () => nodePrivate(untyped({ reclaimFree: 'mended' })),
+  ],
   ["cram: fileEntry is 'mend', none of v4, mended", () => cram(untyped({ fileEntry: 'mend' }))],
 ];
 

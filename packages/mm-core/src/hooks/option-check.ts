@@ -30,6 +30,12 @@ export class OptionCheck {
     this.that(words.includes(value), `${option} is '${value}', none of ${words.join(', ')}`);
   }
 
+  /** No option has a name that nobody knows: a misspelt one would change nothing, in silence. */
+  known(options: object, names: readonly string[]): void {
+    const other = Object.keys(options).find((name) => !names.includes(name));
+    this.that(other === undefined, `there is no option ${other}; known are ${names.join(', ')}`);
+  }
+
   share(option: string, value: number): void {
     this.number(option, value, [0, 1]);
   }
