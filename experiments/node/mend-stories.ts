@@ -51,19 +51,22 @@ function reclaimFrees(mends: Mends): ReturnType<Story['tell']> {
   return { machine, figure: calls('free_folio') };
 }
 
+/**
+ * The node is to be emptied, but zswap is full for the group, which may not use the disk behind it:
+ * its pages stay in the swap cache, unmapped, until somebody loads them.
+ */
 function swapIn(mends: Mends): ReturnType<Story['tell']> {
-  const { machine } = scene(mends, NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE);
-  const parent = writer(machine, 'parent', 1);
-  parent.madvise(0, 1, MADV_PAGEOUT);
-  const child = parent.fork('child');
-  if (typeof child === 'number') throw new Error('fork');
-  parent.read(0);
-  parent.movePages([0], C);
-  machine.folios.lruAddDrainAll();
-  parent.exit();
-  child.read(0);
-  const bits = machine.ptes.bits[machine.ptes.slot(child.mm.id, 0)] ?? 0;
-  return { machine, figure: (bits & PTE_WRITE) === 0 ? 0 : 1 };
+  const { machine, cram: service } = scene(mends, 'cram');
+  machine.pseudoFiles.write('/sys/module/zswap/parameters/enabled', 'Y');
+  const { task, group } = grouped(machine, PAGES);
+  group.write('memory.zswap.max', '0');
+  group.write('memory.zswap.writeback', '0');
+  task.movePages(vpns(PAGES), C);
+  service?.cram_set_pressure(C, 1000);
+  machine.sleep(10e9);
+  for (const vpn of vpns(PAGES)) task.read(vpn);
+  const bits = vpns(PAGES).map((vpn) => machine.ptes.bits[machine.ptes.slot(task.mm.id, vpn)] ?? 0);
+  return { machine, figure: bits.filter((entry) => (entry & PTE_WRITE) !== 0).length };
 }
 
 function sharedMaps(mends: Mends): ReturnType<Story['tell']> {

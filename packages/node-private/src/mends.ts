@@ -11,8 +11,9 @@ export interface Mends {
   readonly reclaimFrees?: Mending;
   /**
    * Does a swap-in that finds its folio in the swap cache keep the mapping of a write-protected
-   * node read-only? `v4`: it does not. Demotion may leave a folio of the swap cache there, and
-   * do_swap_page is no site of the series (found by fuzzing this model). `mended`: it does.
+   * node read-only? `v4`: it does not. Demotion and reclaim that cannot write may leave a folio of
+   * the swap cache there, and do_swap_page is no site of the series (found by fuzzing this model).
+   * `mended`: it does.
    */
   readonly swapIn?: Mending;
   /**

@@ -2,12 +2,14 @@ import {
   createMachine,
   diskSwap,
   FolioTableToken,
-  MADV_PAGEOUT,
+  KswapdToken,
   MemoryTiersToken,
   MIGRATE_ASYNC,
   MigrateToken,
   type Plugin,
+  PTE_TYPE_SWAP,
   PTE_WRITE,
+  pteType,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
@@ -16,6 +18,7 @@ import {
   NodePrivateToken,
   NP_OPS_MIGRATION,
   NP_OPS_PROTECT_WRITE,
+  NP_OPS_RECLAIM,
   nodePrivate,
   PrivateHotplugToken,
 } from '../src/index.js';
@@ -29,8 +32,13 @@ const fenced: Plugin = {
     const np = { name: 'fenced' };
     services.get(PrivateHotplugToken).add_private_memory_driver_managed(1, np, null);
     services.get(NodePrivateToken).node_private_set_ops(1, {
-      flags: NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE,
+      flags: NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE | NP_OPS_RECLAIM,
       folio_migrate: () => undefined,
+      reclaim_policy: (_nid, policy) => {
+        policy.may_swap = true;
+        policy.may_writepage = true;
+        policy.managed_watermarks = true;
+      },
       migrate_to: (list, nid, _mode, reason) =>
         services.get(MigrateToken).migratePages(list, {
           mode: MIGRATE_ASYNC,
@@ -42,33 +50,49 @@ const fenced: Plugin = {
         }).rc,
     });
     services.get(MemoryTiersToken).refresh();
+    services.get(KswapdToken).start(1);
   },
 };
 
-/** Is a page that was in the swap cache when it moved to the node mapped writable by a swap-in? */
+/**
+ * Is a page that reclaim of the node unmapped, and could not write, mapped writable by a swap-in?
+ * zswap has no room for its group, which may not use the disk behind it.
+ */
 function becomesWritable(swapIn: 'v4' | 'mended'): boolean {
   const machine = createMachine(
     {
       seed: 1,
+      zswap: { enabled: true },
       nodes: [
         { id: 0, pages: 1024, cpus: 1 },
         { id: 1, pages: 1024, online: false },
       ],
     },
-    [diskSwap({ pages: 1 }), nodePrivate({ swapIn }), fenced],
+    [diskSwap({ pages: 64 }), nodePrivate({ swapIn }), fenced],
   );
-  const parent = machine.createTask('parent');
-  parent.mmap(0, 1);
-  parent.write(0);
-  parent.madvise(0, 1, MADV_PAGEOUT);
-  const child = parent.fork('child');
-  if (typeof child === 'number') throw new Error('fork');
-  parent.read(0);
-  expect(parent.movePages([0], 1)).toEqual({ rc: 0, status: [1] });
+  const { cgroups, pseudoFiles } = machine;
+  const task = machine.createTask('task');
+  cgroups.writeSubtreeControl(cgroups.root, '+memory');
+  cgroups.mkdir('g');
+  for (const [file, text] of Object.entries({
+    'cgroup.procs': String(task.struct.pid),
+    'memory.zswap.max': '0',
+    'memory.zswap.writeback': '0',
+  })) {
+    expect(pseudoFiles.write(`/sys/fs/cgroup/g/${file}`, text)).toBe(0);
+  }
+  const vpns = [...Array(64).keys()];
+  task.mmap(0, vpns.length);
+  for (const vpn of vpns) task.write(vpn);
+  expect(task.movePages(vpns, 1)).toEqual({ rc: 0, status: vpns.map(() => 1) });
   machine.folios.lruAddDrainAll();
-  parent.exit();
-  child.read(0);
-  const slot = machine.ptes.find(child.mm.id, 0);
+  const [zone] = machine.nodes.pgdat(1).zones;
+  if (zone !== undefined) zone.watermarkBoost = zone.managedPages;
+  machine.zoneAlloc.wakeupKswapd(1, 0);
+  machine.sleep(1e9);
+  const slot = machine.ptes.find(task.mm.id, 0);
+  expect(pteType(machine.ptes.bits[slot]!)).toBe(PTE_TYPE_SWAP);
+  task.read(0);
   expect(machine.nodes.nidOf(machine.ptes.value[slot]!)).toBe(1);
   machine.verify();
   return (machine.ptes.bits[slot]! & PTE_WRITE) !== 0;

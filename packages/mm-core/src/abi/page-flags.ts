@@ -12,6 +12,8 @@ export const PG_swapcache = 1 << 7;
 export const PG_unevictable = 1 << 8;
 export const PG_mlocked = 1 << 9;
 export const PG_reclaim = 1 << 10;
+/** Of a page of the swap cache: read ahead and not used yet. The bit of PG_reclaim. */
+export const PG_readahead = PG_reclaim;
 export const PG_hwpoison = 1 << 11;
 /** Free block of the buddy allocator; set on its first page only. */
 export const PG_buddy = 1 << 12;

@@ -101,6 +101,8 @@ export const VMSTAT_NAMES = [
   'thp_scan_exceed_swap_pte',
   'thp_scan_exceed_share_pte',
   'thp_underused_split_page',
+  'swap_ra',
+  'swap_ra_hit',
 ] as const;
 
 /** Name of one event counter. */

@@ -6,6 +6,8 @@ import { NoSwap, SwapBackend } from '../mm/swap-backend.js';
 import { SwapCache, SwapCacheToken } from '../mm/swap-cache.js';
 import { SwapDevice, SwapDeviceToken } from '../mm/swap-device.js';
 import { SwapFault, SwapFaultToken } from '../mm/swap-fault.js';
+import { SwapRead, SwapReadToken } from '../mm/swap-read.js';
+import { SwapReadahead, SwapReadaheadToken } from '../mm/swap-readahead.js';
 import { Swapoff, SwapoffToken } from '../mm/swapoff.js';
 import { Zsmalloc, ZsmallocToken } from '../mm/zsmalloc.js';
 import { Zswap, ZswapToken } from '../mm/zswap.js';
@@ -24,6 +26,8 @@ export function bindSwap(services: Services): void {
   services.bind(ZswapToken, Zswap);
   services.bind(PageIoToken, PageIo);
   services.bind(SwapToken, Swap);
+  services.bind(SwapReadToken, SwapRead);
+  services.bind(SwapReadaheadToken, SwapReadahead);
   services.bind(SwapFaultToken, SwapFault);
   services.bind(SwapoffToken, Swapoff);
   services.bind(ZswapWritebackToken, ZswapWriteback);

@@ -9,17 +9,20 @@ import { type Work, WorkToken } from './work.js';
 export interface DiskSwapOptions {
   /** Size in pages. */
   readonly pages: number;
+  /** A disk that turns; it is not one if left out. Its time stays that of `diskRead`. */
+  readonly rotational?: boolean;
 }
 const DiskSwapOptions = createToken<DiskSwapOptions>('DiskSwapOptions');
 
 /**
- * Swap on an NVMe disk. Simplified: reads pay the device's latency one by one; writes are submitted
- * and pay the kernel's part, as write-back is not waited for.
+ * Swap on an NVMe disk. Simplified: who waits for a read pays the device's whole latency; pages
+ * read ahead with it, and writes, pay the kernel's part alone, as nobody waits for them.
  */
 @injectable()
 export class DiskSwap implements SwapBackend {
   readonly name = 'disk';
   readonly synchronous = false;
+  readonly rotational: boolean;
   readonly slots: number;
   private writes = 0;
   private reads = 0;
@@ -30,6 +33,7 @@ export class DiskSwap implements SwapBackend {
     @inject(WorkToken) private readonly work: Work,
   ) {
     this.slots = options.pages;
+    this.rotational = options.rotational ?? false;
   }
 
   store(): number {
@@ -38,9 +42,11 @@ export class DiskSwap implements SwapBackend {
     return 0;
   }
 
-  load(): void {
+  load(_slot: number, isWaitedFor: boolean): void {
     this.reads++;
-    this.work.charge(this.cost.ns.diskRead + this.cost.ns.diskKernel - this.cost.ns.swapInKernel);
+    const { diskRead, diskKernel, swapInKernel } = this.cost.ns;
+    // The fault that maps the page pays for the rest of the kernel's part.
+    this.work.charge((isWaitedFor ? diskRead : 0) + Math.max(0, diskKernel - swapInKernel));
   }
 
   free(): void {}

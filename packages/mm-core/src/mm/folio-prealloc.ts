@@ -45,6 +45,13 @@ export class FolioPrealloc {
     return folio < 0 ? -1 : this.charged(folio, this.work.current?.mm ?? null, gfp);
   }
 
+  /** For a page of shared memory that comes back from swap: charged to the group it went out of. */
+  forFileSwapIn(choice: PolicyChoice, gfp: number, memcg: MemCgroup | null): number {
+    if (memcg === null || !memcg.online) return this.forFile(choice, gfp);
+    const folio = this.allocMpol.allocPages(choice, 0, gfp);
+    return folio < 0 ? -1 : this.orFree(folio, this.memcontrol.chargeTo(folio, memcg, gfp));
+  }
+
   private charged(folio: number, mm: MmStruct | null, gfp: number): number {
     return this.orFree(folio, this.memcontrol.charge(folio, mm, gfp));
   }

@@ -1,17 +1,15 @@
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
-import { PG_anon, PG_swapbacked } from '../abi/page-flags.js';
 import { PTE_TYPE_SWAP, pteMapsPage, pteType } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
-import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
 import { type Filemap, FilemapToken } from './filemap.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Swap, SwapToken } from './swap.js';
+import { type SwapRead, SwapReadToken } from './swap-read.js';
 import { type Work, WorkToken } from './work.js';
-import { type Workingset, WorkingsetToken } from './workingset.js';
 
 /**
  * MADV_WILLNEED: reads ahead of faults, into the swap cache or the page cache
@@ -20,12 +18,11 @@ import { type Workingset, WorkingsetToken } from './workingset.js';
 @injectable()
 export class MadviseWillneed {
   constructor(
-    @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(FilemapToken) private readonly filemap: Filemap,
     @inject(SwapToken) private readonly swap: Swap,
-    @inject(WorkingsetToken) private readonly workingset: Workingset,
+    @inject(SwapReadToken) private readonly reader: SwapRead,
     @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(WorkToken) private readonly work: Work,
   ) {}
@@ -42,7 +39,7 @@ export class MadviseWillneed {
     this.ptes.walk(mm.id, part.start, part.end, (slot, vpn) => {
       const bits = this.ptes.bits[slot]!;
       if (pteMapsPage(bits) || pteType(bits) !== PTE_TYPE_SWAP) return;
-      this.readSwap(mm, part, vpn, this.ptes.value[slot]!, PG_anon);
+      this.readSwap(mm, part, vpn, this.ptes.value[slot]!);
     });
     this.folios.lruAddDrain();
   }
@@ -51,7 +48,7 @@ export class MadviseWillneed {
   private shmemSwapIn(mm: MmStruct, part: Vma, file: AddressSpace): void {
     for (let vpn = part.start; vpn < part.end; vpn++) {
       const entry = file.swapped.get(pageIndex(part, vpn));
-      if (entry !== undefined) this.readSwap(mm, part, vpn, entry, 0);
+      if (entry !== undefined) this.readSwap(mm, part, vpn, entry);
     }
     this.folios.lruAddDrain();
   }
@@ -65,22 +62,11 @@ export class MadviseWillneed {
   }
 
   /** read_swap_cache_async. */
-  private readSwap(mm: MmStruct, part: Vma, vpn: number, entry: number, kind: number): void {
-    if (this.swap.folioOf(entry) >= 0) return;
+  private readSwap(mm: MmStruct, part: Vma, vpn: number, entry: number): void {
     const page = { mm, vma: part, vpn, nid: this.work.cpuNid };
-    const pfn = this.prealloc.forSwapIn(page, GFP_HIGHUSER_MOVABLE, this.swap.memcgOf(entry));
-    if (pfn < 0) return;
-    // The allocation may have reclaimed, and zswap written the page back through the swap cache.
-    if (this.swap.folioOf(entry) >= 0) {
-      this.folios.put(pfn);
-      return;
-    }
-    this.swap.read(entry, pfn);
-    this.table.set(pfn, kind | PG_swapbacked);
-    this.workingset.refault(pfn, this.swap.takeShadow(entry));
-    this.swap.cacheFolio(entry, pfn);
-    this.folios.addLru(pfn);
-    this.folios.put(pfn);
+    this.reader.read(entry, 'advised', () =>
+      this.prealloc.forSwapIn(page, GFP_HIGHUSER_MOVABLE, this.swap.memcgOf(entry)),
+    );
   }
 }
 export const MadviseWillneedToken = createToken<MadviseWillneed>('MadviseWillneed');

@@ -107,8 +107,9 @@ export class PageIo {
   /**
    * Reads a slot into a fresh page (swap_read_folio). What zswap had is nowhere else afterwards, so
    * the page is dirty.
+   * @param isWaitedFor does the task wait until a device that is not synchronous has it?
    */
-  read(slot: number, pfn: number): void {
+  read(slot: number, pfn: number, isWaitedFor: boolean): void {
     const before = this.work.soFar();
     assert(this.place[slot] !== NOWHERE, `slot ${slot} holds a page`);
     if (this.place[slot] === UNWRITTEN) {
@@ -117,7 +118,7 @@ export class PageIo {
       this.place[slot] = NOWHERE;
       this.table.set(pfn, PG_dirty);
     } else {
-      if (this.place[slot] === WRITTEN) this.device.load(slot);
+      if (this.place[slot] === WRITTEN) this.device.load(slot, isWaitedFor);
       this.zswap.noteSwapin(this.memcgs.of(pfn), this.nodes.nidOf(pfn));
       this.event(pfn, 'pswpin');
     }

@@ -6,6 +6,7 @@ import { assert } from '../base/assert.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
@@ -14,6 +15,7 @@ import { type Migrate, MigrateToken } from './migrate.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type Swap, SwapToken } from './swap.js';
+import { type SwapReadahead, SwapReadaheadToken } from './swap-readahead.js';
 import { isSuitable, type ThpSettings, ThpSettingsToken } from './thp-settings.js';
 import { type Workingset, WorkingsetToken } from './workingset.js';
 
@@ -35,6 +37,8 @@ export class Shmem {
     @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(SwapReadaheadToken) private readonly readahead: SwapReadahead,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(ThpSettingsToken) private readonly thp: ThpSettings,
     @inject(WorkingsetToken) private readonly workingset: Workingset,
     @inject(MigrateToken) private readonly migrate: Migrate,
@@ -109,6 +113,7 @@ export class Shmem {
         if (this.migrate.completionOf(held) >= 0) return { pfn: -EAGAIN, isMajor: false };
         return this.getFolio(file, index, nid, vmf);
       }
+      this.readahead.used(held, null);
       if (this.table.has(held, PG_hwpoison)) return { pfn: -ENOMEM, isMajor: false };
       this.folios.get(held);
       this.leaveSwap(file, index, entry, held);
@@ -116,6 +121,7 @@ export class Shmem {
       this.folios.put(held);
       return { pfn: held, isMajor: false };
     }
+    if (!this.swap.synchronous) return this.readAround(file, index, entry, nid, vmf);
     const order = this.swappedOrder(file, index, vmf);
     const first = index - (index % (1 << order));
     const gfp = order > 0 ? this.thp.gfpMask(vmf?.vma ?? null) : GFP_HIGHUSER_MOVABLE;
@@ -130,7 +136,7 @@ export class Shmem {
       this.folios.put(folio);
       return this.swapIn(file, index, entry, nid, vmf);
     }
-    this.vmstat.add(this.pgmajfault, 1);
+    this.countMajor(vmf);
     const shadow = this.swap.takeShadow(entry);
     for (let at = 0; at < 1 << order; at++) this.read(file, first + at, folio + at);
     this.table.set(folio, PG_swapbacked);
@@ -140,10 +146,35 @@ export class Shmem {
     return { pfn: folio + (index - first), isMajor: true };
   }
 
+  /** shmem_swapin_cluster: reads the page into the swap cache, and others around its slot. */
+  private readAround(
+    file: AddressSpace,
+    index: number,
+    entry: number,
+    nid: number,
+    vmf: FaultContext | null,
+  ): FilePage {
+    const choice = this.policyNodes.shmemChoice(file, { index, order: 0 }, nid);
+    const folio = this.readahead.cluster(entry, (slot) =>
+      this.prealloc.forFileSwapIn(choice, GFP_HIGHUSER_MOVABLE, this.swap.memcgOf(slot)),
+    );
+    if (folio < 0 && file.swapped.get(index) === entry) return { pfn: -ENOMEM, isMajor: false };
+    this.countMajor(vmf);
+    const { pfn } = this.getFolio(file, index, nid, vmf);
+    return { pfn, isMajor: true };
+  }
+
+  /** Only a fault counts; a system call that reads does not. */
+  private countMajor(vmf: FaultContext | null): void {
+    if (vmf === null) return;
+    this.vmstat.add(this.pgmajfault, 1);
+    this.memcgs.countMm(vmf.mm, this.pgmajfault, 1);
+  }
+
   private read(file: AddressSpace, index: number, pfn: number): void {
     const entry = file.swapped.get(index);
     assert(entry !== undefined, 'a block of swap is whole');
-    this.swap.read(entry, pfn);
+    this.swap.read(entry, pfn, true);
     this.swap.takeShadow(entry);
     file.swapped.delete(index);
     this.swap.freeEntry(entry);

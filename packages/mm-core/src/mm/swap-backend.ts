@@ -11,14 +11,20 @@ export interface SwapBackend {
   readonly slots: number;
   /** SWP_SYNCHRONOUS_IO: done when the call returns, no swap cache needed afterwards. */
   readonly synchronous: boolean;
+  /** A disk that turns: readahead goes by slot instead of address. Not if left out. */
+  readonly rotational?: boolean;
   /**
    * Writes the page named `key`; charges its time.
    * @param nid node that the page lies on
    * @returns 0 or -errno
    */
   store(slot: number, key: number, nid: number): number;
-  /** Reads it back; charges its time. */
-  load(slot: number): void;
+  /**
+   * Reads it back; charges its time.
+   * @param isWaitedFor false for a page that is read ahead: a device that is not synchronous
+   *   charges only what the CPU does
+   */
+  load(slot: number, isWaitedFor: boolean): void;
   /** The slot is free again. */
   free(slot: number): void;
   /** Counters by dotted name. */

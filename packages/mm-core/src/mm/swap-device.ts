@@ -25,8 +25,12 @@ export class SwapDevice {
     return rc;
   }
 
-  load(slot: number): void {
-    this.backend.load(slot);
+  get rotational(): boolean {
+    return this.backend.rotational === true;
+  }
+
+  load(slot: number, isWaitedFor: boolean): void {
+    this.backend.load(slot, isWaitedFor);
   }
 
   /** The slot is free again (swap_slot_free_notify). */

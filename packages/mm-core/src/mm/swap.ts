@@ -11,7 +11,7 @@ import { type SwapDevice, SwapDeviceToken } from './swap-device.js';
 import type { SwapFront } from './swap-front.js';
 import { type Zswap, ZswapToken } from './zswap.js';
 
-/** The device's first page is its header, so slot 0 is its page 1. */
+/** The device's first page is its header, so slot 0 is its page 1 (swp_offset). */
 const HEADER_PAGES = 1;
 
 /** A slot that is in use. */
@@ -27,8 +27,8 @@ export interface SlotUse {
 
 /**
  * Swap slots and the swap cache (mm/swapfile.c, mm/swap_state.c). A slot is free, or used: by
- * entries that name it (`entries`), by a folio in the swap cache, or both. Simplified: one device,
- * no readahead; a large folio takes slots that were never used, one after the other; a write is
+ * entries that name it (`entries`), by a folio in the swap cache, or both. Simplified: one
+ * device; a large folio takes slots that were never used, one after the other; a write is
  * finished when it is charged.
  */
 @injectable()
@@ -107,8 +107,27 @@ export class Swap {
     return (this.device.slots - this.usedCount) * 2 < this.device.slots;
   }
 
+  /** The same, or a group's share of it is (mem_cgroup_swap_full). */
+  isFullFor(memcg: MemCgroup): boolean {
+    for (let at: MemCgroup | null = memcg; at !== null; at = at.parent) {
+      const { usage, high, max } = at.swap;
+      if (at.parent !== null && usage * 2 >= Math.min(high, max)) return true;
+    }
+    return this.isFull();
+  }
+
   get synchronous(): boolean {
     return this.device.synchronous;
+  }
+
+  /** Does the device turn, so that what lies together on it is read fast together? */
+  get rotational(): boolean {
+    return this.device.rotational;
+  }
+
+  /** Page of the device that a slot is (swp_offset). */
+  offsetOf(slot: number): number {
+    return slot + HEADER_PAGES;
   }
 
   /** May a large folio come back whole? Not where zswap may have some of its pages. */
@@ -186,9 +205,9 @@ export class Swap {
     this.releaseIfUnused(slot);
   }
 
-  /** Entries that name the slot. */
+  /** Entries that name the slot; none names one behind the end of the device. */
   entryCount(slot: number): number {
-    return this.entries[slot]!;
+    return this.entries[slot] ?? 0;
   }
 
   /** Writes the folio to its slot (swap_writeout). @returns 0 or -errno */
@@ -200,7 +219,7 @@ export class Swap {
 
   /** May a block of so many pages begin at a slot (thp_swap_suitable_orders)? */
   isBlockStart(slot: number, pages: number): boolean {
-    return (slot + HEADER_PAGES) % pages === 0;
+    return this.offsetOf(slot) % pages === 0;
   }
 
   /** Does a slot stand for zeroes that were not written (swap_zeromap_batch)? */
@@ -225,9 +244,9 @@ export class Swap {
     return null;
   }
 
-  /** Reads a slot into a fresh page (swap_read_folio). */
-  read(slot: number, pfn: number): void {
-    this.io.read(slot, pfn);
+  /** Reads a slot into a fresh page (swap_read_folio), and perhaps waits until it has come. */
+  read(slot: number, pfn: number, isWaitedFor: boolean): void {
+    this.io.read(slot, pfn, isWaitedFor);
   }
 
   /** Fills a page with what was written to a slot; nobody counts it as read. */

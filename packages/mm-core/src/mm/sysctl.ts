@@ -37,9 +37,9 @@ export interface Sysctl {
   oom_kill_allocating_task: boolean;
   /** 1: instead of a kill for want of any memory the machine stops; 2: instead of every kill. */
   panic_on_oom: number;
-  /** log2 of the pages that swap readahead reads. Without effect: there is no readahead. */
+  /** log2 of the most pages that a fault reads from swap at once; 0 = no readahead. */
   page_cluster: number;
-  /** Readahead by addresses instead of slots. Without effect. */
+  /** Swap readahead by address instead of slot, on devices that do not turn. */
   vma_ra_enabled: boolean;
   /** Poison tells everybody who maps the page at once, not only who touches it. */
   memory_failure_early_kill: boolean;

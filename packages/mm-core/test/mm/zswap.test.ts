@@ -53,6 +53,7 @@ test('off by default: pages go to the device, and nothing is counted', () => {
 
 test('a page goes to memory, comes back dirty, and its slot holds nothing any more', () => {
   const { machine, task } = worldOf();
+  machine.pseudoFiles.write('/proc/sys/vm/page-cluster', '0');
   task.madvise(0, PAGES, MADV_PAGEOUT);
   const out = [
     machine.swap.used(),
@@ -357,6 +358,7 @@ test('pages of two compressors lie side by side', () => {
   const { machine, task } = worldOf();
   task.madvise(0, 50, MADV_PAGEOUT);
   machine.pseudoFiles.write('/sys/module/zswap/parameters/compressor', 'zstd');
+  machine.pseudoFiles.write('/proc/sys/vm/page-cluster', '0');
   task.madvise(50, 50, MADV_PAGEOUT);
   for (let vpn = 25; vpn < 75; vpn++) task.read(vpn);
   expect([stat(machine, 'stored_pages'), wrongContents(machine)]).toEqual([50, 0]);

@@ -27,6 +27,8 @@ const WRITES: Readonly<Record<string, readonly string[]>> = {
   '/proc/sys/vm/drop_caches': ['1', '3'],
   '/proc/sys/vm/nr_hugepages': ['0', '1', '2'],
   '/proc/sys/vm/nr_overcommit_hugepages': ['0', '2'],
+  '/proc/sys/vm/page-cluster': ['0', '1', '3', '5'],
+  '/sys/kernel/mm/swap/vma_ra_enabled': ['true', 'false'],
   '/proc/sys/vm/swappiness': ['0', '1', '60', '200'],
   '/proc/sys/vm/watermark_scale_factor': ['1', '10', '500'],
   '/proc/self/clear_refs': ['1', '4'],
