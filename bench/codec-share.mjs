@@ -4,7 +4,7 @@
 
 import { parseArgs } from 'node:util';
 import { cxlCompressDevice, cxlCompression } from '@mm-lab/backend-cxl-compress';
-import { cram } from '@mm-lab/cram';
+import { cram, MENDED_FOR_CRAM } from '@mm-lab/cram';
 import { createMachine, deviceToken, diskSwap, PageData, replay } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import { capturedPages, readCapture, shippedTrace, zipfTrace } from '@mm-lab/workloads';
@@ -54,7 +54,7 @@ const machine = createMachine(
       capacityBytes: logical * 4096,
       codec: values.codec,
     }),
-    nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
+    nodePrivate(MENDED_FOR_CRAM),
     cram(),
     cxlCompression({ nid: 1 }),
     diskSwap({ pages: logical }),

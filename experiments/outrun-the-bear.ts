@@ -5,7 +5,7 @@
  */
 import { cxlCompressDevice, cxlCompression, cxlSysram } from '@mm-lab/backend-cxl-compress';
 import { zoneDeviceCompress } from '@mm-lab/backend-zone-device';
-import { cram } from '@mm-lab/cram';
+import { cram, MENDED_FOR_CRAM } from '@mm-lab/cram';
 import { defineExperiment, type FigureRunner, type Figures, type Stats } from '@mm-lab/lab';
 import { diskSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
@@ -62,9 +62,9 @@ export default defineExperiment({
     },
     {
       name: 'cram',
-      title: 'N_MEMORY_PRIVATE and CRAM, two holes of RFC v4 mended',
+      title: 'N_MEMORY_PRIVATE and CRAM, three holes of RFC v4 mended',
       plugins: () => [
-        nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
+        nodePrivate(MENDED_FOR_CRAM),
         cram(),
         device(),
         cxlCompression({ nid: 1 }),

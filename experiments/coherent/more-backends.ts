@@ -1,7 +1,7 @@
 /** Ways of having more memory whose policy is the kernel's or a driver's. */
 import { cxlCompressDevice, cxlCompression } from '@mm-lab/backend-cxl-compress';
 import { zoneDeviceCompress } from '@mm-lab/backend-zone-device';
-import { cram } from '@mm-lab/cram';
+import { cram, MENDED_FOR_CRAM } from '@mm-lab/cram';
 import { type Machine, PAGE_SIZE, type Plugin } from '@mm-lab/mm-core';
 import { GFP_PRIVATE, nodePrivate } from '@mm-lab/node-private';
 import {
@@ -44,9 +44,9 @@ function byPolicy(machine: Machine): DeviceLab {
 export const CRAM: DeviceBackend = {
   name: 'CRAM',
   build: (size) => {
-    const mended = { reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' } as const;
     const compression = cxlCompression({ nid: DEVICE });
-    const machine = machineOf(size, [nodePrivate(mended), cram(), device(size), compression]);
+    const rules = nodePrivate(MENDED_FOR_CRAM);
+    const machine = machineOf(size, [rules, cram(), device(size), compression]);
     return {
       ...byPolicy(machine),
       toDevice: byMovePages(machine),

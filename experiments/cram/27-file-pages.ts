@@ -21,7 +21,7 @@ import {
   cramLab,
   DEVICE,
   demote,
-  MENDED,
+  MENDED_FOR_CRAM,
   pageRange,
   pagesOn,
   rounded,
@@ -55,7 +55,7 @@ function mapFile({ machine }: CramLab, task: Task, kind: FileKind): AddressSpace
 
 /** Files refused at the door, as the author concluded; or promoted before a byte changes. */
 const REFUSED: CramLabOptions = { cram: { fileEntry: 'mended' } };
-const PROMOTED: CramLabOptions = { nodePrivate: { ...MENDED, bufferedWrites: 'mended' } };
+const PROMOTED: CramLabOptions = { nodePrivate: { ...MENDED_FOR_CRAM, bufferedWrites: 'mended' } };
 
 function storeAgain(lab: CramLab, task: Task, file: AddressSpace | null, way: Way): void {
   const { machine } = lab;

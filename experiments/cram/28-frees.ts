@@ -6,7 +6,15 @@
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { MADV_DONTNEED, type Task } from '@mm-lab/mm-core';
 import { agreesWithKernel } from '../node/kit.ts';
-import { type CramLab, cramLab, DEVICE, MENDED, onDevice, pageRange, pagesOn } from './kit.ts';
+import {
+  type CramLab,
+  cramLab,
+  DEVICE,
+  MENDED_FOR_CRAM,
+  onDevice,
+  pageRange,
+  pagesOn,
+} from './kit.ts';
 
 const PAGES = 256;
 const VPNS = pageRange(PAGES);
@@ -46,7 +54,7 @@ const WAYS: readonly Way[] = [
 
 function run(way: Way, reclaimFrees: 'v4' | 'mended') {
   const lab = cramLab({
-    nodePrivate: { ...MENDED, reclaimFrees },
+    nodePrivate: { ...MENDED_FOR_CRAM, reclaimFrees },
     swap: { kind: 'disk', pages: 1024 },
   });
   const { machine, device } = lab;

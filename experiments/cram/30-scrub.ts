@@ -13,7 +13,7 @@ import {
   cramLab,
   DEVICE,
   demote,
-  MENDED,
+  MENDED_FOR_CRAM,
   onDevice,
   pageRange,
   rounded,
@@ -62,7 +62,7 @@ const WAYS: readonly Way[] = [
 function freeAndReuse({ name, driver }: Way): readonly (string | number)[] {
   const lab = cramLab({
     contents: sizedPages(() => PAGE_BYTES),
-    guards: [nodePrivate(MENDED), cram(), driver()],
+    guards: [nodePrivate(MENDED_FOR_CRAM), cram(), driver()],
   });
   const { machine } = lab;
   const used = (): number => machine.stats()['device.physical_bytes'] ?? 0;

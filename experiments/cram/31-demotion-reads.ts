@@ -12,7 +12,7 @@ import {
   cramLab,
   DEVICE,
   demote,
-  MENDED,
+  MENDED_FOR_CRAM,
   onDevice,
   pageRange,
   rounded,
@@ -43,7 +43,8 @@ interface Traffic {
 
 function labOf(copies: Copies, frames: Frames): CramLab {
   // Only the series as posted leaves frames unscrubbed (row 28).
-  const nodePrivate = frames === 'stale' ? { ...MENDED, reclaimFrees: 'v4' as const } : MENDED;
+  const nodePrivate =
+    frames === 'stale' ? { ...MENDED_FOR_CRAM, reclaimFrees: 'v4' as const } : MENDED_FOR_CRAM;
   const hostCache: HostCacheOptions = { pages: CACHE, copies };
   const sizes = { dramPages: 2 * PAGES + 1024, devicePages: PAGES + 256 };
   return cramLab({ ...sizes, nodePrivate, swap: DISK, device: { hostCache } });

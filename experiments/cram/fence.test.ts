@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runFenceProgram } from './fence-program.ts';
 import { WAYS, type Way } from './fence-world.ts';
-import { MENDED } from './kit.ts';
+import { MENDED_FOR_CRAM } from './kit.ts';
 import type { Cause } from './store-causes.ts';
 
 const SEEDS = Array.from({ length: 12 }, (_, at) => 1000 + at);
@@ -11,7 +11,7 @@ const ALLOWED: readonly Cause[] = ['demotion', 'other migration', 'kernel write'
 const taken = new Map<Way, number>();
 
 test.each(SEEDS)('mended, no generated program makes the device fuller, seed %i', (seed) => {
-  const world = runFenceProgram({ nodePrivate: MENDED, huge: seed % 4 === 0 }, seed, 100);
+  const world = runFenceProgram({ nodePrivate: MENDED_FOR_CRAM, huge: seed % 4 === 0 }, seed, 100);
   for (const [way, times] of world.taken) taken.set(way, (taken.get(way) ?? 0) + times);
   const stats = world.lab.machine.stats();
   const grew = [...world.causes.counts].filter(([, count]) => count.increases > 0);
@@ -39,7 +39,8 @@ test('those programs took every way that may lead around the fence', () => {
 
 test('without the fence the same programs make it fuller, nearly all of them', () => {
   const stores = SEEDS.slice(0, 6).map((seed) => {
-    return runFenceProgram({ nodePrivate: MENDED, fence: 'down' }, seed, 100).hole().stores;
+    return runFenceProgram({ nodePrivate: MENDED_FOR_CRAM, fence: 'down' }, seed, 100).hole()
+      .stores;
   });
   expect(stores.filter((count) => count > 0).length).toBeGreaterThanOrEqual(4);
 });

@@ -8,7 +8,7 @@ import { MADV_DONTNEED, MADV_PAGEOUT, PROT_READ, PROT_WRITE, type Task } from '@
 import type { NodePrivateOptions } from '@mm-lab/node-private';
 import { runFenceProgram } from './fence-program.ts';
 import { ANON, FenceWorld, FILE, HUGE, SHARED } from './fence-world.ts';
-import { DEVICE, MENDED, pageRange } from './kit.ts';
+import { DEVICE, MENDED_FOR_CRAM, pageRange } from './kit.ts';
 import { CAUSES, type Cause } from './store-causes.ts';
 
 const RW = PROT_READ | PROT_WRITE;
@@ -156,7 +156,7 @@ function inPlace(candidate: Candidate, nodePrivate: NodePrivateOptions) {
 
 function candidateRow(candidate: Candidate): readonly (string | number)[] {
   const v4 = inPlace(candidate, {});
-  const mended = inPlace(candidate, MENDED);
+  const mended = inPlace(candidate, MENDED_FOR_CRAM);
   return [candidate.name, v4.program, mended.program, v4.kernel];
 }
 
@@ -186,7 +186,7 @@ function generated(nodePrivate: NodePrivateOptions): Generated {
 
 function probe(): Figures {
   const candidates = CANDIDATES.map(candidateRow);
-  const [v4, mended] = [generated({}), generated(MENDED)];
+  const [v4, mended] = [generated({}), generated(MENDED_FOR_CRAM)];
   const rows = CAUSES.map((cause) => [
     cause,
     v4.changes.get(cause) ?? 0,

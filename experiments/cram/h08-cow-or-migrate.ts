@@ -14,7 +14,16 @@ import {
   PrivateHotplugToken,
 } from '@mm-lab/node-private';
 import { nodeOf } from '../node/kit.ts';
-import { type CramLab, cramLab, DEVICE, DRAM, MENDED, onDevice, pageRange, writer } from './kit.ts';
+import {
+  type CramLab,
+  cramLab,
+  DEVICE,
+  DRAM,
+  MENDED_FOR_CRAM,
+  onDevice,
+  pageRange,
+  writer,
+} from './kit.ts';
 
 const PAGES = 64;
 const CPUS = [1, 2, 4, 16, 64, 256];
@@ -56,7 +65,7 @@ function migrated(cpus: number): readonly number[] {
 
 /** A child shares its parent's pages, so that each store copies one: what a refused reuse does. */
 function copied(cpus: number): readonly number[] {
-  const lab = cramLab({ cpus, guards: [nodePrivate(MENDED), copiedFrom()] });
+  const lab = cramLab({ cpus, guards: [nodePrivate(MENDED_FOR_CRAM), copiedFrom()] });
   const parent = writer(lab.machine, 'parent', PAGES);
   parent.movePages([...pageRange(PAGES)], DEVICE);
   const child = parent.fork('child');

@@ -9,7 +9,7 @@ import {
   cxlCompression,
   cxlSysram,
 } from '@mm-lab/backend-cxl-compress';
-import { type Cram, type CramOptions, CramToken, cram } from '@mm-lab/cram';
+import { type Cram, type CramOptions, CramToken, cram, MENDED_FOR_CRAM } from '@mm-lab/cram';
 import {
   type CompressingDevice,
   createMachine,
@@ -38,17 +38,10 @@ import {
 } from '@mm-lab/workloads';
 import { bytes, nodeOf, writer } from '../node/kit.ts';
 
-export { bytes, writer };
+export { bytes, MENDED_FOR_CRAM, writer };
 
 export const DRAM = 0;
 export const DEVICE = 1;
-
-/** RFC v4 with the three holes of its write fence and its frees mended. */
-export const MENDED: NodePrivateOptions = {
-  reclaimFrees: 'mended',
-  swapIn: 'mended',
-  sharedMaps: 'mended',
-};
 
 /** A machine of the lab; whatever is left out is small and harmless. */
 export interface CramLabOptions {
@@ -66,7 +59,7 @@ export interface CramLabOptions {
   readonly driver?: Partial<CompressionOptions>;
   /** Who looks after the device's node. Default 'cram'. */
   readonly guard?: 'cram' | 'nobody';
-  /** Options of `nodePrivate()`; default `MENDED`. */
+  /** Options of `nodePrivate()`; default `MENDED_FOR_CRAM`. */
   readonly nodePrivate?: NodePrivateOptions;
   /** Options of `cram()`; default as posted. */
   readonly cram?: CramOptions;
@@ -129,7 +122,7 @@ export function cramLab(options: CramLabOptions = {}): CramLab {
 
 function guardsOf(guard: 'cram' | 'nobody', options: CramLabOptions): readonly Plugin[] {
   if (guard === 'nobody') return [cxlSysram({ nid: DEVICE })];
-  const { nodePrivate: rules = MENDED, driver } = options;
+  const { nodePrivate: rules = MENDED_FOR_CRAM, driver } = options;
   const scrubAtOnce = { flush: 'none', teardown: 'evacuate-first' } as const;
   const compression = cxlCompression({ nid: DEVICE, ...scrubAtOnce, ...driver });
   return [nodePrivate(rules), cram(options.cram), compression];

@@ -142,8 +142,13 @@ export class CramEntry {
     const capped = this.config.entryCap === 'v4' ? CRAM_GFP : CRAM_GFP | __GFP_NOMEMALLOC;
     const gfp = order > 0 ? capped | __GFP_COMP : capped;
     const dst = this.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
-    if (dst >= 0) this.writable.forget(nid, dst);
+    if (dst >= 0) this.forgetAll(nid, dst, 1 << order);
     return dst;
+  }
+
+  /** A folio comes to frames that others may have left unseen. */
+  private forgetAll(nid: number, folio: number, pages: number): void {
+    for (let at = 0; at < pages; at++) this.writable.forget(nid, folio + at);
   }
 
   private putUnused(dst: number): void {

@@ -1,5 +1,16 @@
 import { createToken, OptionCheck } from '@mm-lab/mm-core';
-import type { Mending } from '@mm-lab/node-private';
+import type { Mending, Mends } from '@mm-lab/node-private';
+
+/**
+ * What `nodePrivate()` has to mend before CRAM can keep a device that is short: its frees by
+ * reclaim, and the two holes of its write fence. With `bufferedWrites` mended too, or `fileEntry`,
+ * write(2) cannot change a page there either.
+ */
+export const MENDED_FOR_CRAM = {
+  reclaimFrees: 'mended',
+  swapIn: 'mended',
+  sharedMaps: 'mended',
+} as const satisfies Mends;
 
 /** Where the posted CRAM misbehaves, each place as it is (`v4`, the default) or `mended`. */
 export interface CramMends {

@@ -4,6 +4,7 @@ import {
   cramSwap,
   fourPhase,
   hotPages,
+  MENDED_FOR_CRAM,
   noPressure,
   pressurePolicy,
   proportional,
@@ -67,7 +68,7 @@ for (const [name, policy] of Object.entries(POLICIES)) {
         seed,
         steps: STEPS,
         guard: [
-          nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
+          nodePrivate(MENDED_FOR_CRAM),
           cram(),
           ...policy(),
           cxlCompression({ nid: DEVICE }),

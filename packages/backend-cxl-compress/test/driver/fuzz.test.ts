@@ -1,4 +1,4 @@
-import { cram } from '@mm-lab/cram';
+import { cram, MENDED_FOR_CRAM } from '@mm-lab/cram';
 import { nodePrivate } from '@mm-lab/node-private';
 import { fuzzMachine } from '@mm-lab/testkit';
 import { expect, test } from 'vitest';
@@ -43,11 +43,7 @@ test.each(Object.entries(MEDIA))(
   'CRAM on a medium that fragments loses nothing: %s',
   (_, device) => {
     for (const seed of [1, 2]) {
-      const guard = [
-        nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
-        cram(),
-        cxlCompression({ nid: DEVICE }),
-      ];
+      const guard = [nodePrivate(MENDED_FOR_CRAM), cram(), cxlCompression({ nid: DEVICE })];
       const options = fuzzOptionsOf({ seed, steps: 150, guard, device });
       expect(fuzzMachine({ ...options, mayHang: true }).steps).toBe(150);
     }

@@ -1,4 +1,4 @@
-import { type CramOptions, cram } from '@mm-lab/cram';
+import { type CramOptions, cram, MENDED_FOR_CRAM } from '@mm-lab/cram';
 import { createMachine, diskSwap, type Machine, type Plugin, Prng } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import { everySize } from '@mm-lab/testkit';
@@ -34,7 +34,7 @@ export function runUnder(run: PolicyRun): Machine {
     },
     [
       everySize,
-      nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
+      nodePrivate(MENDED_FOR_CRAM),
       cram(mends),
       ...policy,
       cxlCompressDevice({

@@ -1,6 +1,6 @@
 import { cxlCompressDevice, cxlCompression, cxlSysram } from '@mm-lab/backend-cxl-compress';
 import { zoneDeviceCompress } from '@mm-lab/backend-zone-device';
-import { cram } from '@mm-lab/cram';
+import { cram, MENDED_FOR_CRAM } from '@mm-lab/cram';
 import { diskSwap, type Plugin, TableCostModel, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import type { MachineChange, OracleConfig } from '../experiment/experiment.js';
@@ -117,10 +117,10 @@ export const BACKENDS = {
     ],
   },
   cram: {
-    title: 'N_MEMORY_PRIVATE with CRAM, two holes of RFC v4 mended, disk swap behind it',
+    title: 'N_MEMORY_PRIVATE with CRAM, three holes of RFC v4 mended, disk swap behind it',
     machine: tiered,
     plugins: (sizes) => [
-      nodePrivate({ reclaimFrees: 'mended', swapIn: 'mended', sharedMaps: 'mended' }),
+      nodePrivate(MENDED_FOR_CRAM),
       device(sizes),
       cram(),
       cxlCompression({ device: DEVICE_NAME, nid: DEVICE_NID }),
