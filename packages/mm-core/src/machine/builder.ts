@@ -157,6 +157,8 @@ function boot(services: Services, config: MachineConfig): void {
     if (node.online === false || !plugged) continue;
     hotplug.onlinePages(node.id, null);
   }
+  const online = config.nodes.filter((node) => node.online !== false);
+  hotplug.bootEnded(placeZones(online).some(({ hotplugged }) => hotplugged));
   for (const placed of placeZones(config.nodes)) {
     if (!nodes.hasState(placed.nid, N_MEMORY)) continue;
     blocks.addBootZone(nodes.zone(placed.nid, placed.type), placed.hotplugged);

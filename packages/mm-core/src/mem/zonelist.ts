@@ -8,18 +8,26 @@ import type { Zone } from './zone.js';
 
 const PENALTY_FOR_NODE_WITH_CPUS = 1;
 
+/** What besides the distance speaks for or against a node. */
+export interface NodeScores {
+  /** How often each comes first among equals, by node. */
+  readonly load: readonly number[];
+  /** Have CPUs said on which node they are (cpumask_of_node)? Lists of the boot are older. */
+  readonly cpusAreUp: boolean;
+}
+
 /**
  * Rebuilds every node's zonelists, in node order so that ties rotate
  * (mm/page_alloc.c:build_zonelists). A private node stands in those lists that the isolation says:
  * for RFC v4 in its own only, FALLBACK = itself, then every N_MEMORY node nearest first (patch 04).
  */
-export function buildAllZonelists(nodes: Nodes, managed: Managed): void {
+export function buildAllZonelists(nodes: Nodes, managed: Managed, cpusAreUp: boolean): void {
   const site = Sites.index('page_alloc.build_zonelists');
   const { lists } = managed.isolation;
   const load = new Array<number>(MAX_NUMNODES).fill(0);
   for (const pgdat of nodes.all()) {
     const isPrivate = managed.node_is_private(site, pgdat.nid);
-    const order = nodeOrder(nodes, pgdat, load);
+    const order = nodeOrder(nodes, pgdat, load, cpusAreUp);
     const apart = isPrivate && nodes.hasState(pgdat.nid, N_MEMORY_PRIVATE);
     const own = apart && lists.ownFallback ? [pgdat.nid] : [];
     pgdat.fallback = [...own, ...order].flatMap((nid) => zonesHighestFirst(nodes.pgdat(nid)));
@@ -30,12 +38,12 @@ export function buildAllZonelists(nodes: Nodes, managed: Managed): void {
 }
 
 /** N_MEMORY nodes for a local node, nearest first (mm/page_alloc.c:find_next_best_node). */
-function nodeOrder(nodes: Nodes, local: Pgdat, load: number[]): number[] {
+function nodeOrder(nodes: Nodes, local: Pgdat, load: number[], cpusAreUp: boolean): number[] {
   const candidates = new Set(nodes.inState(N_MEMORY));
   const order: number[] = [];
-  let previousDistance = -1;
+  let previousDistance = nodes.distance(local.nid, local.nid);
   while (candidates.size > 0) {
-    const nid = nextBestNode(nodes, local.nid, candidates, load);
+    const nid = nextBestNode(nodes, local.nid, candidates, { load, cpusAreUp });
     candidates.delete(nid);
     const distance = nodes.distance(local.nid, nid);
     if (distance !== previousDistance) load[nid]! += 1;
@@ -52,13 +60,14 @@ export function nextBestNode(
   nodes: Nodes,
   local: number,
   candidates: ReadonlySet<number>,
-  load: readonly number[],
+  { load, cpusAreUp }: NodeScores = { load: [], cpusAreUp: true },
 ): number {
   if (candidates.has(local)) return local;
   let best = -1;
   let bestScore = Infinity;
   for (const nid of [...candidates].sort((a, b) => a - b)) {
-    const penalty = (nid < local ? 1 : 0) + (nodes.hasCpu(nid) ? PENALTY_FOR_NODE_WITH_CPUS : 0);
+    const hasCpu = cpusAreUp && nodes.hasCpu(nid);
+    const penalty = (nid < local ? 1 : 0) + (hasCpu ? PENALTY_FOR_NODE_WITH_CPUS : 0);
     const score = (nodes.distance(local, nid) + penalty) * MAX_NUMNODES + (load[nid] ?? 0);
     if (score < bestScore) {
       bestScore = score;

@@ -37,6 +37,9 @@ export class MemoryHotplug {
   private readonly addSite = Sites.index('memory_hotplug.add_memory_resource');
   private readonly offlineSite = Sites.index('memory_hotplug.offline_pages');
   private readonly listeners: NodeListener[] = [];
+  private cpusAreUp = false;
+  /** The zones that the zonelists were built of. */
+  private listed = '';
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
@@ -194,8 +197,26 @@ export class MemoryHotplug {
     this.cpusets.handleHotplug();
   }
 
+  /**
+   * The boot is over. Its zonelists knew of no CPU; memory that was plugged in it came after the
+   * CPUs and had them built anew.
+   */
+  bootEnded(hasPlugged: boolean): void {
+    this.cpusAreUp = true;
+    if (hasPlugged) buildAllZonelists(this.nodes, this.managed, true);
+  }
+
+  /** Only a zone that gets its first page or loses its last has zonelists built anew. */
   private rebuildZonelists(): void {
-    buildAllZonelists(this.nodes, this.managed);
+    const zones = [...this.nodes.all()].flatMap(({ nid, zones: of }) => {
+      const states = [N_MEMORY, N_MEMORY_PRIVATE].map((state) => this.nodes.hasState(nid, state));
+      const names = of.filter((zone) => zone.managedPages > 0).map(({ name }) => name);
+      return [nid, this.comesApart(nid), ...states, ...names];
+    });
+    const listed = zones.join(' ');
+    if (listed === this.listed) return;
+    this.listed = listed;
+    buildAllZonelists(this.nodes, this.managed, this.cpusAreUp);
   }
 }
 export const MemoryHotplugToken = createToken<MemoryHotplug>('MemoryHotplug');

@@ -71,7 +71,7 @@ export class MemoryTiers {
 
   /** The nearest node to `nid` among `candidates`, or -1 (find_next_best_node_in). */
   nearestOf(nid: number, candidates: ReadonlySet<number>): number {
-    return candidates.size === 0 ? -1 : nextBestNode(this.nodes, nid, candidates, []);
+    return candidates.size === 0 ? -1 : nextBestNode(this.nodes, nid, candidates);
   }
 
   /** Gives each node its tier and rebuilds the targets (memory_tier_refresh_demotion). */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ZONE_NORMAL } from '../../src/index.js';
 import { machineOf } from '../machine-of.js';
 
 const PAGES = 1024;
@@ -44,26 +45,33 @@ test('the local node comes first, then the nearest', () => {
   `);
 });
 
-test('of equals a node without CPUs wins', () => {
-  expect(orders([{ cpus: 1 }, { cpus: 1 }, {}], even(3))).toMatchInlineSnapshot(`
-    [
-      [
-        0,
-        2,
-        1,
-      ],
-      [
-        1,
-        2,
-        0,
-      ],
-      [
-        2,
-        0,
-        1,
-      ],
-    ]
-  `);
+test('of equals a node without CPUs wins, but not in the lists of the boot', () => {
+  const nodes = [
+    { id: 0, pages: PAGES, cpus: 1 },
+    { id: 1, pages: PAGES, cpus: 1 },
+    { id: 2, pages: PAGES },
+    { id: 3, pages: PAGES },
+  ];
+  const machine = machineOf({ nodes, distances: even(4) });
+  const order = (): number[] => machine.nodes.pgdat(0).fallback.map(({ nid }) => nid);
+  expect(order()).toEqual([0, 1, 2, 3]);
+  expect(machine.hotplug.offlinePages(3)).toBe(0);
+  expect(order()).toEqual([0, 2, 1]);
+  expect(machine.hotplug.onlinePages(3, null)).toBe(0);
+  expect(order()).toEqual([0, 2, 3, 1]);
+});
+
+test('a boot that memory was plugged in has lists that know of CPUs', () => {
+  const zone = { type: ZONE_NORMAL, startPfn: 1 << 15, spanned: 1 << 15, hotplugged: true };
+  const machine = machineOf({
+    nodes: [
+      { id: 0, pages: PAGES, cpus: 1 },
+      { id: 1, pages: PAGES, cpus: 1 },
+      { id: 2, pages: zone.spanned, zones: [zone] },
+    ],
+    distances: even(3),
+  });
+  expect(machine.nodes.pgdat(0).fallback.map(({ nid }) => nid)).toEqual([0, 2, 1]);
 });
 
 test('of equals those behind the local node come first, in turn', () => {
