@@ -2,7 +2,11 @@
  * What the experiments of this folder share: the ways of having device memory as backends that a
  * program's runtime drives with the same calls, and the traces that come with the workloads.
  */
-import { type CoherentDriver, deviceCoherent } from '@mm-lab/backend-device-coherent';
+import {
+  type CoherentDriver,
+  type CoherentHandle,
+  deviceCoherent,
+} from '@mm-lab/backend-device-coherent';
 import {
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
@@ -128,38 +132,52 @@ export function privateNodeBackend(name: string, flags: number): DeviceBackend<W
 
 export const COHERENT = coherentBackend('device-coherent', (driver) => driver.evict());
 
+/** The same driver, which fills holes and moves zero pages, as migrate_vma does. */
+export const COHERENT_FILLED: DeviceBackend<WantedLab> = {
+  ...COHERENT,
+  name: 'device-coherent, holes too',
+  build: (size) => coherentLab(size, (driver) => driver.evict(), 'holes too'),
+};
+
 /** The same driver, which looks for pages that nobody used before it moves any out. */
 export const COHERENT_COLD = coherentBackend('device-coherent, cold first', (driver, pages) =>
   driver.evictCold(pages),
 );
 
-function coherentBackend(
-  name: string,
-  evict: (driver: CoherentDriver, pages: number) => void,
-): DeviceBackend<WantedLab> {
+type Evict = (driver: CoherentDriver, pages: number) => void;
+
+function coherentBackend(name: string, evict: Evict): DeviceBackend<WantedLab> {
+  const build = (size: LabSize): WantedLab => coherentLab(size, evict, 'mapped pages');
+  return { name, driver: 'coherent, private node', build };
+}
+
+function coherentLab(size: LabSize, evict: Evict, what: 'mapped pages' | 'holes too'): WantedLab {
+  const driver = deviceCoherent({ nid: DEVICE });
+  const machine = machineOf(size, [nodePrivate(), driver]);
   return {
-    name,
-    driver: 'coherent, private node',
-    build: (size) => {
-      const driver = deviceCoherent({ nid: DEVICE });
-      const machine = machineOf(size, [nodePrivate(), driver]);
-      return {
-        machine,
-        toDevice: (task, start, pages) => {
-          driver.migrateToDevice(task.mm, start, pages);
-          machine.spend();
-        },
-        hugePages: () => hugePagesOf(machine, GFP_PRIVATE),
-        makeRoom: (pages) => {
-          evict(driver.open(machine.createTask('driver').mm).driver, pages);
-          machine.spend();
-          return takePages(machine, GFP_HIGHUSER_MOVABLE | GFP_PRIVATE, pages);
-        },
-        callbacks: () => callbacksOf(machine),
-        unplug: () => removed(machine),
-      };
+    machine,
+    toDevice: (task, start, pages) => {
+      machine.work.runAs(task.struct);
+      if (what === 'mapped pages') driver.migrateToDevice(task.mm, start, pages);
+      else
+        withHandle(driver.open(task.mm), (handle) => handle.migrateToDevice(start, start + pages));
+      machine.spend();
     },
+    hugePages: () => hugePagesOf(machine, GFP_PRIVATE),
+    makeRoom: (pages) => {
+      evict(driver.open(machine.createTask('driver').mm).driver, pages);
+      machine.spend();
+      return takePages(machine, GFP_HIGHUSER_MOVABLE | GFP_PRIVATE, pages);
+    },
+    callbacks: () => callbacksOf(machine),
+    unplug: () => removed(machine),
   };
+}
+
+/** The handle's mirror goes; what it moved stays. */
+function withHandle(handle: CoherentHandle, use: (handle: CoherentHandle) => void): void {
+  use(handle);
+  handle.mirror.close();
 }
 
 function zoneDevice(name: string, type: MemoryType): DeviceBackend<WantedLab> {
