@@ -151,7 +151,7 @@ export default defineProbe({
           results.figure('moved_back.DEVICE_PRIVATE'),
     },
     {
-      text: 'With the same pages DEVICE_COHERENT and a private node cost the same; services differ.',
+      text: 'With the same pages DEVICE_COHERENT and a private node cost alike; services differ.',
       holds: (results) =>
         results.figure('moved_in.DEVICE_COHERENT') ===
           results.figure('moved_in.device_coherent__holes_too') &&

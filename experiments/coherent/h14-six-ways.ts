@@ -290,7 +290,7 @@ export default defineProbe({
         results.figure('huge.DEVICE_PRIVATE') < results.figure('huge_new.DEVICE_PRIVATE'),
     },
     {
-      text: 'Coherent memory costs these programs the same within 2 %, on a node and on ZONE_DEVICE.',
+      text: 'Coherent memory costs them the same within 2 %, on a node and on ZONE_DEVICE.',
       holds: (results) =>
         PROGRAMS.every((program) => {
           const node = results.figure(`ns_per_access.${program}.device_coherent`);
