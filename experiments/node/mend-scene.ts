@@ -11,7 +11,7 @@ import {
   type Task,
   zramSwap,
 } from '@mm-lab/mm-core';
-import { type Mends, NP_OPS_MEMPOLICY, NP_OPS_MIGRATION } from '@mm-lab/node-private';
+import { type Mending, type Mends, NP_OPS_MEMPOLICY, NP_OPS_MIGRATION } from '@mm-lab/node-private';
 import { bind, bytes, type Group, makeGroup, type PrivateLab, privateLab, writer } from './kit.ts';
 
 export const DRAM = 0;
@@ -26,6 +26,19 @@ export interface Scene extends PrivateLab {
 }
 
 export type Guard = number | null | 'cram';
+
+const OF_CRAM: readonly string[] = [
+  'entryCap',
+  'fullDram',
+  'fileEntry',
+  'readFaults',
+] satisfies readonly (keyof CramMends)[];
+
+/** The options of CRAM, or those of the node; each plugin refuses the other's. */
+function partOf(mends: Mends & CramMends, isOfCram: boolean): Readonly<Record<string, Mending>> {
+  const entries = Object.entries(mends);
+  return Object.fromEntries(entries.filter(([name]) => OF_CRAM.includes(name) === isOfCram));
+}
 
 /** DRAM and two nodes; C is served as told, D only if it is told too. */
 export function scene(mends: Mends & CramMends, guard: Guard, other: Guard = null): Scene {
@@ -53,8 +66,11 @@ export function scene(mends: Mends & CramMends, guard: Guard, other: Guard = nul
       ...(typeof other === 'number' ? [{ nid: D, flags: other }] : []),
     ],
     sysctl: { demotion_enabled: true },
-    nodePrivate: mends,
-    plugins: [...(hasCram ? [cram(mends), peek] : []), zramSwap({ pages: 4096, codec: 'lz4' })],
+    nodePrivate: partOf(mends, false),
+    plugins: [
+      ...(hasCram ? [cram(partOf(mends, true)), peek] : []),
+      zramSwap({ pages: 4096, codec: 'lz4' }),
+    ],
   });
   found.cram?.cram_register_private_node(C, lab, null);
   return { ...lab, cram: found.cram ?? null };
