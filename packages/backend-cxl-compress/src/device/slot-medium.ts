@@ -162,7 +162,10 @@ export class SlotMedium implements Medium {
     this.pack(spare.indexOf(most), most);
   }
 
-  /** The pages of the emptiest chunks of a class move to the fullest that have room. */
+  /**
+   * The pages of the emptiest chunks of a class move to the fullest that have room. Looks at every
+   * page, so a large device that is packed often is slow to simulate.
+   */
   private pack(size: number, give: number): void {
     const slots = this.slotsOf(size);
     const chunks: number[] = [];

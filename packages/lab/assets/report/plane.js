@@ -34,7 +34,7 @@ function optionOf(theme, { chart, columns, rows }, size) {
     name,
     color: theme.ink,
     lineStyle: { width: 2.5, type: DASHES[index % DASHES.length] },
-    symbol: 'none',
+    showSymbol: false,
     emphasis: { disabled: true },
     tooltip: { show: false },
     z: 4,
@@ -47,12 +47,23 @@ function optionOf(theme, { chart, columns, rows }, size) {
       trigger: 'item',
       formatter: ({ value }) => tip(chart, value),
     },
-    legend: { top: 0, left: 0, type: 'scroll', textStyle: { color: theme.soft } },
+    legend: {
+      top: 0,
+      left: 0,
+      type: 'scroll',
+      textStyle: { color: theme.soft },
+      data: [...cells.map(({ name }) => ({ name })), ...curves.map(lineOnly)],
+    },
     grid: FRAME,
     xAxis: axisOf(theme, across, { name: chart.xTitle ?? chart.x, nameGap: 28 }),
     yAxis: axisOf(theme, up, { name: chart.yTitle ?? chart.y, nameGap: 44 }),
     series: [...cells, ...curves],
   };
+}
+
+/** A curve has no points: its entry of the legend shows none. */
+function lineOnly({ name }) {
+  return { name, itemStyle: { opacity: 0 } };
 }
 
 function axisOf(theme, { type, min, max, values }, naming) {
