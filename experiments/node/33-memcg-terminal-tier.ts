@@ -12,7 +12,7 @@ const FAR = 1;
 const PAGES = 1024;
 const LIMIT = 256;
 
-type Node = 'CRAM' | 'ordinary';
+type Node = 'CRAM' | 'CRAM, mended' | 'ordinary';
 type Step = 'memory.reclaim' | 'memory.max' | 'pressure 1000';
 
 /** On a kernel with the series, 1024 pages on the node, swap on: pages reclaimed, OOM kills. */
@@ -25,8 +25,9 @@ const KERNEL: Readonly<Record<string, string>> = {
 /** A group whose pages all lie on one node, then one step; what came of it. */
 function run(node: Node, step: Step): readonly (string | number)[] {
   const found: { cram?: Cram } = {};
-  const isCram = node === 'CRAM';
+  const isCram = node !== 'ordinary';
   const { machine } = privateLab({
+    nodePrivate: { groupReclaim: node === 'CRAM, mended' ? 'mended' : 'v4' },
     nodes: [
       { id: DRAM, pages: 4096, cpus: 1 },
       { id: FAR, pages: 2048, online: !isCram, movable: true, lineNs: 300 },
@@ -85,6 +86,8 @@ function probe(): Figures {
     run('CRAM', 'pressure 1000'),
     run('ordinary', 'memory.reclaim'),
     run('ordinary', 'memory.max'),
+    run('CRAM, mended', 'memory.reclaim'),
+    run('CRAM, mended', 'memory.max'),
   ];
   const of = (row: number, column: number): number => Number(rows[row]?.[column]);
   return {
@@ -94,6 +97,8 @@ function probe(): Figures {
       'cram.reclaimed_by_its_kswapd': of(2, 3),
       'ordinary.reclaimed_for_the_group': of(3, 3) + of(4, 3),
       'ordinary.oom_kills': of(4, 4),
+      'mended.reclaimed_for_the_group': of(5, 3) + of(6, 3),
+      'mended.oom_kills': of(6, 4),
     },
     tables: [
       {
@@ -129,6 +134,12 @@ export default defineProbe({
       holds: (results) =>
         results.figure('ordinary.reclaimed_for_the_group') > 0 &&
         results.figure('ordinary.oom_kills') === 0,
+    },
+    {
+      text: 'With `groupReclaim` mended so it is on the CRAM node, and nobody dies there.',
+      holds: (results) =>
+        results.figure('mended.reclaimed_for_the_group') > PAGES &&
+        results.figure('mended.oom_kills') === 0,
     },
     {
       text: 'The pages are not stuck: the node’s own kswapd swaps them out.',
