@@ -10,11 +10,15 @@ import {
   FolioTableToken,
   inject,
   injectable,
+  LEAF_SHIFT,
   type Mapping,
   MappingToken,
   type MmStruct,
+  PMD_NONE,
+  PMD_ORDER,
   PTE_PRESENT,
   PTE_WRITE,
+  PTRS_PER_PTE,
   type Ptes,
   PtesToken,
   VM_WRITE,
@@ -25,7 +29,7 @@ import { type Memremap, MemremapToken } from './memremap.js';
 /**
  * Maps pages of a device into a program, one present entry each (mm/memory.c:insert_page), as a DAX
  * file, a character device or a PCI device does at a fault of its own. Each mapping is a reference
- * and a count of mappings; no huge entries.
+ * and a count of mappings; a huge entry of a DAX file has those of its pages.
  */
 @injectable()
 export class InsertPage {
@@ -56,6 +60,41 @@ export class InsertPage {
     this.mapping.map(slot, pfn, PTE_PRESENT | write);
     assert(this.table.mapcount[pfn]! > 0, 'an inserted page is mapped');
     return 0;
+  }
+
+  /**
+   * Maps a folio of PMD size by one entry (vmf_insert_folio_pmd): of FS_DAX only, whose first mapping
+   * makes a folio of 512 free pages. @returns 0; -EFAULT where the area does not hold all of it,
+   * -EINVAL for pages that are no folio and not free, -EBUSY if something stands there
+   */
+  insertHuge(mm: MmStruct, vpn: number, pfn: number): number {
+    const vma = mm.find(vpn);
+    const fits = vpn % PTRS_PER_PTE === 0 && vma !== null && vpn + PTRS_PER_PTE <= vma.end;
+    if (!fits) return -EFAULT;
+    const pgmap = this.memremap.pgmapOf(pfn);
+    const isDax = pgmap?.request.type === MEMORY_DEVICE_FS_DAX;
+    if (!isDax || pfn % PTRS_PER_PTE !== 0 || !pgmap.has(pfn + PTRS_PER_PTE - 1)) return -EINVAL;
+    const isKnown = this.table.order[pfn] === PMD_ORDER && this.table.refcount[pfn]! > 0;
+    if (!isKnown && !this.areFree(pfn)) return -EINVAL;
+    const first = this.ptes.slot(mm.id, vpn);
+    const leaf = first >> LEAF_SHIFT;
+    if (this.ptes.pmd[leaf] !== PMD_NONE) return -EBUSY;
+    if (isKnown) this.folios.get(pfn);
+    else this.table.prepareFolio(pfn, PMD_ORDER);
+    const write = (vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+    this.mapping.whole(leaf, () => {
+      for (let at = 0; at < PTRS_PER_PTE; at++) {
+        if (at > 0) this.folios.get(pfn);
+        this.mapping.map(first + at, pfn + at, PTE_PRESENT | write);
+      }
+    });
+    this.mapping.setPmd(leaf);
+    return 0;
+  }
+
+  private areFree(pfn: number): boolean {
+    const used = this.table.refcount.subarray(pfn, pfn + PTRS_PER_PTE);
+    return used.every((count) => count === 0);
   }
 }
 export const InsertPageToken = createToken<InsertPage>('InsertPage');

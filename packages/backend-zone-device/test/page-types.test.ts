@@ -1,6 +1,7 @@
 import {
   createMachine,
   EBUSY,
+  EFAULT,
   EINVAL,
   EOPNOTSUPP,
   EREMOTEIO,
@@ -37,7 +38,7 @@ interface Mapped {
 }
 
 /** A machine whose node 1 is a page map of the type, and a program with an area at page 16. */
-function mapped(type: MemoryType, refusal = 0): Mapped {
+function mapped(type: MemoryType, refusal = 0, pages = 64): Mapped {
   const found: (readonly [Memremap, InsertPage])[] = [];
   const plugin: Plugin = {
     name: 'map',
@@ -48,7 +49,7 @@ function mapped(type: MemoryType, refusal = 0): Mapped {
   };
   const nodes = [
     { id: 0, pages: 1024, cpus: 1 },
-    { id: 1, pages: 64, online: false },
+    { id: 1, pages, online: false },
   ];
   const machine = createMachine({ seed: 1, nodes }, [plugin]);
   const [parts] = found;
@@ -61,7 +62,7 @@ function mapped(type: MemoryType, refusal = 0): Mapped {
   });
   if (typeof pgmap === 'number') throw new Error(`errno ${pgmap}`);
   const task = machine.createTask('task');
-  const file = machine.files.create('shmem', 'f', 16 * 4096);
+  const file = machine.files.create('shmem', 'f', pages * 4096);
   file.longtermRefusal = refusal;
   const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_SHARED | VM_MAYSHARE;
   expect(machine.mmap.mmap(task.mm, 16, 16, flags, { file, pgoff: 0 })).toBe(0);
@@ -100,6 +101,38 @@ test('a DAX page that a program maps twice has two references', () => {
   machine.verify();
   task.exit();
   expect([refcount[pgmap.base], mapcount[pgmap.base]]).toEqual([0, 0]);
+  machine.verify();
+});
+
+test('a huge page of a DAX file is one entry, and idle when its last part is unmapped', () => {
+  const { machine, memremap, insertPage, pgmap, task } = mapped(MEMORY_DEVICE_FS_DAX, 0, 1024);
+  const { table, ptes, files } = machine;
+  const pfn = pgmap.base;
+  const file = files.create('shmem', 'g', 1024 * 4096);
+  const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_SHARED | VM_MAYSHARE;
+  expect(machine.mmap.mmap(task.mm, 1024, 1024, flags, { file, pgoff: 0 })).toBe(0);
+  expect(insertPage.insertHuge(task.mm, 1025, pfn)).toBe(-EFAULT);
+  expect(insertPage.insertHuge(task.mm, 1024, pfn + 1)).toBe(-EINVAL);
+  expect(insertPage.insertHuge(task.mm, 1024, pfn)).toBe(0);
+  expect(insertPage.insertHuge(task.mm, 1024, pfn + 512)).toBe(-EBUSY);
+  expect(ptes.isHuge(ptes.find(task.mm.id, 1024))).toBe(true);
+  expect(table.refcount[pfn]).toBe(512);
+  machine.verify();
+  expect(insertPage.insertHuge(task.mm, 1536, pfn), 'twice').toBe(0);
+  expect(table.refcount[pfn]).toBe(1024);
+  machine.verify();
+  const idle: number[] = [];
+  memremap.whenIdle(pfn, () => idle.push(pfn));
+  task.munmap(1024, 512);
+  expect([table.refcount[pfn], memremap.memunmapPages(pgmap), idle]).toEqual([512, -EBUSY, []]);
+  // A huge entry of a file is emptied rather than split: what is left is found again at a fault.
+  task.munmap(1600, 8);
+  expect([table.refcount[pfn], table.order[pfn], idle]).toEqual([0, 0, [pfn]]);
+  expect(insertPage.insert(task.mm, 1536, pfn)).toBe(0);
+  expect(insertPage.insertHuge(task.mm, 1024, pfn)).toBe(-EFAULT);
+  machine.verify();
+  task.exit();
+  expect(memremap.memunmapPages(pgmap)).toBe(0);
   machine.verify();
 });
 
