@@ -63,7 +63,7 @@ export class InsertPage {
   }
 
   /**
-   * Maps a folio of PMD size by one entry (vmf_insert_folio_pmd): of FS_DAX only, whose first mapping
+   * Maps a folio of PMD size by one entry (vmf_insert_folio_pmd): FS_DAX only, whose first mapping
    * makes a folio of 512 free pages. @returns 0; -EFAULT where the area does not hold all of it,
    * -EINVAL for pages that are no folio and not free, -EBUSY if something stands there
    */
