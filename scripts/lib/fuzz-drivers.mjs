@@ -96,7 +96,8 @@ const FENCED = { swapIn: 'mended', sharedMaps: 'mended' };
 function cramOn({ seed, faults, driver }) {
   const { plugin, operations } = replugged(cxlCompression({ nid: 1, ...driver }));
   const reclaimFrees = seed % 2 === 0 ? 'v4' : 'mended';
-  const guard = [nodePrivate({ reclaimFrees, ...FENCED }), cram(), plugin];
+  const bufferedWrites = seed % 3 === 0 ? 'mended' : 'v4';
+  const guard = [nodePrivate({ reclaimFrees, bufferedWrites, ...FENCED }), cram(), plugin];
   return {
     nodes: nodes(seed),
     plugins: [everySize, device(faults), ...guard],
