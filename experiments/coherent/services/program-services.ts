@@ -14,6 +14,7 @@ import {
   Task,
   VM_FAULT_SIGBUS,
   VM_HUGEPAGE,
+  type VmFault,
 } from '@mm-lab/mm-core';
 import { NP_OPS_LONGTERM_PIN, NP_OPS_MIGRATION, NP_OPS_PROTECT_WRITE } from '@mm-lab/node-private';
 import { outcome } from '../../node/kit.ts';
@@ -31,6 +32,12 @@ function access(bench: Bench, write: boolean): string {
   const faults = (machine.stats()['vmstat.pgfault'] ?? 0) - before;
   if (bench.calls('handle_fault') > 0) return 'driver asked';
   return `${faults > 0 ? 'fault' : 'no fault'}, ${where(bench, task, 0)}`;
+}
+
+/** A service that takes no store. */
+function refused(_folio: number, vmf: VmFault): number {
+  vmf.unlock();
+  return VM_FAULT_SIGBUS;
 }
 
 function bitsOf({ machine }: Bench, task: Task, vpn: number): number {
@@ -60,7 +67,7 @@ export const PROGRAM_SERVICES: readonly Service[] = [
     flag: 'PROTECT_WRITE, handle_fault',
     optIn: {
       flags: NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE,
-      ops: { handle_fault: () => VM_FAULT_SIGBUS },
+      ops: { handle_fault: refused },
     },
     spec: ['fault, RAM', 'no fault, device', 'no fault, device', 'driver asked'],
     run: (bench) => access(bench, true),
@@ -182,7 +189,7 @@ export const PROGRAM_SERVICES: readonly Service[] = [
     flag: 'PROTECT_WRITE, handle_fault',
     optIn: {
       flags: NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE,
-      ops: { handle_fault: () => VM_FAULT_SIGBUS },
+      ops: { handle_fault: refused },
     },
     spec: ['not upgraded', 'upgraded', 'upgraded', 'not upgraded'],
     run: (bench) => {

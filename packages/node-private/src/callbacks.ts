@@ -108,7 +108,8 @@ function withFaultText(ops: NodePrivateOps, callbacks: Partial<HookOps>): Partia
   return {
     ...others,
     handle_fault: (folio, vmf, level) => {
-      const fault: FaultOnFolio = Object.assign(Object.create(vmf), { folio, level });
+      const unlock = (): void => vmf.unlock();
+      const fault: FaultOnFolio = Object.assign(Object.create(vmf), { folio, level, unlock });
       return handle(fault);
     },
   };

@@ -1,4 +1,4 @@
-import { OptionCheck, POLICY_RULES, type PolicyRules, type SpecialRules } from '@mm-lab/mm-core';
+import { POLICY_RULES, type PolicyRules, type SpecialRules } from '@mm-lab/mm-core';
 import type { Mending, ProfileName } from './config.js';
 
 /** Where the posted series misbehaves, each place as it is (`v4`, the default) or `mended`. */
@@ -116,42 +116,6 @@ export interface Mends {
    * so reclaim finds it and a group pays for what it gave back. `mended`: it is.
    */
   readonly keptFolios?: Mending;
-}
-
-/** Every mend there is. */
-const MENDS: Readonly<Record<keyof Mends, true>> = {
-  reclaimFrees: true,
-  swapIn: true,
-  sharedMaps: true,
-  teardown: true,
-  kernelPages: true,
-  shmem: true,
-  stalePolicy: true,
-  mbindMove: true,
-  hugeAdvice: true,
-  cpusetMoves: true,
-  hotAdd: true,
-  blockedTarget: true,
-  groupReclaim: true,
-  bufferedWrites: true,
-  overflow: true,
-  policyReach: true,
-  obligations: true,
-  poisonNotice: true,
-  keptFolios: true,
-};
-
-/**
- * Checks the words of mends, and that the other options are known by name.
- *
- * @throws MmError DEVICE_BAD_OPTION
- */
-export function checkMends(options: Mends, others: readonly string[]): void {
-  const check = new OptionCheck('node-private');
-  check.known(options, [...others, ...Object.keys(MENDS)]);
-  for (const [name, value] of Object.entries(options)) {
-    if (name in MENDS) check.word(name, String(value ?? 'v4'), ['v4', 'mended']);
-  }
 }
 
 /** What mm does beside policies. */

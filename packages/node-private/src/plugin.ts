@@ -4,8 +4,9 @@ import { type BuildOption, type GateName, NodePrivateConfig, type ProfileName } 
 import { type DivergenceChoice, readDivergences } from './divergences.js';
 import { Interrupts, InterruptsToken } from './interrupts.js';
 import { GATES } from './isolation/gates.js';
-import { checkMends, type Mends, policyRules, specialRules } from './mends.js';
+import { type Mends, policyRules, specialRules } from './mends.js';
 import { NodePrivate, NodePrivateToken } from './node-private.js';
+import { checkOptions } from './option-words.js';
 import { PrivateHotplug, PrivateHotplugToken } from './private-hotplug.js';
 import { ProfileToken } from './profiles/profile.js';
 import { V4Ops } from './profiles/v4-ops.js';
@@ -36,12 +37,10 @@ const PROFILE_GATES = { 'v4-ops': 'gfp-private', 'v5-caps': 'private-zonelist' }
 
 /**
  * Plugin: N_MEMORY_PRIVATE. Binds the registration and hotplug services; a driver plugin then
- * claims a node.
- *
- * @throws MmError DEVICE_BAD_OPTION for a mend that there is not, or another word than its two
+ * claims a node. @throws MmError DEVICE_BAD_OPTION
  */
 export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
-  checkMends(options, ['profile', 'divergences', 'gate', 'hotplug', 'hotRemove']);
+  checkOptions(options);
   const profile = options.profile ?? 'v4-ops';
   const isReachMended = options.policyReach === 'mended';
   const gate = options.gate ?? (isReachMended ? 'private-zonelist' : PROFILE_GATES[profile]);

@@ -100,10 +100,12 @@ export class PrivateHotplug {
 
   /**
    * Evacuates and removes the node's memory, then unregisters it.
-   * @returns 0; -EBUSY if pages stay (the node stays registered); -EOPNOTSUPP without hot-remove
+   * @returns 0; -EINVAL no such node; -EBUSY if pages stay (the node stays registered);
+   *   -EOPNOTSUPP without hot-remove
    */
   offline_and_remove_private_memory(nid: number): number {
     if (this.config.hotRemove === 'left out') return -EOPNOTSUPP;
+    if (!this.nodes.exists(nid)) return -EINVAL;
     const rc = this.hotplug.offlinePages(nid);
     return rc < 0 ? rc : this.nodePrivate.node_private_unregister(nid);
   }

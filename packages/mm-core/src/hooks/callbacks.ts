@@ -33,11 +33,19 @@ export class Callbacks {
     this.callIn(frame, () => owner.ops.folio_split(orig, fresh));
   }
 
-  /** 0, the number not moved, or -errno; -ENODEV without the callback. */
+  /**
+   * 0, the number not moved, or -errno; -ENODEV without the callback. @throws MmError PLUGIN_ANSWER
+   * for another answer, or for 0 with folios left over, which nobody would put back
+   */
   migrate_to(owner: Owner | null, folios: number[], move: MoveTo): number {
     if (!owner?.has('migrate_to')) return -ENODEV;
     const { nid, mode, reason } = move;
-    return this.call(owner, 'migrate_to', () => owner.ops.migrate_to(folios, nid, mode, reason));
+    const hook = 'migrate_to';
+    const rc = this.call(owner, hook, () => owner.ops.migrate_to(folios, nid, mode, reason));
+    const isFine = Number.isInteger(rc) && (rc !== 0 || folios.length === 0);
+    if (isFine) return rc;
+    const detail = `${rc}, with ${folios.length} folios left in the list`;
+    throw new MmError('PLUGIN_ANSWER', { plugin: owner.name, hook, detail });
   }
 
   folio_migrate(owner: Owner | null, src: number, dst: number): void {
@@ -45,12 +53,20 @@ export class Callbacks {
     this.call(owner, 'folio_migrate', () => owner.ops.folio_migrate(src, dst));
   }
 
-  /** VM_FAULT_* bits, or -1 if nobody takes the fault. */
+  /**
+   * VM_FAULT_* bits, or -1 if nobody takes the fault. @throws MmError PTL_HELD, or PLUGIN_ANSWER
+   * for what are no such bits
+   */
   handle_fault(owner: Owner | null, folio: number, vmf: VmFault, level: number): number {
     if (owner === null || !owner.has('handle_fault')) return -1;
     const forbids = (): string | null => (vmf.ptlHeld ? 'the page-table lock is held' : null);
-    const frame = { plugin: owner.name, hook: 'handle_fault', forbids } as const;
-    return this.callIn(frame, () => owner.ops.handle_fault(folio, vmf, level));
+    const whose = { plugin: owner.name, hook: 'handle_fault' } as const;
+    const bits = this.callIn({ ...whose, forbids }, () => {
+      return owner.ops.handle_fault(folio, vmf, level);
+    });
+    if (vmf.ptlHeld) throw new MmError('PTL_HELD', whose);
+    if (Number.isInteger(bits) && bits >= 0) return bits;
+    throw new MmError('PLUGIN_ANSWER', { ...whose, detail: `${bits}` });
   }
 
   /** The owner's policy; not active without the callback. */

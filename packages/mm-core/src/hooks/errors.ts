@@ -69,6 +69,14 @@ export const ERRORS = {
     what: 'a callback slept where it may not',
     hint: 'see "Holding" of the hook: release the lock first, or do the work elsewhere',
   },
+  PTL_HELD: {
+    what: 'a callback returned with the page-table lock held',
+    hint: 'call vmf.unlock() on every path',
+  },
+  PLUGIN_ANSWER: {
+    what: 'a callback answered what no caller can use',
+    hint: 'see "Returns" of the hook',
+  },
   NODE_BUSY: {
     what: 'a node was unregistered from inside a callback of its own',
     hint: 'return from migrate_to first: unregistering waits until no callback is under way',

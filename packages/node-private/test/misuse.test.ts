@@ -1,0 +1,116 @@
+import { createMachine, EINVAL, type Plugin } from '@mm-lab/mm-core';
+import { describe, expect, test } from 'vitest';
+import {
+  type NodePrivateOps,
+  NP_OPS_MIGRATION,
+  NP_OPS_PROTECT_WRITE,
+  nodePrivate,
+} from '../src/index.js';
+import { machineOf } from './support.js';
+
+const C = 2;
+const np = { name: 'careless' };
+
+/** What a driver without types can do. */
+function given<T>(value: unknown): T {
+  return JSON.parse(JSON.stringify(value));
+}
+
+describe('options are checked, as experiments run without their types', () => {
+  const wrong: readonly [string, unknown, RegExp][] = [
+    ['a mend', { teardown: 'mend' }, /teardown is 'mend', none of v4, mended/],
+    ['a name', { tearDown: 'mended' }, /there is no option tearDown/],
+    ['a profile', { profile: 'v6' }, /profile is 'v6', none of v4-ops, v5-caps/],
+    ['a gate', { gate: 'flag' }, /gate is 'flag', none of gfp-private/],
+    [
+      'a divergence',
+      { divergences: { D77: 'text' } },
+      /there is no option D77; known are oomEligible, D1/,
+    ],
+    ['a reading', { divergences: { D1: 'txt' } }, /divergence D1 is 'txt', none of text, code/],
+  ];
+
+  test.for(wrong)('%s', ([, options, message]) => {
+    expect(() => nodePrivate(given(options))).toThrow(message);
+  });
+});
+
+/** A node whose service answers as told. */
+function served(ops: Partial<NodePrivateOps>) {
+  const made = machineOf();
+  const { machine, nodes, hotplug } = made;
+  hotplug.add_private_memory_driver_managed(C, np, null);
+  const flags = NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE;
+  const moving = { migrate_to: () => -EINVAL, folio_migrate: () => undefined };
+  nodes.node_private_set_ops(C, { flags, ...moving, ...ops });
+  const task = machine.createTask('t');
+  task.mmap(0, 2);
+  task.write(0);
+  task.write(1);
+  machine.folios.lruAddDrainAll();
+  return { ...made, task };
+}
+
+describe('what a callback answers is looked at', () => {
+  const answers: readonly [string, unknown, RegExp][] = [
+    ['nothing', null, /careless: a callback answered .* in migrate_to: null, with 2 folios/],
+    ['a part of a folio', 1.5, /in migrate_to: 1.5/],
+    ['that all moved', 0, /in migrate_to: 0, with 2 folios left in the list/],
+  ];
+
+  test.for(answers)('migrate_to says %s', ([, answer, message]) => {
+    const { task } = served({ migrate_to: () => given(answer) });
+    expect(() => task.movePages([0, 1], C)).toThrow(message);
+  });
+
+  test('handle_fault keeps the lock, or answers no bits', () => {
+    const { machine, nodes } = served({});
+    const fault = (handle_fault: NodePrivateOps['handle_fault']): void => {
+      if (handle_fault === undefined) return;
+      nodes.node_private_set_ops(C, { flags: 0, handle_fault });
+      let ptlHeld = true;
+      const vmf = {
+        ...{ mmId: 1, vpn: 0, slot: 0, write: true, nid: 0, bits: 0, value: 0 },
+        get ptlHeld() {
+          return ptlHeld;
+        },
+        unlock: () => {
+          ptlHeld = false;
+        },
+      };
+      machine.managed.folio_managed_handle_fault(0, machine.nodes.pgdat(C).base, vmf, 0);
+    };
+    expect(() => fault(() => 0)).toThrow(/returned with the page-table lock held in handle_fault/);
+    expect(() =>
+      fault((_folio, vmf) => {
+        vmf.unlock();
+        return -EINVAL;
+      }),
+    ).toThrow(/answered what no caller can use in handle_fault: -22/);
+  });
+});
+
+test('nodes that do not exist are an error of the call', () => {
+  const { nodes, hotplug, machine } = machineOf();
+  const range = { base: 0, pages: 32768 } as const;
+  expect([
+    ...[-1, 77, Number.NaN].map((nid) => nodes.node_private_register(nid, np)),
+    nodes.node_private_unregister(77),
+    hotplug.add_private_memory_driver_managed(77, np, null),
+    hotplug.add_private_range(77, np, { ...range, onlineType: 'online' }),
+    hotplug.offline_and_remove_private_memory(77),
+    hotplug.offline_and_remove_private_range(77, range),
+  ]).toEqual([-EINVAL, -EINVAL, -EINVAL, 0, -EINVAL, -EINVAL, -EINVAL, -EINVAL]);
+  machine.verify();
+});
+
+test('a driver before its services is told which plugin it lacks', () => {
+  const driver: Plugin = {
+    name: 'early bird',
+    probe: (services) => {
+      services.get(given('NodePrivate'));
+    },
+  };
+  const nodes = [{ id: 0, pages: 1024, cpus: 1 }];
+  expect(() => createMachine({ seed: 1, nodes }, [driver])).toThrow(/early bird/);
+});
