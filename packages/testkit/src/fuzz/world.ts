@@ -208,10 +208,10 @@ export class FuzzWorld {
     return (bits & PTE_SPECIAL) !== 0 ? VERSION_ZERO : table.version[ptes.value[slot]!]!;
   }
 
-  /** Pages of programs whose entry names this frame, mapped or under migration. */
+  /** Pages of programs whose entry names this frame: mapped, a device's, or under migration. */
   mappersOf(pfn: number): PageOf[] {
     return this.pagesWith((bits, value) => {
-      const mapped = pteMapsPage(bits) && (bits & PTE_SPECIAL) === 0;
+      const mapped = pteHoldsPage(bits) && (bits & PTE_SPECIAL) === 0;
       return value === pfn && (mapped || isMigrationType(pteType(bits)));
     });
   }
