@@ -104,9 +104,16 @@ function* filePasts(): Iterable<BootPast> {
   for (let files = 1; files < FILES_MAX; files++) yield { ...FRESH, files };
 }
 
-/** Whose turn it is to give and to take, with no page left, then with one on a node. */
+/**
+ * Whose turn it is to give and to take, with no page left, then with one on a node. A case that had
+ * a pool on one node, as most do, leaves both turns there.
+ */
 function* turnPasts(nids: readonly number[]): Iterable<BootPast> {
-  const turns = nids.flatMap((give) => nids.map((take) => ({ give, take })));
+  const pairs = nids.flatMap((give) => nids.map((take) => ({ give, take })));
+  const turns = [
+    ...pairs.filter(({ give, take }) => give === take),
+    ...pairs.filter(({ give, take }) => give !== take),
+  ];
   for (const left of [0, 1].flatMap((pages) => spread(pages, nids))) {
     for (const { give, take } of turns)
       yield { ...FRESH, pools: [...left, ...turn(left, give, take)] };

@@ -211,7 +211,7 @@ export class MemoryHotplug {
     const zones = [...this.nodes.all()].flatMap(({ nid, zones: of }) => {
       const states = [N_MEMORY, N_MEMORY_PRIVATE].map((state) => this.nodes.hasState(nid, state));
       const names = of.filter((zone) => zone.managedPages > 0).map(({ name }) => name);
-      return [nid, this.comesApart(nid), ...states, ...names];
+      return [nid, ...states, ...names];
     });
     const listed = zones.join(' ');
     if (listed === this.listed) return;
