@@ -61,7 +61,7 @@ const REFUSED: readonly (readonly [detail: string, make: () => unknown])[] = [
     () => nodePrivate(untyped({ reclaimFrees: 'mend' })),
   ],
   [
-    'node-private: there is no option reclaimFree; known are profile',
+    'node-private: there is no option reclaimFree; known are reclaimFrees',
     () => nodePrivate(untyped({ reclaimFree: 'mended' })),
   ],
   ["cram: fileEntry is 'mend', none of v4, mended", () => cram(untyped({ fileEntry: 'mend' }))],

@@ -32,7 +32,7 @@ test('compressed memory in front of swap: pages go out, come back and are writte
   const nodes = [{ id: 0, pages: 250, cpus: 1 }];
   const zswap = { enabled: true, max_pool_percent: 40 };
   const plugins = [fuzzData, diskSwap({ pages: 4096 })];
-  const reports = SEEDS.slice(0, 6).map((seed) => {
+  const reports = SEEDS.slice(0, 12).map((seed) => {
     return fuzzMachine({ seed, steps: 300, nodes, zswap, plugins, sysctl: { swappiness: 200 } });
   });
   for (const name of ['vmstat.zswpout', 'vmstat.zswpin', 'vmstat.zswpwb']) {
