@@ -188,7 +188,7 @@ export default defineProbe({
       holds: (results) => results.figure('lost') === 0,
     },
     {
-      text: 'Never compacted, classes hold a sixth less than packed, and first fit less, too.',
+      text: 'Never compacted, classes hold at least a sixth less than packed; first fit less, too.',
       holds: (results) =>
         both((of) => results.figure(`${of}.classes.pages`) < 5 / 6) &&
         both((of) => results.figure(`${of}.whole.pages`) < 0.96),
@@ -209,7 +209,7 @@ export default defineProbe({
         ),
     },
     {
-      text: 'Blocks apart lose half as much to holes, and more by rounding and a worse ratio.',
+      text: 'Blocks apart lose at most half as much to holes, more by rounding and a worse ratio.',
       holds: (results) =>
         both(
           (of) => results.figure(`${of}.apart.wasted`) < results.figure(`${of}.whole.wasted`) / 1.8,

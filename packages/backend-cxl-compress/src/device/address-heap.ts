@@ -2,6 +2,14 @@
 export class AddressHeap {
   private readonly items: number[] = [];
 
+  get size(): number {
+    return this.items.length;
+  }
+
+  clear(): void {
+    this.items.length = 0;
+  }
+
   /** @returns -1: there is none */
   lowest(): number {
     return this.items[0] ?? -1;

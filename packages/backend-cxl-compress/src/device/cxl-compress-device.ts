@@ -148,6 +148,7 @@ export class CxlCompressDevice implements CompressingDevice {
     assert(this.binding !== null, 'only an attached device is detached');
     this.ledger.clear();
     this.medium?.clear();
+    this.paidBytes = this.medium?.movedBytes ?? 0;
     this.reads.clear();
     this.monitor?.clear();
     this.interrupts.reset();
@@ -190,7 +191,7 @@ export class CxlCompressDevice implements CompressingDevice {
     return medium.place(page, blocks);
   }
 
-  /** Whoever asks first waits for what was moved: it is his store that it was moved for. */
+  /** Whoever uses the device next waits for what was moved, mostly the store that needed room. */
   private payMoves(): number {
     const movedBytes = this.medium?.movedBytes ?? 0;
     const bytes = movedBytes - this.paidBytes;

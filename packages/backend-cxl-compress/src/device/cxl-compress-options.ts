@@ -68,7 +68,8 @@ export interface CxlCompressOptions extends FaultOptions {
   /**
    * May the device move what is stored to make room? Holes it closes when contents find no room
    * though there are bytes enough; size classes it packs anew while usage is not below the high
-   * mark. Whoever stores next waits for it. Default: it never does, and what finds no room is lost.
+   * mark. Whoever uses the device next waits for it. Default: it never does, and what finds no room
+   * is lost.
    */
   readonly compaction?: CompactionOptions;
   /**
@@ -199,7 +200,7 @@ export function choicesOf(options: CxlCompressOptions): CxlCompressChoices {
     highBytes: markOf(check, options, 'high', (8 / 9) * lowFractionOf(capacityBytes)),
     sizes: options.sizes ?? { kind: 'contents' },
     packing: options.packing ?? 'packed',
-    compaction: options.compaction === undefined ? null : compactionOf(options.compaction),
+    compaction: options.compaction === undefined ? null : compactionOf(check, options.compaction),
     ...faultsOf(check, options),
     mailbox: mailboxChoicesOf(check, options.mailbox ?? {}),
     engineBytesPerNs: options.engineBytesPerNs ?? ENGINE_BYTES_PER_NS,
@@ -266,7 +267,9 @@ function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
   check.number('traceIntervalNs', choices.traceIntervalNs, [1, Number.MAX_VALUE]);
 }
 
-function compactionOf({ bytesPerNs = ENGINE_BYTES_PER_NS }: CompactionOptions) {
+function compactionOf(check: OptionCheck, options: CompactionOptions): Required<CompactionOptions> {
+  check.known(options, ['bytesPerNs']);
+  const { bytesPerNs = ENGINE_BYTES_PER_NS } = options;
   return { bytesPerNs };
 }
 

@@ -1,6 +1,9 @@
 import { assert } from '@mm-lab/mm-core';
 import { AddressHeap } from './address-heap.js';
 
+/** Entries of holes that are gone that a heap may have whatever is there. */
+const STALE_MAX = 64;
+
 /**
  * The holes of a medium: where each begins and how long it is, in sectors. Neighbours are one hole.
  *
@@ -96,8 +99,15 @@ export class HoleList {
     this.lengthAt.set(begin, length);
     this.beginOfEnd.set(begin + length, begin);
     this.heaps[this.heapOf(length)]!.add(begin);
+    if (this.heaps[this.heapOf(length)]!.size > 2 * this.count + STALE_MAX) this.rebuild();
     this.freeSectors += length;
     this.rawBlocks += Math.floor(length / this.rawSectors);
+  }
+
+  /** Forgets entries of holes that are gone: a heap is at most twice as long as what is there. */
+  private rebuild(): void {
+    for (const heap of this.heaps) heap.clear();
+    for (const [begin, length] of this.lengthAt) this.heaps[this.heapOf(length)]!.add(begin);
   }
 
   private remove(begin: number): void {

@@ -19,6 +19,7 @@ export function hostCacheOf(
   check: OptionCheck,
   options: HostCacheOptions,
 ): Required<HostCacheOptions> {
+  check.known(options, ['pages', 'copies']);
   const { pages, copies = 'ordinary' } = options;
   check.integer('hostCache.pages', pages, [0, PAGES_MAX]);
   check.word('hostCache.copies', copies, ['ordinary', 'non-temporal']);

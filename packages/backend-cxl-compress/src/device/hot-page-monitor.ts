@@ -17,6 +17,7 @@ const RUNS_MAX = 1 << 20;
 
 /** Fills in and checks. @throws MmError DEVICE_BAD_OPTION */
 export function hotPagesOf(check: OptionCheck, options: HotPageOptions): Required<HotPageOptions> {
+  check.known(options, ['runs', 'epochNs', 'reportPages']);
   const { runs = 1, epochNs = 1_000_000, reportPages = RUNS_MAX } = options;
   check.integer('hotPages.runs', runs, [1, RUNS_MAX]);
   check.number('hotPages.epochNs', epochNs, [1, Number.MAX_VALUE]);

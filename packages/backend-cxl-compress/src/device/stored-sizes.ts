@@ -24,10 +24,13 @@ export class StoredSizes {
   /** Bytes of each of its blocks, if they lie apart; the bookkeeping is with the first. */
   blocksApart(key: number): readonly number[] {
     if (this.compressed(key) === 0) return [];
-    const { metadataBytes } = this.settings;
-    return this.blocksOf(key).map((bytes, at) =>
-      this.sectors(at === 0 ? bytes + metadataBytes : bytes),
-    );
+    const { metadataBytes, blockBytes } = this.settings;
+    const blocks = this.blocksOf(key);
+    assert(blocks.length <= PAGE_SIZE / blockBytes, 'a page has no more blocks than fit into it');
+    return blocks.map((bytes, at) => {
+      assert(bytes <= blockBytes, 'a block that does not shrink is kept raw');
+      return this.sectors(at === 0 ? bytes + metadataBytes : bytes);
+    });
   }
 
   private compressed(key: number): number {

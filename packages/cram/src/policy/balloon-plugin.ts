@@ -104,6 +104,7 @@ const BalloonReportsToken = createToken<BalloonReports>('BalloonReports');
 export function balloon(options: BalloonOptions): Plugin {
   const { zratio, pollNs = POLL_NS, pagesMin = PAGES_MIN, reserve = 0, entry = 'open' } = options;
   const check = new OptionCheck('balloon');
+  check.known(options, ['zratio', 'pollNs', 'pagesMin', 'reserve', 'entry']);
   check.number('zratio', zratio, [0, Number.MAX_SAFE_INTEGER]);
   check.number('pollNs', pollNs, [1, Number.MAX_VALUE]);
   check.integer('pagesMin', pagesMin, [0, Number.MAX_SAFE_INTEGER]);

@@ -159,7 +159,9 @@ const CramSwapToken = createToken<CramSwap>('CramSwap');
  */
 export function cramSwap(options: CramSwapOptions = {}): Plugin {
   const { reapNs = REAP_NS } = options;
-  new OptionCheck('cram-swap').number('reapNs', reapNs, [1, Number.MAX_VALUE]);
+  const check = new OptionCheck('cram-swap');
+  check.known(options, ['reapNs']);
+  check.number('reapNs', reapNs, [1, Number.MAX_VALUE]);
   return {
     name: 'cram-swap',
     register(services) {

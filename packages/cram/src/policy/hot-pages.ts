@@ -153,7 +153,9 @@ export const HotPagesToken = createToken<HotPages>('HotPages');
 /** Plugin: what devices nominate is promoted. Put it behind `cram()`. */
 export function hotPages(options: HotPagesOptions = {}): Plugin {
   const { entries = ENTRIES } = options;
-  new OptionCheck('hot-pages').integer('entries', entries, [1, ENTRIES_MAX]);
+  const check = new OptionCheck('hot-pages');
+  check.known(options, ['entries']);
+  check.integer('entries', entries, [1, ENTRIES_MAX]);
   return {
     name: 'hot-pages',
     register(services) {

@@ -25,6 +25,7 @@ export interface ProportionalOptions {
 export function proportional(options: ProportionalOptions): PressureController {
   const { from, to, most = CRAM_PRESSURE_MAX, pollNs = POLL_NS } = options;
   const check = new OptionCheck('proportional');
+  check.known(options, ['from', 'to', 'most', 'pollNs']);
   check.share('from', from);
   check.share('to', to);
   check.that(to > from, `to is ${to}, not above from, which is ${from}`);

@@ -114,6 +114,7 @@ export class RememberAndReject implements AdmissionFilter {
 export function rememberAndReject(options: RememberAndRejectOptions = {}): Plugin {
   const { share = SHARE, entries = ENTRIES } = options;
   const check = new OptionCheck('remember-and-reject');
+  check.known(options, ['share', 'entries']);
   check.share('share', share);
   check.integer('entries', entries, [1, ENTRIES_MAX]);
   return {

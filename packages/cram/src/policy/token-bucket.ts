@@ -159,6 +159,7 @@ export function tokenBucket(options: TokenBucketOptions): Plugin {
 function checkTokens(options: TokenBucketOptions): void {
   const { tokens, periodNs, entryBytes = 0, entry = 'free', controlPathDiesNs = 0 } = options;
   const check = new OptionCheck('token-bucket');
+  check.known(options, ['tokens', 'periodNs', 'entryBytes', 'entry', 'controlPathDiesNs']);
   check.integer('tokens', tokens, [0, Number.MAX_SAFE_INTEGER]);
   check.number('periodNs', periodNs, [1, Number.MAX_VALUE]);
   check.number('entryBytes', entryBytes, [0, Number.MAX_SAFE_INTEGER]);

@@ -17,6 +17,7 @@ export function writableFractionPolicy(options: WritableFractionOptions): WriteP
   const { fraction = 0, budgetPages } = options;
   const revokeAt = options.revokeAt === undefined ? CRAM_PRESSURE_MAX : options.revokeAt;
   const check = new OptionCheck('writable-fraction');
+  check.known(options, ['fraction', 'budgetPages', 'revokeAt']);
   const isOne = options.fraction === undefined || budgetPages === undefined;
   check.that(isOne, 'fraction and budgetPages are both given: give one');
   check.share('fraction', fraction);

@@ -4,6 +4,7 @@ import {
   PG_dirty,
   PG_ksm,
   PG_mlocked,
+  PG_readahead,
   PG_referenced,
   PG_swapbacked,
   PG_unevictable,
@@ -19,6 +20,7 @@ const CARRIED =
   PG_swapbacked |
   PG_unevictable |
   PG_mlocked |
+  PG_readahead |
   PG_anon |
   PG_ksm;
 

@@ -220,8 +220,10 @@ export class Folios {
     assert(this.table.refcount[folio] === 1, 'reclaim holds the only reference');
     this.table.clear(folio, PG_isolated);
     this.table.refcount[folio] = 0;
+    const { freedUnlistedFirst } = this.managed.rules;
+    if (freedUnlistedFirst) this.memcgs.uncharge(folio);
     if (this.managed.folio_managed_on_reclaim_free(this.reclaimSite, folio)) return;
-    this.memcgs.uncharge(folio);
+    if (!freedUnlistedFirst) this.memcgs.uncharge(folio);
     this.zoneAlloc.free(folio);
   }
 

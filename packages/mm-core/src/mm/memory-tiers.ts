@@ -69,7 +69,10 @@ export class MemoryTiers {
     return this.preferredByNode.get(nid) ?? [];
   }
 
-  /** The nearest node to `nid` among `candidates`, or -1 (find_next_best_node_in). */
+  /**
+   * The nearest node to `nid` among `candidates`, or -1 (find_next_best_node). Simplified: of
+   * equals the lower number wins, whatever load the last zonelists left (node_load).
+   */
   nearestOf(nid: number, candidates: ReadonlySet<number>): number {
     return candidates.size === 0 ? -1 : nextBestNode(this.nodes, nid, candidates);
   }

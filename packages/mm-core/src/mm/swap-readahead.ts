@@ -34,7 +34,8 @@ interface History {
 /**
  * Swap-in reads what lies around a fault too (mm/swap_state.c:swapin_readahead): by address in the
  * area, or by slot on a device that turns. vm.page-cluster is log2 of the most pages at once.
- * Simplified: areas that were one share what is remembered, as long as they could be one again.
+ * Simplified: areas that were one share what is remembered, as long as they could be one again; a
+ * forked child remembers nothing.
  */
 @injectable()
 export class SwapReadahead {
