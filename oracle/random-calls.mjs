@@ -47,7 +47,8 @@ if (folder === undefined || folder.startsWith('--')) refuse('a folder for the ca
 if (machines[machine] === undefined) {
   refuse(`there is no machine ${machine}, but ${Object.keys(machines).join(', ')}`);
 }
-if (!(count > 0) || !Number.isInteger(seed)) refuse('--count and --seed are whole numbers');
+if (!(Number.isInteger(count) && count > 0) || !Number.isInteger(seed))
+  refuse('--count and --seed are whole numbers');
 const nodes = machines[machine].nodes.length;
 const random = randomOf(seed);
 

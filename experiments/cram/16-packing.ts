@@ -212,7 +212,7 @@ export default defineProbe({
       text: 'Blocks apart lose at most half as much to holes, more by rounding and a worse ratio.',
       holds: (results) =>
         both(
-          (of) => results.figure(`${of}.apart.wasted`) < results.figure(`${of}.whole.wasted`) / 1.8,
+          (of) => results.figure(`${of}.apart.wasted`) < results.figure(`${of}.whole.wasted`) / 2,
         ) && both((of) => results.figure(`${of}.apart_paid.pages`) < 0.9),
     },
   ],

@@ -27,7 +27,7 @@ export class ColdFolios {
     const found = new Set<number>();
     let left = pages;
     for (let seen = 0; seen < ROUNDS * spannedPages && left > 0; seen++) {
-      const folio = base + this.hand;
+      const folio = base + (this.hand % spannedPages);
       this.hand = (this.hand + 1) % spannedPages;
       if (!this.table.has(folio, PG_lru) || fresh.has(folio) || found.has(folio)) continue;
       if (this.rmapWalk.folioReferenced(folio) > 0) continue;

@@ -1,6 +1,5 @@
 import {
   ENOMEM,
-  type Machine,
   PG_dirty,
   PROT_READ,
   PROT_WRITE,
@@ -10,7 +9,7 @@ import {
   vmFlags,
 } from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
-import { DEVICE, DRAM, machineOf } from './support.js';
+import { DEVICE, DRAM, fillDram, machineOf } from './support.js';
 
 const PAGES = 8;
 const VPNS = [...Array(PAGES).keys()];
@@ -28,17 +27,6 @@ function onNode(kind: 'shmem' | 'regular', bufferedWrites: 'v4' | 'mended', dram
   task.movePages(VPNS, DEVICE);
   expect(new Set(task.where(VPNS))).toEqual(new Set([DEVICE]));
   return { machine, file, task };
-}
-
-function fillDram(machine: Machine): void {
-  const held: number[] = [];
-  machine.folios.addHolder(() => held);
-  const request = { gfp: 0, order: 0, nid: DRAM, nodemask: null };
-  for (;;) {
-    const pfn = machine.zoneAlloc.getPageFromFreelist(request, 'none');
-    if (pfn < 0) return;
-    held.push(pfn);
-  }
 }
 
 test.each(['shmem', 'regular'] as const)('write(2) to a page of %s on the node', (kind) => {

@@ -9,7 +9,7 @@ import {
 } from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
 import type { CramMends } from '../src/index.js';
-import { DEVICE, DRAM, machineOf } from './support.js';
+import { DEVICE, fillDram, machineOf } from './support.js';
 
 const FAULTS_MAX = 500;
 const GROUP = `${CGROUP_FOLDER}/g`;
@@ -24,18 +24,6 @@ function written(machine: Machine, name: string, pages: number): Task {
   task.mmap(0, pages);
   for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
   return task;
-}
-
-/** Takes what is free in DRAM, as the kernel's own memory does. */
-function fill(machine: Machine): void {
-  const held: number[] = [];
-  machine.folios.addHolder(() => held);
-  const request = { gfp: 0, order: 0, nid: DRAM, nodemask: null };
-  for (;;) {
-    const pfn = machine.zoneAlloc.getPageFromFreelist(request, 'none');
-    if (pfn < 0) return;
-    held.push(pfn);
-  }
 }
 
 /** One store; gives up where the kernel would not. */
@@ -78,7 +66,7 @@ test('fullDram: a store to the node ends, by a kill, only if its request may kil
     task.movePages([...Array(8).keys()], DEVICE);
     machine.pseudoFiles.write('/sys/kernel/mm/numa/demotion_enabled', '0');
     written(machine, 'hog', 60);
-    fill(machine);
+    fillDram(machine);
     machine.work.runAs(task.struct);
     const before = machine.vmstat().pgmigrate_fail;
     const outcome = storeTo(machine, task);

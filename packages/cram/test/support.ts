@@ -91,3 +91,15 @@ export function machineOf(options: CramOptions = {}): CramMachine {
 function swapOf(kind: 'zram' | 'disk', pages: number): Plugin {
   return kind === 'disk' ? diskSwap({ pages }) : zramSwap({ pages, codec: 'lz4' });
 }
+
+/** Takes what is free in DRAM, as the kernel's own memory does. */
+export function fillDram(machine: Machine): void {
+  const held: number[] = [];
+  machine.folios.addHolder(() => held);
+  const request = { gfp: 0, order: 0, nid: DRAM, nodemask: null };
+  for (;;) {
+    const pfn = machine.zoneAlloc.getPageFromFreelist(request, 'none');
+    if (pfn < 0) return;
+    held.push(pfn);
+  }
+}

@@ -601,7 +601,7 @@ export {
 } from './mm/shrinker.js';
 export { SoftOffline, SoftOfflineToken } from './mm/soft-offline.js';
 export { Swap, SwapToken } from './mm/swap.js';
-export { NoSwap, SwapBackend } from './mm/swap-backend.js';
+export { NoSwap, type ReadReason, SwapBackend } from './mm/swap-backend.js';
 export { SwapFault, SwapFaultToken } from './mm/swap-fault.js';
 export type { SwapFront } from './mm/swap-front.js';
 export { SYSCTL_DEFAULTS, Sysctl } from './mm/sysctl.js';

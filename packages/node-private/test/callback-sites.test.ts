@@ -1,4 +1,4 @@
-import { type HookName, SITE_FACTS, type SiteName } from '@mm-lab/mm-core';
+import { EINVAL, type HookName, SITE_FACTS, type SiteName } from '@mm-lab/mm-core';
 import { describe, expect, test } from 'vitest';
 import { Spy } from './callback-spy.js';
 import { CALLBACK_STORIES } from './callback-stories.js';
@@ -31,6 +31,7 @@ describe.for(SITES)('%s', ([name, hook]) => {
 
   test(`calls ${hook}, and no other site does`, () => {
     const spy = new Spy(hook, story);
+    expect(spy.opted).toBe(0);
     const before = asked(spy, name);
     story.tell(spy.world);
     const after = asked(spy, name);
@@ -39,10 +40,14 @@ describe.for(SITES)('%s', ([name, hook]) => {
     spy.world.machine.verify();
   });
 
-  test('goes on as ever without the callback', () => {
+  test('goes on as ever without the callback, or is refused', () => {
+    const isObliged = hook === 'migrate_to' || hook === 'folio_migrate';
     const spy = new Spy(hook, story, 'left out');
+    expect(spy.opted).toBe(isObliged ? -EINVAL : 0);
+    if (isObliged) return;
+    const [before] = asked(spy, name);
     story.tell(spy.world);
-    expect(spy.calls).toEqual([]);
+    expect(asked(spy, name)[0]).toBeGreaterThan(before);
     spy.world.machine.verify();
   });
 

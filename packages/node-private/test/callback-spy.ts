@@ -55,6 +55,8 @@ export class Spy {
   act: () => void = () => undefined;
   /** When does handle_fault release the page-table lock? */
   unlocks: 'first' | 'last' = 'last';
+  /** What the service's opting in answered. */
+  readonly opted: number;
   private isOn = false;
 
   constructor(
@@ -67,7 +69,7 @@ export class Spy {
     const { machine, nodes, hotplug } = made;
     if (pages === HUGE) machine.pseudoFiles.write(THP, 'always');
     hotplug.add_private_memory_driver_managed(C, { name: 'spy' }, null);
-    nodes.node_private_set_ops(C, { flags, ...this.ops(machine) });
+    this.opted = nodes.node_private_set_ops(C, { flags, ...this.ops(machine) });
     machine.tiers.refresh();
     const task = machine.createTask('t');
     task.mmap(0, pages);

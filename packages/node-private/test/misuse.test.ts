@@ -65,8 +65,7 @@ describe('what a callback answers is looked at', () => {
 
   test('handle_fault keeps the lock, or answers no bits', () => {
     const { machine, nodes } = served({});
-    const fault = (handle_fault: NodePrivateOps['handle_fault']): void => {
-      if (handle_fault === undefined) return;
+    const fault = (handle_fault: NonNullable<NodePrivateOps['handle_fault']>): void => {
       nodes.node_private_set_ops(C, { flags: 0, handle_fault });
       let ptlHeld = true;
       const vmf = {

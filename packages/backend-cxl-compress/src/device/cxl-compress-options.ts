@@ -249,10 +249,10 @@ function markOf(
 function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
   check.that(choices.codec !== '', 'codec is empty');
   checkSizes(check, choices.sizes);
-  checkPacking(check, choices);
   check.powerOfTwo('blockBytes', choices.blockBytes, [BLOCK_BYTES_MIN, PAGE_SIZE]);
   check.powerOfTwo('granuleBytes', choices.granuleBytes, [GRANULE_BYTES_MIN, PAGE_SIZE]);
   check.integer('metadataBytes', choices.metadataBytes, [0, PAGE_SIZE]);
+  checkPacking(check, choices);
   check.integer('lowBytes', choices.lowBytes, [1, choices.capacityBytes - 1]);
   check.integer('highBytes', choices.highBytes, [1, choices.capacityBytes - 1]);
   check.that(
@@ -270,6 +270,7 @@ function checkChoices(check: OptionCheck, choices: CxlCompressChoices): void {
 function compactionOf(check: OptionCheck, options: CompactionOptions): Required<CompactionOptions> {
   check.known(options, ['bytesPerNs']);
   const { bytesPerNs = ENGINE_BYTES_PER_NS } = options;
+  check.number('compaction.bytesPerNs', bytesPerNs, [1e-6, Number.MAX_VALUE]);
   return { bytesPerNs };
 }
 
@@ -277,8 +278,12 @@ function checkPacking(check: OptionCheck, choices: CxlCompressChoices): void {
   const { packing, compaction, capacityBytes, granuleBytes, logicalPages, blockBytes } = choices;
   const isFree = packing === 'packed' && compaction !== null;
   check.that(!isFree, "compaction is given and packing is 'packed', which wastes nothing");
-  check.number('compaction.bytesPerNs', compaction?.bytesPerNs ?? 1, [1e-6, Number.MAX_VALUE]);
   if (packing === 'first-fit') {
+    const isFiner = granuleBytes <= blockBytes;
+    check.that(
+      isFiner,
+      `granuleBytes is ${granuleBytes}, above blockBytes, which is ${blockBytes}`,
+    );
     check.integer('sectors of the medium', Math.floor(capacityBytes / granuleBytes), [
       1,
       PLACES_MAX,

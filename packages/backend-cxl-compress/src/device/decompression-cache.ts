@@ -15,6 +15,7 @@ const PAGES_MAX = 1 << 20;
 
 /** @throws MmError DEVICE_BAD_OPTION */
 export function checkCache(check: OptionCheck, options: CacheOptions, lineNs?: number): void {
+  check.known(options, ['pages', 'hitNs']);
   check.integer('cache.pages', options.pages, [1, PAGES_MAX]);
   const slowestNs = lineNs ?? Number.MAX_VALUE;
   check.number('cache.hitNs', options.hitNs ?? Math.min(1, slowestNs), [

@@ -72,6 +72,7 @@ function interruptFaultsOf(check: OptionCheck, faults: InterruptFaults): Require
     deadFromNs: faults.deadFromNs ?? Infinity,
     seed: faults.seed ?? 1,
   };
+  check.known(faults, Object.keys(filled));
   check.share('interruptFaults.lossProbability', filled.lossProbability);
   check.share('interruptFaults.lateProbability', filled.lateProbability);
   check.number('interruptFaults.lateNs', filled.lateNs, [0, Number.MAX_VALUE]);
@@ -89,6 +90,7 @@ function mailboxFaultsOf(check: OptionCheck, faults: MailboxFaults): Required<Ma
     deadFromNs: faults.deadFromNs ?? Infinity,
     seed: faults.seed ?? 1,
   };
+  check.known(faults, Object.keys(filled));
   check.share('mailboxFaults.slowProbability', filled.slowProbability);
   check.number('mailboxFaults.slowNs', filled.slowNs, [0, Number.MAX_VALUE]);
   check.number('mailboxFaults.slowFromNs', filled.slowFromNs, [0, Number.MAX_VALUE]);
@@ -100,6 +102,7 @@ function mailboxFaultsOf(check: OptionCheck, faults: MailboxFaults): Required<Ma
 
 function poisonFaultsOf(check: OptionCheck, faults: PoisonFaults): Required<PoisonFaults> {
   const filled = { storeProbability: faults.storeProbability ?? 0, seed: faults.seed ?? 1 };
+  check.known(faults, Object.keys(filled));
   check.share('poisonFaults.storeProbability', filled.storeProbability);
   check.integer('poisonFaults.seed', filled.seed, SEEDS);
   return filled;

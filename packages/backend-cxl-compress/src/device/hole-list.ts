@@ -62,11 +62,6 @@ export class HoleList {
     if (length > sectors) this.insert(begin + sectors, length - sectors);
   }
 
-  /** Every hole, in no order. */
-  all(): ReadonlyMap<number, number> {
-    return this.lengthAt;
-  }
-
   /** Counts everything again. */
   verify(): void {
     let free = 0;

@@ -33,6 +33,7 @@ const PAYLOAD_BYTES_MAX = 1 << 20;
 
 /** @throws MmError DEVICE_BAD_OPTION */
 export function mailboxChoicesOf(check: OptionCheck, options: MailboxOptions): MailboxChoices {
+  check.known(options, ['payloadBytes', 'commandNs', 'timeoutNs', 'backgroundNs', 'zero']);
   const { payloadBytes = 2048, commandNs, timeoutNs, backgroundNs = 0, zero = true } = options;
   check.powerOfTwo('mailbox.payloadBytes', payloadBytes, [PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX]);
   check.number('mailbox.commandNs', commandNs ?? 0, [0, Number.MAX_VALUE]);

@@ -23,9 +23,13 @@ export class StoredSizes {
 
   /** Bytes of each of its blocks, if they lie apart; the bookkeeping is with the first. */
   blocksApart(key: number): readonly number[] {
-    if (this.compressed(key) === 0) return [];
-    const { metadataBytes, blockBytes } = this.settings;
+    if (key === 0) return [];
+    const { metadataBytes, blockBytes, sizes } = this.settings;
     const blocks = this.blocksOf(key);
+    if (blocks.every((bytes) => bytes === 0)) {
+      assert(sizes.kind === 'recorded', 'contents that are not zeros take bytes');
+      return [];
+    }
     assert(blocks.length <= PAGE_SIZE / blockBytes, 'a page has no more blocks than fit into it');
     return blocks.map((bytes, at) => {
       assert(bytes <= blockBytes, 'a block that does not shrink is kept raw');

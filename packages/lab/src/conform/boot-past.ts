@@ -45,7 +45,6 @@ export function withBootPast(
   const firstDifference = ({ steps }: RecordRun): number =>
     Math.min(...differences(kase, record, { steps: stepsJson(steps) }).map(({ step }) => step));
   const first = firstDifference(fresh);
-  // The first past that explains the look, and no better one: what comes later judges the model.
   const search = (look: number, pasts: Iterable<BootPast>, note: string): RecordRun => {
     for (const past of pasts) {
       const found = run(past);
@@ -132,7 +131,8 @@ function* leftPasts(nids: readonly number[]): Iterable<BootPast> {
 /** Every way to have so many pages on some nodes. */
 function spread(pages: number, nids: readonly number[]): readonly PoolWrite[][] {
   const [nid, ...others] = nids;
-  if (pages === 0 || nid === undefined) return pages === 0 ? [[]] : [];
+  if (pages === 0) return [[]];
+  if (nid === undefined) return [];
   const here = Array.from({ length: pages + 1 }, (_, count) => pages - count);
   return here.flatMap((count) =>
     spread(pages - count, others).map((rest) => (count > 0 ? [{ nid, count }, ...rest] : rest)),

@@ -81,7 +81,8 @@ class CaseFinder {
   private addRecordedSet(folder: string): void {
     const records = join(folder, 'records', this.options.kernel);
     const kernels = readdirSync(join(folder, 'records'));
-    const hasFamiliesOnly = kernels.every((kernel) => FAMILY_KERNELS.includes(kernel));
+    const isOfFamily = (kernel: string): boolean => FAMILY_KERNELS.includes(kernel);
+    const hasFamiliesOnly = kernels.length > 0 && kernels.every(isOfFamily);
     if (!existsSync(records) && !hasFamiliesOnly) {
       throw new LabError('CASES_UNREADABLE', `${folder} has no records of ${this.options.kernel}`, {
         hint: `it has ${kernels.join(', ')}: give one with --kernel`,

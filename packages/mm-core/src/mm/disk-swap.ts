@@ -2,7 +2,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { MmError } from '../hooks/errors.js';
 import type { Plugin } from '../hooks/plugin.js';
 import { CostModel } from './cost-model.js';
-import { SwapBackend } from './swap-backend.js';
+import { type ReadReason, SwapBackend } from './swap-backend.js';
 import { type Work, WorkToken } from './work.js';
 
 /** Options of a swap partition on a disk. */
@@ -42,11 +42,11 @@ export class DiskSwap implements SwapBackend {
     return 0;
   }
 
-  load(_slot: number, isWaitedFor: boolean): void {
+  load(_slot: number, why: ReadReason): void {
     this.reads++;
     const { diskRead, diskKernel, swapInKernel } = this.cost.ns;
     // The fault that maps the page pays for the rest of the kernel's part.
-    this.work.charge((isWaitedFor ? diskRead : 0) + Math.max(0, diskKernel - swapInKernel));
+    this.work.charge((why === 'asked for' ? diskRead : 0) + Math.max(0, diskKernel - swapInKernel));
   }
 
   free(): void {}

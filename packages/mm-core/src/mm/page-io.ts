@@ -10,6 +10,7 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import type { ReadReason } from './swap-backend.js';
 import { type SwapDevice, SwapDeviceToken } from './swap-device.js';
 import { type Work, WorkToken } from './work.js';
 import { type Zswap, ZswapToken } from './zswap.js';
@@ -107,9 +108,8 @@ export class PageIo {
   /**
    * Reads a slot into a fresh page (swap_read_folio). What zswap had is nowhere else afterwards, so
    * the page is dirty.
-   * @param isWaitedFor does the task wait until a device that is not synchronous has it?
    */
-  read(slot: number, pfn: number, isWaitedFor: boolean): void {
+  read(slot: number, pfn: number, why: ReadReason): void {
     const before = this.work.soFar();
     assert(this.place[slot] !== NOWHERE, `slot ${slot} holds a page`);
     if (this.place[slot] === UNWRITTEN) {
@@ -118,7 +118,7 @@ export class PageIo {
       this.place[slot] = NOWHERE;
       this.table.set(pfn, PG_dirty);
     } else {
-      if (this.place[slot] === WRITTEN) this.device.load(slot, isWaitedFor);
+      if (this.place[slot] === WRITTEN) this.device.load(slot, why);
       this.zswap.noteSwapin(this.memcgs.of(pfn), this.nodes.nidOf(pfn));
       this.event(pfn, 'pswpin');
     }

@@ -174,7 +174,7 @@ export class Shmem {
   private read(file: AddressSpace, index: number, pfn: number): void {
     const entry = file.swapped.get(index);
     assert(entry !== undefined, 'a block of swap is whole');
-    this.swap.read(entry, pfn, true);
+    this.swap.read(entry, pfn, 'asked for');
     this.swap.takeShadow(entry);
     file.swapped.delete(index);
     this.swap.freeEntry(entry);

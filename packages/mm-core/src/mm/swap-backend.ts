@@ -1,6 +1,9 @@
 import { ENOSPC } from '../abi/errno.js';
 import { createToken } from '../base/di.js';
 
+/** Why a page of swap is read; a task waits for what it asked for only. */
+export type ReadReason = 'asked for' | 'advised' | 'ahead';
+
 /**
  * Where swapped pages go. A backend keeps no contents of its own: which contents a slot holds is
  * known by `Swap`; the backend accounts space and time.
@@ -21,10 +24,9 @@ export interface SwapBackend {
   store(slot: number, key: number, nid: number): number;
   /**
    * Reads it back; charges its time.
-   * @param isWaitedFor false for a page that is read ahead: a device that is not synchronous
-   *   charges only what the CPU does
+   * @param why where nobody waits, a device that is not synchronous charges only what the CPU does
    */
-  load(slot: number, isWaitedFor: boolean): void;
+  load(slot: number, why: ReadReason): void;
   /** The slot is free again. */
   free(slot: number): void;
   /** Counters by dotted name. */

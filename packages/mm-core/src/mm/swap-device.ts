@@ -1,5 +1,5 @@
 import { createToken, inject, injectable } from '../base/di.js';
-import { SwapBackend } from './swap-backend.js';
+import { type ReadReason, SwapBackend } from './swap-backend.js';
 
 /** The swap device, and which of its slots hold a page. */
 @injectable()
@@ -29,8 +29,8 @@ export class SwapDevice {
     return this.backend.rotational === true;
   }
 
-  load(slot: number, isWaitedFor: boolean): void {
-    this.backend.load(slot, isWaitedFor);
+  load(slot: number, why: ReadReason): void {
+    this.backend.load(slot, why);
   }
 
   /** The slot is free again (swap_slot_free_notify). */

@@ -139,7 +139,7 @@ export class SwapFault {
       this.folios.put(pfn);
       return 0;
     }
-    this.swap.read(entry, pfn, true);
+    this.swap.read(entry, pfn, 'asked for');
     this.table.set(pfn, PG_anon | PG_swapbacked);
     this.workingset.refault(pfn, this.swap.takeShadow(entry));
     this.swap.cacheFolio(entry, pfn);

@@ -103,7 +103,7 @@ export class SwapLarge {
     const shadow = this.swap.takeShadow(vmf.value);
     this.work.charge(this.cost.ns.swapInKernel);
     for (let at = 0; at < pages; at++) {
-      this.swap.read(base + at, folio + at, true);
+      this.swap.read(base + at, folio + at, 'asked for');
       this.swap.takeShadow(base + at);
       this.mapping.setEntry(first + at, 0, 0);
       this.swap.freeEntry(base + at);

@@ -4,10 +4,8 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Swap, SwapToken } from './swap.js';
+import type { ReadReason } from './swap-backend.js';
 import { type Workingset, WorkingsetToken } from './workingset.js';
-
-/** Why a page is read that nobody maps yet. */
-export type ReadReason = 'asked for' | 'advised' | 'ahead';
 
 /**
  * Reads pages of swap into the swap cache, where a fault finds them
@@ -42,7 +40,7 @@ export class SwapRead {
       this.folios.put(pfn);
       return other;
     }
-    this.swap.read(slot, pfn, why === 'asked for');
+    this.swap.read(slot, pfn, why);
     this.table.set(pfn, PG_swapbacked);
     this.workingset.refault(pfn, this.swap.takeShadow(slot));
     this.swap.cacheFolio(slot, pfn);

@@ -6,6 +6,7 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type PageIo, PageIoToken } from './page-io.js';
+import type { ReadReason } from './swap-backend.js';
 import { type SwapCache, SwapCacheToken } from './swap-cache.js';
 import { type SwapDevice, SwapDeviceToken } from './swap-device.js';
 import type { SwapFront } from './swap-front.js';
@@ -244,9 +245,9 @@ export class Swap {
     return null;
   }
 
-  /** Reads a slot into a fresh page (swap_read_folio), and perhaps waits until it has come. */
-  read(slot: number, pfn: number, isWaitedFor: boolean): void {
-    this.io.read(slot, pfn, isWaitedFor);
+  /** Reads a slot into a fresh page (swap_read_folio). */
+  read(slot: number, pfn: number, why: ReadReason): void {
+    this.io.read(slot, pfn, why);
   }
 
   /** Fills a page with what was written to a slot; nobody counts it as read. */
