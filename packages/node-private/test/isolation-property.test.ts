@@ -80,4 +80,14 @@ describe('X10: nothing that did not ask lands on a private node', PATIENCE, () =
     expect(found).toEqual([]);
     expect([...turned]).toEqual(names);
   });
+
+  test('the other sites never say no in the search', () => {
+    const turned = new Set<SiteName>();
+    const names = SITES.filter((name) => NEVER_REFUSED[name] !== undefined);
+    const cuts = names.map((name) => withoutSite(name, () => void turned.add(name)));
+    const { found } = search('v4-ops', RUNS_FEW, (machine) => {
+      for (const cut of cuts) cut(machine);
+    });
+    expect([found, [...turned]]).toEqual([null, []]);
+  });
 });
