@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { EBUSY } from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
 import {
@@ -19,10 +20,14 @@ const INJECTIONS = [
 
 const STEPS_OF_PROGRAM = 60;
 const DEFAULT_STEPS = 480;
-/** `MM_LAB_STEPS=1000000 npx vitest run` on this file takes that many, from `MM_LAB_SEED` on. */
+/**
+ * `MM_LAB_STEPS=1000000 npx vitest run` on this file takes that many, from `MM_LAB_SEED` on, and
+ * says what it did.
+ */
 const STEPS = Number(process.env.MM_LAB_STEPS ?? DEFAULT_STEPS);
+const IS_LONG = STEPS > DEFAULT_STEPS;
 const FIRST_SEED = Number(process.env.MM_LAB_SEED ?? 1);
-/** 100 steps take less than a second. */
+/** A step takes some two milliseconds on a core of its own. */
 const LIMIT = { timeout: 120_000 + STEPS * 100 };
 
 /** A program at its end. */
@@ -38,14 +43,21 @@ function played(seed: number): HmmProgram {
   return program;
 }
 
-test('random programs keep the invariants of device memory', LIMIT, () => {
+test('random programs keep the invariants of device memory', LIMIT, async () => {
   const injected = new Map<string, number>();
-  const end = FIRST_SEED + Math.ceil(STEPS / STEPS_OF_PROGRAM);
-  for (let seed = FIRST_SEED; seed < end; seed++) {
-    const program = played(seed);
+  const programs = Math.ceil(STEPS / STEPS_OF_PROGRAM);
+  for (let at = 0; at < programs; at++) {
+    const program = played(FIRST_SEED + at);
+    // Who runs the tests asks a worker now and then whether it is there.
+    if (at % 50 === 0) await setImmediate();
+    if (IS_LONG && at % 500 === 499) say(`${(at + 1) * STEPS_OF_PROGRAM} of ${STEPS}`);
     for (const [name, count] of program.injected) {
       injected.set(name, (injected.get(name) ?? 0) + count);
     }
+  }
+  if (IS_LONG) {
+    say(`${programs * STEPS_OF_PROGRAM} steps, ${programs} programs, injections that hit:`);
+    say([...injected].map(([name, count]) => `${name} ${count}`).join(', '));
   }
   // A few programs do not meet all of them.
   if (STEPS < DEFAULT_STEPS) return;
@@ -94,3 +106,8 @@ test('setup counts entries: a huge one counts once', () => {
   migrateVma.finalize(args);
   machine.verify();
 });
+
+/** What a long run says is what it is for. */
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

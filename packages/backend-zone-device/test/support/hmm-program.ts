@@ -1,13 +1,12 @@
 import {
+  assert,
   CGROUP_FOLDER,
   createMachine,
   ENOMEM,
   isMigrationType,
   MADV_DONTNEED,
   type Machine,
-  MemcontrolToken,
   type MmStruct,
-  MmuNotifiersToken,
   PAGE_SIZE,
   PG_anon_exclusive,
   PG_locked,
@@ -19,18 +18,14 @@ import {
   pteHoldsPage,
   pteMapsPage,
   pteType,
-  type Services,
   type Task,
 } from '@mm-lab/mm-core';
-import { expect } from 'vitest';
+import { Peek } from '@mm-lab/testkit';
 import {
   type Dmirror,
   HMM_DMIRROR_FLAG_FAIL_ALLOC,
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
-  MemremapToken,
-  MigrateDeviceToken,
-  MigrateVmaToken,
   type TestHmmPlugin,
   testHmm,
 } from '../../src/index.js';
@@ -42,6 +37,7 @@ import {
   type Injected,
   mirrorRead,
   type ProgramParts,
+  partsOf,
   splitWithoutVma,
 } from './injections.js';
 
@@ -80,37 +76,24 @@ export class HmmProgram {
       units: UNITS.map((type, unit) => ({ type, nid: unit + 1 })),
       chunkPages: CHUNK,
     });
-    const found: ProgramParts[] = [];
-    const take = {
-      name: 'take',
-      probe: (services: Services) => {
-        found.push({
-          migrateVma: services.get(MigrateVmaToken),
-          migrateDevice: services.get(MigrateDeviceToken),
-          memremap: services.get(MemremapToken),
-          memcontrol: services.get(MemcontrolToken),
-          notifiers: services.get(MmuNotifiersToken),
-        });
-      },
-    };
-    const nodes = UNITS.map((_, unit) => ({ id: unit + 1, pages: CHUNK * 6, online: false }));
+    const peek = new Peek();
+    const nodes = UNITS.map((_, unit) => ({ id: unit + 1, pages: CHUNK * 3, online: false }));
     this.machine = createMachine(
       {
         seed,
-        nodes: [{ id: 0, pages: 12_288, cpus: 1 }, ...nodes],
+        nodes: [{ id: 0, pages: 6144, cpus: 1 }, ...nodes],
         sysctl: { thp_enabled: seed % 2 === 0 ? 'always' : 'never' },
       },
-      [this.plugin, take],
+      [this.plugin, peek],
     );
-    const [parts] = found;
-    if (parts === undefined) throw new Error('the plugin was probed');
-    this.parts = parts;
-    auditSetups(parts.migrateVma);
+    this.parts = partsOf(peek.services);
+    auditSetups(this.parts.migrateVma);
     this.task = this.machine.createTask('program');
     this.joinGroup();
     const area = { addr: START * PAGE_SIZE, length: PAGES * PAGE_SIZE, prot: 3, flags: 0x32 };
     const request = { ...area, file: null, offset: 0 };
-    expect(this.machine.sys.mmap.mmap(this.task.struct, request)).toBe(START * PAGE_SIZE);
+    const at = this.machine.sys.mmap.mmap(this.task.struct, request);
+    assert(at === START * PAGE_SIZE, 'the area is mapped where it is asked for');
     this.handles = UNITS.map((_, unit) => this.plugin.open(unit, this.task.mm));
     this.handles.forEach(({ device }) => {
       device.failNext = (order) => this.onAlloc(order);
@@ -128,13 +111,10 @@ export class HmmProgram {
     const end = START + Math.min(PAGES, from + count);
     const handle = this.handles[prng.below(UNITS.length)]!;
     machine.work.runAs(this.task.struct);
-    const rss = this.task.mm.rss;
-    const charged = this.charged();
     const kind = prng.below(13);
     if (kind < 3) this.touch(start, end, prng.below(2) === 0);
     else if (kind < 6) this.migrate(handle, start, end);
-    else if (kind === 6)
-      back(this.context(), handle, { start, end, isDisturbed: prng.below(2) === 0 });
+    else if (kind === 6) this.moveBack(handle, start, end);
     else if (kind === 7) {
       const isDisturbed = prng.below(2) === 0;
       mirrorRead(this.context(), handle, { start, end: Math.min(end, start + 8), isDisturbed });
@@ -143,11 +123,6 @@ export class HmmProgram {
     else if (kind === 10) this.pin(start);
     else if (kind === 11) this.moveHuge(handle);
     else this.forkOrExit();
-    if (kind === 6) {
-      faultBack(this.context(), this.handles, start);
-      expect(this.task.mm.rss, 'migration keeps the rss').toBe(rss);
-      expect(this.charged(), 'and the charge of the group').toBe(charged);
-    }
     for (const undo of this.undo.splice(0)) undo();
     machine.spend();
     this.audit();
@@ -159,17 +134,27 @@ export class HmmProgram {
     drainWithOnePageHeld(this.context(), this.handles);
     for (const handle of this.handles) handle.close();
     for (const { device } of this.handles) {
-      expect(device.allocated - device.freed, `${device.options.name}: pages left`).toBe(0);
+      const left = device.allocated - device.freed;
+      assert(left === 0, `${device.options.name}: ${left} pages left`);
       device.removeChunks();
-      expect(device.chunks).toEqual([]);
+      assert(device.chunks.length === 0, `${device.options.name}: a chunk is left`);
     }
     this.touch(START, START + PAGES, false);
     this.task.exit();
     this.machine.verify();
     const { lostPages, staleReads, leakedPages } = this.machine.engine.shadow.counts;
-    expect({ lostPages, staleReads, leakedPages }).toEqual({
-      ...{ lostPages: 0, staleReads: 0, leakedPages: 0 },
-    });
+    const wrong = JSON.stringify({ lostPages, staleReads, leakedPages });
+    assert(lostPages + staleReads + leakedPages === 0, `contents are kept: ${wrong}`);
+  }
+
+  /** By command and by fault; neither changes what the program is said to have. */
+  private moveBack(handle: Dmirror, start: number, end: number): void {
+    const { rss } = this.task.mm;
+    const charged = this.charged();
+    back(this.context(), handle, { start, end, isDisturbed: this.prng.below(2) === 0 });
+    faultBack(this.context(), this.handles, start);
+    assert(this.task.mm.rss === rss, 'migration keeps the rss');
+    assert(this.charged() === charged, 'and the charge of the group');
   }
 
   private touch(start: number, end: number, write: boolean): void {
@@ -196,7 +181,7 @@ export class HmmProgram {
     const { staying } = this;
     this.staying = null;
     if (staying === null) return;
-    expect(this.folioAt(staying.vpn), `${staying.name}: the page stays`).toBe(staying.folio);
+    assert(this.folioAt(staying.vpn) === staying.folio, `${staying.name}: the page stays`);
     this.count(staying.name);
   }
 
@@ -330,7 +315,7 @@ export class HmmProgram {
       const folio = table.head(ptes.value[slot]!);
       if (!table.has(folio, PG_locked) || table.folioMapcount(folio) > 0) wrong++;
     });
-    expect(wrong, 'what migrates is locked and mapped nowhere').toBe(0);
+    assert(wrong === 0, 'what migrates is locked and mapped nowhere');
   }
 
   private change(start: number, end: number): void {
@@ -346,7 +331,7 @@ export class HmmProgram {
     const { gup } = this.machine;
     const pfn = gup.pinLongterm(this.task.mm, vpn, 0);
     if (pfn < 0) return;
-    expect(this.isDevice(pfn), 'a pin never refers to device memory').toBe(false);
+    assert(!this.isDevice(pfn), 'a pin never refers to device memory');
     gup.unpin(pfn);
   }
 
@@ -367,8 +352,8 @@ export class HmmProgram {
     for (const mm of mms) {
       this.eachEntry(mm.id, (bits, pfn) => {
         if ((bits & PTE_UNADDRESSABLE) === 0 || !this.isDevice(pfn)) return;
-        expect(bits & PTE_WRITE, 'no write entry survives fork').toBe(0);
-        expect(this.machine.table.has(pfn, PG_anon_exclusive), 'nor an exclusive mark').toBe(false);
+        assert((bits & PTE_WRITE) === 0, 'no write entry survives fork');
+        assert(!this.machine.table.has(pfn, PG_anon_exclusive), 'nor an exclusive mark');
       });
     }
   }

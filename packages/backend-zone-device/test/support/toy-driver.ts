@@ -9,6 +9,7 @@ import {
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
 } from '@mm-lab/mm-core';
+import { Peek } from '@mm-lab/testkit';
 import {
   bindZoneDevice,
   type DeviceCopy,
@@ -133,20 +134,8 @@ export function toyMachine(
   type: MemoryType = MEMORY_DEVICE_PRIVATE,
   sysctl: NonNullable<MachineConfig['sysctl']> = {},
 ): { machine: Machine; driver: ToyDriver; task: Task } {
-  const found: (() => ToyDriver)[] = [];
-  const plugin: Plugin = {
-    name: 'toy',
-    register: bindZoneDevice,
-    probe: (services) => {
-      const parts = [
-        services.get(MemremapToken),
-        services.get(DevicePrivateEntriesToken),
-        services.get(MigrateVmaToken),
-        services.get(DeviceCopyToken),
-      ] as const;
-      found.push(() => new ToyDriver(machine, ...parts));
-    },
-  };
+  const plugin: Plugin = { name: 'toy', register: bindZoneDevice };
+  const peek = new Peek();
   const machine = createMachine(
     {
       seed: 1,
@@ -156,10 +145,16 @@ export function toyMachine(
       ],
       sysctl,
     },
-    [plugin],
+    [plugin, peek],
   );
-  const driver = found[0]?.();
-  assert(driver !== undefined, 'the plugin was probed');
+  const { services } = peek;
+  const driver = new ToyDriver(
+    machine,
+    services.get(MemremapToken),
+    services.get(DevicePrivateEntriesToken),
+    services.get(MigrateVmaToken),
+    services.get(DeviceCopyToken),
+  );
   assert(driver.probe(type) === 0, 'node 1 can be device memory');
   return { machine, driver, task: machine.createTask('task') };
 }

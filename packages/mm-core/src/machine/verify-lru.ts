@@ -1,5 +1,5 @@
 import { PG_lru, PG_unevictable } from '../abi/page-flags.js';
-import { assert } from '../base/assert.js';
+import { AssertionError, assert } from '../base/assert.js';
 import type { LruLists } from '../mem/lru.js';
 import { lruOf } from '../mem/lru.js';
 import {
@@ -26,22 +26,25 @@ export function verifyLru(machine: Machine): void {
 }
 
 function verifyFolio(machine: Machine, lruvec: Lruvec, list: number, folio: number): void {
+  const broken = brokenOf(machine, lruvec, list, folio);
+  if (broken !== '') throw new AssertionError(`folio ${folio} ${broken}`);
+}
+
+/** @returns what a folio on an LRU list should be and is not, or nothing */
+function brokenOf(machine: Machine, lruvec: Lruvec, list: number, folio: number): string {
   const { table, nodes } = machine;
   const flags = table.flags[folio]!;
-  assert(table.has(folio, PG_lru), `folio ${folio} on an LRU list says so`);
-  assert(nodes.nidOf(folio) === lruvec.nid, `folio ${folio} is on its node's list`);
-  assert(table.memcg[folio] === lruvec.memcg, `folio ${folio} is on its group's list`);
+  if (!table.has(folio, PG_lru)) return 'on an LRU list says so';
+  if (nodes.nidOf(folio) !== lruvec.nid) return "is on its node's list";
+  if (table.memcg[folio] !== lruvec.memcg) return "is on its group's list";
   if (list < NR_LRU_LISTS) {
-    assert(lruOf(flags) === list, `folio ${folio} is on the list of its flags`);
-    assert(table.lruGen[folio] === 0, `folio ${folio} on a classic list has no generation`);
-    return;
+    if (lruOf(flags) !== list) return 'is on the list of its flags';
+    return table.lruGen[folio] === 0 ? '' : 'on a classic list has no generation';
   }
-  assert((flags & PG_unevictable) === 0, `folio ${folio} of a generation is evictable`);
-  assert(table.lruGen[folio]! > 0, `folio ${folio} on a generation's list says its own`);
-  assert(
-    (list - NR_LRU_LISTS) % ANON_AND_FILE === typeOf(flags),
-    `folio ${folio}: list of its type`,
-  );
+  if ((flags & PG_unevictable) !== 0) return 'of a generation is evictable';
+  if (table.lruGen[folio]! <= 0) return "on a generation's list says its own";
+  const isOfType = (list - NR_LRU_LISTS) % ANON_AND_FILE === typeOf(flags);
+  return isOfType ? '' : 'is on a list of its type';
 }
 
 /** Where a folio is counted: aging may have raised its generation above that of its list. */

@@ -11,7 +11,7 @@ import {
   pteType,
 } from '../abi/pte.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
-import { assert } from '../base/assert.js';
+import { AssertionError, assert } from '../base/assert.js';
 import { LEAF_SHIFT, PMD_HUGE, PMD_NONE } from '../mem/ptes.js';
 import type { MmStruct } from '../mem/vma.js';
 import type { Machine } from './machine.js';
@@ -47,8 +47,12 @@ function verifyHuge({ ptes, table }: Machine, mm: MmStruct, leaf: number, first:
   for (let at = 0; at < PTRS_PER_PTE; at++) {
     const other = ptes.bits[head | at]!;
     const alike = ((other ^ bits) & ~BY_PAGE) === 0;
-    assert(alike, `huge page ${first} of mm ${mm.id}: entry ${at} is as the first`);
-    if (!isZero) assert(ptes.value[head | at] === pfn + at, `huge page ${first}: entry ${at}`);
+    if (!alike) {
+      throw new AssertionError(`huge page ${first} of mm ${mm.id}: entry ${at} is as the first`);
+    }
+    if (!isZero && ptes.value[head | at] !== pfn + at) {
+      throw new AssertionError(`huge page ${first} of mm ${mm.id}: entry ${at} has its page`);
+    }
   }
 }
 

@@ -25,7 +25,7 @@ import {
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
-import { assert } from '../base/assert.js';
+import { AssertionError, assert } from '../base/assert.js';
 import type { Zone } from '../mem/zone.js';
 import type { Machine } from './machine.js';
 import { verifyLru } from './verify-lru.js';
@@ -36,10 +36,10 @@ import { verifyZone } from './verify-zone.js';
 
 const PGALLOC = ['pgalloc_dma', 'pgalloc_dma32', 'pgalloc_normal', 'pgalloc_movable'] as const;
 
-/** What the page tables of a machine hold, recounted. */
+/** What the page tables of a machine hold, recounted: by page, and by swap slot. */
 interface Recount {
-  readonly mapcount: Map<number, number>;
-  readonly rmap: Map<number, number>;
+  readonly mapcount: Uint32Array;
+  readonly rmap: Uint32Array;
   readonly swap: Map<number, number>;
 }
 
@@ -48,7 +48,8 @@ interface Recount {
  * references, reverse map, rss, swap slots, charges of groups, exclusive pages, policies,
  * allocations against frees.
  * What it does not check: contents (the shadow memory does), times, and write fences, which RFC v4
- * has holes in.
+ * has holes in. A message for each entry or page is made only when it is needed: long programs are
+ * verified after every step.
  */
 export function verifyMachine(machine: Machine): void {
   const { nodes } = machine;
@@ -66,14 +67,18 @@ export function verifyMachine(machine: Machine): void {
 }
 
 function recountEntries(machine: Machine): Recount {
-  const recount: Recount = { mapcount: new Map(), rmap: new Map(), swap: new Map() };
+  const pages = machine.table.flags.length;
+  const [mapcount, rmap] = [new Uint32Array(pages), new Uint32Array(pages)];
+  const recount: Recount = { mapcount, rmap, swap: new Map() };
   for (const mm of machine.mms.all()) {
     let rss = 0;
     let pool = 0;
     let swapents = 0;
     machine.ptes.walk(mm.id, 0, Infinity, (slot, vpn) => {
       const bits = machine.ptes.bits[slot]!;
-      assert(mm.find(vpn) !== null, `entry of page ${vpn} of mm ${mm.id} lies in a vma`);
+      if (mm.find(vpn) === null) {
+        throw new AssertionError(`entry of page ${vpn} of mm ${mm.id} lies in a vma`);
+      }
       if (countEntry(machine, slot, bits, recount)) {
         if (isPoolPage(machine, slot)) pool++;
         else rss++;
@@ -104,21 +109,25 @@ function countEntry(machine: Machine, slot: number, bits: number, recount: Recou
       return false;
     }
     const nid = (bits & PTE_NODE_MASK) >>> PTE_NODE_SHIFT;
-    assert(nid === machine.nodes.nidOf(value), `entry of page ${value} names its node`);
+    if (nid !== machine.nodes.nidOf(value)) {
+      throw new AssertionError(`entry of page ${value} names its node`);
+    }
     verifyExclusive(machine, value, bits);
-    bump(recount.mapcount, value);
-    bump(recount.rmap, value);
+    recountPage(recount.mapcount, value);
+    recountPage(recount.rmap, value);
     return true;
   }
   const type = pteType(bits);
   if ((bits & PTE_UNADDRESSABLE) !== 0) {
-    assert(type >= PTE_TYPE_PLUGIN_FIRST, `entry of page ${value} has a plugin's type`);
-    bump(recount.mapcount, value);
-    bump(recount.rmap, value);
+    if (type < PTE_TYPE_PLUGIN_FIRST) {
+      throw new AssertionError(`entry of page ${value} has a plugin's type`);
+    }
+    recountPage(recount.mapcount, value);
+    recountPage(recount.rmap, value);
     return true;
   }
   if (isMigrationType(type)) {
-    bump(recount.rmap, value);
+    recountPage(recount.rmap, value);
     return true;
   }
   if (type === PTE_TYPE_SWAP) bump(recount.swap, value);
@@ -129,9 +138,12 @@ function countEntry(machine: Machine, slot: number, bits: number, recount: Recou
 function verifyExclusive({ table, rmap }: Machine, pfn: number, bits: number): void {
   const exclusive = table.has(pfn, PG_anon_exclusive);
   const anon = table.has(table.head(pfn), PG_anon);
-  assert(anon || !exclusive, `page ${pfn} of a file is exclusive to nobody`);
-  assert(!exclusive || rmap.count(pfn) === 1, `exclusive page ${pfn} has one mapping`);
-  assert((bits & PTE_WRITE) === 0 || exclusive || !anon, `writable page ${pfn} is exclusive`);
+  if (exclusive) {
+    if (!anon) throw new AssertionError(`page ${pfn} of a file is exclusive to nobody`);
+    if (rmap.count(pfn) !== 1) throw new AssertionError(`exclusive page ${pfn} has one mapping`);
+  } else if (anon && (bits & PTE_WRITE) !== 0) {
+    throw new AssertionError(`writable page ${pfn} is exclusive`);
+  }
 }
 
 /**
@@ -156,17 +168,23 @@ function verifyFolios(machine: Machine, recount: Recount): void {
   const held = machine.folios.heldOutside();
   const batched = new Set([...machine.folios.batched().values()].flat());
   const charged = new Map<number, number>();
-  for (const pfn of recount.rmap.keys()) {
-    assert(table.refcount[table.head(pfn)]! > 0, `page ${pfn} named by an entry is in use`);
+  for (let pfn = 0; pfn < recount.rmap.length; pfn++) {
+    if (recount.rmap[pfn] === 0 || table.refcount[table.head(pfn)]! > 0) continue;
+    throw new AssertionError(`page ${pfn} named by an entry is in use`);
   }
   for (const zone of machine.nodes.zones) {
     for (const pfn of allocatedPages(machine, zone)) {
-      const mapped = recount.mapcount.get(pfn) ?? 0;
-      assert(table.mapcount[pfn] === mapped, `page ${pfn}: mapcount equals a recount (${mapped})`);
-      const slots = recount.rmap.get(pfn) ?? 0;
-      assert(rmap.count(pfn) === slots, `page ${pfn}: the reverse map is exact`);
+      const mapped = recount.mapcount[pfn]!;
+      if (table.mapcount[pfn] !== mapped) {
+        throw new AssertionError(`page ${pfn}: mapcount equals a recount (${mapped})`);
+      }
+      if (rmap.count(pfn) !== recount.rmap[pfn]) {
+        throw new AssertionError(`page ${pfn}: the reverse map is exact`);
+      }
       if (table.has(pfn, PG_tail)) continue;
-      assert(batched.has(pfn) === table.has(pfn, PG_batched), `folio ${pfn}: batch and flag agree`);
+      if (batched.has(pfn) !== table.has(pfn, PG_batched)) {
+        throw new AssertionError(`folio ${pfn}: batch and flag agree`);
+      }
       verifyDeferredSplit(machine, pfn);
       verifyReferences(machine, pfn, held.get(pfn) ?? 0);
       const memcg = table.memcg[pfn]!;
@@ -184,7 +202,9 @@ function verifyReferences(machine: Machine, folio: number, heldOutside: number):
   const { table } = machine;
   const count = table.refcount[folio]!;
   const pins = machine.gup.pinCount(folio);
-  assert(pins > 0 === table.has(folio, PG_pinned), `folio ${folio}: pins and flag agree`);
+  if (pins > 0 !== table.has(folio, PG_pinned)) {
+    throw new AssertionError(`folio ${folio}: pins and flag agree`);
+  }
   const known =
     table.folioMapcount(folio) +
     bit(table.has(folio, PG_swapcache)) +
@@ -192,8 +212,10 @@ function verifyReferences(machine: Machine, folio: number, heldOutside: number):
     bit(table.has(folio, PG_isolated)) +
     pins +
     heldOutside;
-  assert(count === known, `folio ${folio}: ${count} references, ${known} holders`);
-  assert(count > 0, `folio ${folio} is allocated and has a reference`);
+  if (count !== known) {
+    throw new AssertionError(`folio ${folio}: ${count} references, ${known} holders`);
+  }
+  if (count <= 0) throw new AssertionError(`folio ${folio} is allocated and has a reference`);
 }
 
 /** Pages in use; a zone that the buddy allocator has nothing of may be used by a plugin's own. */
@@ -259,6 +281,11 @@ function verifyFiles({ files, pageCache, table }: Machine): void {
   }
   const held = pageCache.folioList().reduce((sum, folio) => sum + table.nrPages(folio), 0);
   assert(cached === held, 'every cached page belongs to a known file');
+}
+
+function recountPage(counts: Uint32Array, pfn: number): void {
+  if (pfn < 0 || pfn >= counts.length) throw new AssertionError(`page ${pfn} of an entry exists`);
+  counts[pfn]!++;
 }
 
 function bump(counts: Map<number, number>, key: number): void {
