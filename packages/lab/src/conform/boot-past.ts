@@ -1,3 +1,4 @@
+import { usesPool } from './boot-order.js';
 import { differences } from './compare.js';
 import type { RecordCase } from './conform-case.js';
 import { isObject, type Json, listAt, textAt } from './json.js';
@@ -5,6 +6,8 @@ import { type RecordRun, stepsJson } from './record-run.js';
 
 /** What earlier cases of a boot left that no case writes down. */
 export interface BootPast {
+  /** Cases that the boot ran before, and that are run again. */
+  readonly cases: readonly Json[];
   /** Shared files that came and went: those of the case have later inode numbers. */
   readonly files: number;
   /** What they wrote to the sizes of the nodes' pools of huge pages, in order. */
@@ -17,11 +20,12 @@ export interface PoolWrite {
 }
 
 /** A boot whose first case it is. */
-const FRESH: BootPast = { files: 0, pools: [] };
+const FRESH: BootPast = { cases: [], files: 0, pools: [] };
 
 /** A multiple of what one to six nodes take by turns, and of most small sums of weights. */
 const FILES_MAX = 60;
 
+const REPLAY_NOTE = 'earlier cases of its boot were run before it';
 const FILES_NOTE = 'the inode number of its shared memory was read from its own record';
 const POOLS_NOTE = 'what its boot had done to the pool of huge pages was read from its own record';
 
@@ -32,31 +36,38 @@ const POOLS_NOTE = 'what its boot had done to the pool of huge pages was read fr
  * interleaves from its inode number (shmem_get_pgoff_policy), so from how many shared files there
  * were. The pool of huge pages goes on with the node whose turn it is (next_nid_to_alloc,
  * next_nid_to_free), and a page that was moved stays in the pool of its new node. So if the first
- * look at one of them is not that of a fresh boot, it is read as a fact about the machine, and is
- * no evidence for the model. What later steps make of it is: of several pasts that explain the look
- * the first is taken.
+ * look at one of them is not that of a fresh boot, the cases that stand before it in its file are
+ * run again; if that doesn't explain the look, it is read as a fact about the machine, and is no
+ * evidence for the model. What later steps make of it is: of several pasts that explain the look
+ * the one that explains most is taken.
  */
 export function withBootPast(
-  { kase, record, topology }: Pick<RecordCase, 'kase' | 'record' | 'topology'>,
+  found: Pick<RecordCase, 'kase' | 'record' | 'topology' | 'earlier'>,
   run: (past: BootPast) => RecordRun,
 ): RecordRun {
+  const { kase, record, topology, earlier } = found;
   const fresh = run(FRESH);
   if (!isObject(record)) return fresh;
   const firstDifference = ({ steps }: RecordRun): number =>
     Math.min(...differences(kase, record, { steps: stepsJson(steps) }).map(({ step }) => step));
   const first = firstDifference(fresh);
   const search = (look: number, pasts: Iterable<BootPast>, note: string): RecordRun => {
+    let best = { run: fresh, at: look };
     for (const past of pasts) {
-      const found = run(past);
-      if (firstDifference(found) > look) return { ...found, notes: [...found.notes, note] };
+      const tried = run(past);
+      const at = firstDifference(tried);
+      const named = past.cases.length > 0 ? REPLAY_NOTE : note;
+      if (at > best.at) best = { run: { ...tried, notes: [...tried.notes, named] }, at };
+      if (at === Infinity) break;
     }
-    return fresh;
+    return best.run;
   };
   if (first === firstSharedLook(kase)) return search(first, filePasts(), FILES_NOTE);
   if (Number.isFinite(first) && usesPool(kase)) {
     const nids = Object.keys(isObject(topology.nodes) ? topology.nodes : {}).map(Number);
-    const pasts = asksAllNodes(kase) ? turnPasts(nids) : leftPasts(nids);
-    return search(poolLookEnd(kase, first), pasts, POOLS_NOTE);
+    const replay = earlier.length > 0 ? [{ ...FRESH, cases: earlier }] : [];
+    const others = asksAllNodes(kase) ? turnPasts(nids) : leftPasts(nids);
+    return search(poolLookEnd(kase, first), chain(replay, others), POOLS_NOTE);
   }
   return fresh;
 }
@@ -75,14 +86,6 @@ function firstSharedLook(kase: Json): number | undefined {
   return undefined;
 }
 
-/** Does the case have to do with the pool of huge pages? */
-function usesPool(kase: Json): boolean {
-  return listAt(kase, 'steps').some(
-    (step) =>
-      textAt(step, 'path').includes('nr_hugepages') || listAt(step, 'flags').includes('hugetlb'),
-  );
-}
-
 /** Does it ask for a number of huge pages on all nodes, which take turns then? */
 function asksAllNodes(kase: Json): boolean {
   return listAt(kase, 'steps').some((step) => {
@@ -97,6 +100,10 @@ function poolLookEnd(kase: Json, first: number): number {
   let end = first;
   while (textAt(steps[end + 1], 'op') === 'sys_read') end += 1;
   return end;
+}
+
+function* chain<T>(...parts: readonly Iterable<T>[]): Iterable<T> {
+  for (const part of parts) yield* part;
 }
 
 function* filePasts(): Iterable<BootPast> {

@@ -11,6 +11,8 @@ export interface RecordCase {
   readonly kase: Json;
   /** Null: nobody recorded it; it is run, and not judged. */
   readonly record: Json;
+  /** Cases that its boot ran before it, as far as they have to do with what it uses. */
+  readonly earlier: readonly Json[];
   /** What the kernel said about the machine (`_topology.json`). */
   readonly topology: JsonObject;
   /** How the machine was described to the emulator (`machines.json`). */

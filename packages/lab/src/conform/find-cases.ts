@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { LabError, messageOf } from '../error/lab-error.js';
+import { BootOrder } from './boot-order.js';
 import { bundledConformance } from './bundled.js';
-import type { Backend, ConformCase, SkippedCase } from './conform-case.js';
+import type { Backend, ConformCase, RecordCase, SkippedCase } from './conform-case.js';
 import {
   isArray,
   isObject,
@@ -154,11 +155,14 @@ class CaseFinder {
     for (const file of casesFolder === undefined ? [] : jsonFiles(casesFolder)) {
       for (const kase of this.entries(file)) byId.set(textAt(kase, 'id'), kase);
     }
+    const order = new BootOrder();
     for (const record of this.entries(path)) {
       const kase = byId.get(textAt(record, 'id'));
       const reason = this.whyNot(record, kase);
       if (reason !== undefined) this.put(skipped(record, reason));
-      else if (kase !== undefined) this.putRecorded(kase, record, topology, base);
+      else if (kase !== undefined) {
+        this.putRecorded({ kase, record, earlier: order.add(kase) }, topology, base);
+      }
     }
   }
 
@@ -178,12 +182,18 @@ class CaseFinder {
       for (const record of this.entries(file)) byId.set(textAt(record, 'id'), record);
     }
     const topology = this.topologyOf(folder);
+    const order = new BootOrder();
     for (const kase of this.entries(path)) {
-      this.putRecorded(kase, byId.get(textAt(kase, 'id')) ?? null, topology, folder);
+      const record = byId.get(textAt(kase, 'id')) ?? null;
+      this.putRecorded({ kase, record, earlier: order.add(kase) }, topology, folder);
     }
   }
 
-  private putRecorded(kase: Json, record: Json, topology: Json, base: string): void {
+  private putRecorded(
+    { kase, record, earlier }: Pick<RecordCase, 'kase' | 'record' | 'earlier'>,
+    topology: Json,
+    base: string,
+  ): void {
     const machine = textAt(kase, 'machine');
     this.put({
       kind: 'record',
@@ -191,6 +201,7 @@ class CaseFinder {
       family: textAt(kase, 'family'),
       kase,
       record,
+      earlier,
       topology: objectAt(topology, machine),
       description: objectAt(this.machinesOf(base), machine),
     });

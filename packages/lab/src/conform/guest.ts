@@ -11,7 +11,7 @@ import {
 } from '@mm-lab/mm-core';
 import type { BootPast } from './boot-past.js';
 import type { HmmFile, HmmUnits } from './hmm/hmm-unit.js';
-import type { JsonObject } from './json.js';
+import { type Json, type JsonObject, numberAt } from './json.js';
 import { hasNoKernel } from './kernel-files.js';
 import {
   mapRecorder,
@@ -23,6 +23,7 @@ import {
   warmUp,
 } from './recorder-areas.js';
 import { type Step, StepError } from './step.js';
+import { Undo } from './undo.js';
 import type { WordData } from './word-data.js';
 
 /** A named range of a task's address space. */
@@ -168,6 +169,8 @@ export interface GuestOptions {
 /** One booted machine and the tasks of a case. */
 export class Guest {
   private readonly tasks: GuestTask[] = [];
+  /** What the recorder puts back after the case. */
+  readonly undo = new Undo();
   /** Its HMM test devices, if it has any. */
   hmm: HmmUnits | null = null;
   /** What of the machine was read from the case's own record. */
@@ -210,6 +213,16 @@ export class Guest {
       const folder = `/sys/devices/system/node/node${nid}/hugepages/hugepages-2048kB`;
       this.writeFile(`${folder}/nr_hugepages`, String(pages), null);
     }
+  }
+
+  /** The same machine for the next case of its boot. */
+  afterCase(kase: Json): Guest {
+    for (const task of this.alive()) this.kill(task);
+    this.runAsDriver();
+    this.undo.run(this.machine);
+    if (numberAt(kase, 'swap') !== 0) this.machine.swapoff.swapoff();
+    this.machine.spend();
+    return new Guest(this.machine, this.words, this.options);
   }
 
   /** A fresh task on CPU 0. */

@@ -3,7 +3,7 @@ import { type BootPast, withBootPast } from './boot-past.js';
 import { bootGuest } from './booted.js';
 import type { RecordCase } from './conform-case.js';
 import { deathOf, type Guest } from './guest.js';
-import { isObject, type JsonObject, listAt } from './json.js';
+import { isObject, type Json, type JsonObject, listAt } from './json.js';
 import { ANY_STEP, type Op, RANGE } from './ops/op.js';
 import { OPS } from './ops/registry.js';
 import type { StepAnswer } from './outcome.js';
@@ -22,9 +22,18 @@ export function runRecordCase(found: RecordCase): RecordRun {
 }
 
 function runAfter(found: RecordCase, past: BootPast): RecordRun {
-  const { kase } = found;
-  const guest = bootGuest(found);
+  const guest = past.cases.reduce<Guest>(afterCase, bootGuest(found));
   guest.haveHadPast(past);
+  return runSteps(found.kase, guest);
+}
+
+/** An earlier case of the boot, and what the recorder puts back after it. */
+function afterCase(guest: Guest, kase: Json): Guest {
+  runSteps(kase, guest);
+  return guest.afterCase(kase);
+}
+
+function runSteps(kase: Json, guest: Guest): RecordRun {
   guest.spawn('p0');
   const steps: StepAnswer[] = [];
   const notes = guest.bootNotes;

@@ -15,11 +15,17 @@ function tried(
   kase: { readonly steps: readonly { readonly op: string }[] },
   recorded: Json[],
   model: (past: BootPast) => Json[],
+  earlier: readonly Json[] = [],
 ): { readonly last: BootPast | undefined; readonly run: RecordRun } {
   let last: BootPast | undefined;
   const record = { steps: answered(kase, recorded) };
   const run = withBootPast(
-    { kase: { steps: kase.steps.map((step) => ({ ...step })) }, record, topology: TOPOLOGY },
+    {
+      kase: { steps: kase.steps.map((step) => ({ ...step })) },
+      record,
+      topology: TOPOLOGY,
+      earlier,
+    },
     (past) => {
       last = past;
       return { notes: [], steps: answered(kase, model(past)) };
@@ -69,19 +75,46 @@ test('a difference before the look is not explained by it', () => {
   expect([last?.files, run.notes]).toEqual([0, []]);
 });
 
+const POOL = {
+  steps: [
+    { op: 'sys_write', path: '/proc/sys/vm/nr_hugepages', value: '1' },
+    { op: 'sys_read', path: '/sys/devices/system/node/node0/nr' },
+    { op: 'sys_read', path: '/sys/devices/system/node/node1/nr' },
+    { op: 'mmap', as: 'A' },
+    { op: 'sys_read', path: '/sys/devices/system/node/node0/free' },
+  ],
+};
+const FIRST: Json[] = [{}, { value: '1' }, { value: '0' }];
+const SECOND: Json[] = [{}, { value: '0' }, { value: '1' }];
+
 test('a case of huge pages may come after others that had used their pool', () => {
-  const kase = {
-    steps: [
-      { op: 'sys_write', path: '/proc/sys/vm/nr_hugepages', value: '1' },
-      { op: 'sys_read', path: '/sys/devices/system/node/node0/nr' },
-      { op: 'sys_read', path: '/sys/devices/system/node/node1/nr' },
-    ],
-  };
   const turn = ({ pools }: BootPast): number => (pools.some(({ nid }) => nid === 1) ? 1 : 0);
-  const { run } = tried(kase, [{}, { value: '0' }, { value: '1' }], (past) =>
-    turn(past) === 1 ? [{}, { value: '0' }, { value: '1' }] : [{}, { value: '1' }, { value: '0' }],
-  );
+  const { run } = tried(POOL, SECOND, (past) => (turn(past) === 1 ? SECOND : FIRST));
   expect(run.notes).toEqual([
     'what its boot had done to the pool of huge pages was read from its own record',
   ]);
+});
+
+test('the cases that stand before it in its file are run first, before anything is guessed', () => {
+  const earlier = [{ id: 'before', steps: [] }];
+  const { last, run } = tried(
+    POOL,
+    SECOND,
+    ({ cases }) => (cases.length > 0 ? SECOND : FIRST),
+    earlier,
+  );
+  expect([last?.cases, run.notes]).toEqual([
+    earlier,
+    ['earlier cases of its boot were run before it'],
+  ]);
+});
+
+test('of several pasts that explain the first look the one that explains most is taken', () => {
+  const pages = ({ pools }: BootPast): number => pools.length;
+  const later = (past: BootPast): Json => ({ value: String(pages(past)) });
+  const recorded = [...SECOND, {}, { value: '4' }];
+  const { last } = tried(POOL, recorded, (past) =>
+    pages(past) === 0 ? FIRST : [...SECOND, {}, later(past)],
+  );
+  expect(last?.pools.length).toBe(4);
 });

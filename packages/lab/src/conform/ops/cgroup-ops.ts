@@ -9,7 +9,11 @@ const FOLDER = '/sys/fs/cgroup';
 export const cgCreateOp: MachineOp = {
   acts: 'machine',
   fields: ['cg'],
-  run: (step, guest) => returned(guest.machine.cgroups.mkdir(step.text('cg', 'g'))),
+  run: (step, guest) => {
+    const rc = guest.machine.cgroups.mkdir(step.text('cg', 'g'));
+    if (rc === 0) guest.undo.groups.push(step.text('cg', 'g'));
+    return returned(rc);
+  },
 };
 
 export const cgWriteOp: MachineOp = {

@@ -4,8 +4,11 @@ import type { MachineOp } from './op.js';
 export const sysWriteOp: MachineOp = {
   acts: 'machine',
   fields: ['path', 'value'],
-  run: (step, guest) =>
-    returned(guest.writeFile(step.text('path', ''), step.text('value', ''), null)),
+  run: (step, guest) => {
+    const path = step.text('path', '');
+    guest.undo.note(path, guest.machine.pseudoFiles.read(path));
+    return returned(guest.writeFile(path, step.text('value', ''), null));
+  },
 };
 
 export const sysReadOp: MachineOp = {
