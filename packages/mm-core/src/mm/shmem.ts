@@ -8,6 +8,7 @@ import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
+import { CostModel } from './cost-model.js';
 import type { FaultContext } from './fault-context.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
@@ -17,6 +18,7 @@ import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type SwapReadahead, SwapReadaheadToken } from './swap-readahead.js';
 import { isSuitable, type ThpSettings, ThpSettingsToken } from './thp-settings.js';
+import { type Work, WorkToken } from './work.js';
 import { type Workingset, WorkingsetToken } from './workingset.js';
 
 /** A page of a file made available: its pfn or -errno, and whether it had to be read. */
@@ -43,6 +45,8 @@ export class Shmem {
     @inject(WorkingsetToken) private readonly workingset: Workingset,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
+    @inject(CostModel) private readonly cost: CostModel,
+    @inject(WorkToken) private readonly work: Work,
   ) {}
 
   /**
@@ -59,7 +63,7 @@ export class Shmem {
     const cached = this.cache.find(file, index);
     if (cached >= 0) return { pfn: cached, isMajor: false };
     const entry = file.swapped.get(index);
-    if (entry !== undefined) return this.swapIn(file, index, entry, nid, vmf);
+    if (entry !== undefined) return this.swapIn({ file, index, entry, nid, vmf });
     const large = this.getLarge(file, index, nid, vmf);
     if (large >= 0) return { pfn: large, isMajor: false };
     const pfn = this.allocate(file, { index, order: 0 }, nid, GFP_HIGHUSER_MOVABLE | __GFP_ZERO);
@@ -98,13 +102,8 @@ export class Shmem {
   }
 
   /** shmem_swapin_folio: a major fault unless the swap cache has the page. */
-  private swapIn(
-    file: AddressSpace,
-    index: number,
-    entry: number,
-    nid: number,
-    vmf: FaultContext | null,
-  ): FilePage {
+  private swapIn(wanted: SwappedPage): FilePage {
+    const { file, index, entry, nid, vmf } = wanted;
     const held = this.swap.folioOf(entry);
     if (held >= 0) {
       // The folio lock: a batch that moves the folio of the swap cache has to end first.
@@ -116,12 +115,13 @@ export class Shmem {
       this.readahead.used(held, null);
       if (this.table.has(held, PG_hwpoison)) return { pfn: -ENOMEM, isMajor: false };
       this.folios.get(held);
+      this.chargeSwapIn();
       this.leaveSwap(file, index, entry, held);
       this.cache.add(file, index, held);
       this.folios.put(held);
       return { pfn: held, isMajor: false };
     }
-    if (!this.swap.synchronous) return this.readAround(file, index, entry, nid, vmf);
+    if (!this.swap.synchronous) return this.readAround(wanted);
     const order = this.swappedOrder(file, index, vmf);
     const first = index - (index % (1 << order));
     const gfp = order > 0 ? this.thp.gfpMask(vmf?.vma ?? null) : GFP_HIGHUSER_MOVABLE;
@@ -129,13 +129,14 @@ export class Shmem {
     if (folio < 0) {
       if (order === 0) return { pfn: folio, isMajor: false };
       file.swappedLarge.delete(first);
-      return this.swapIn(file, index, entry, nid, vmf);
+      return this.swapIn(wanted);
     }
     if (!this.isWhole(file, first, 1 << order)) {
       // The allocation may have reclaimed, and zswap written a page back through the swap cache.
       this.folios.put(folio);
-      return this.swapIn(file, index, entry, nid, vmf);
+      return this.swapIn(wanted);
     }
+    this.chargeSwapIn();
     this.countMajor(vmf);
     const shadow = this.swap.takeShadow(entry);
     for (let at = 0; at < 1 << order; at++) this.read(file, first + at, folio + at);
@@ -147,13 +148,7 @@ export class Shmem {
   }
 
   /** shmem_swapin_cluster: reads the page into the swap cache, and others around its slot. */
-  private readAround(
-    file: AddressSpace,
-    index: number,
-    entry: number,
-    nid: number,
-    vmf: FaultContext | null,
-  ): FilePage {
+  private readAround({ file, index, entry, nid, vmf }: SwappedPage): FilePage {
     const choice = this.policyNodes.shmemChoice(file, { index, order: 0 }, nid);
     const folio = this.readahead.cluster(entry, (slot) =>
       this.prealloc.forFileSwapIn(choice, GFP_HIGHUSER_MOVABLE, this.swap.memcgOf(slot)),
@@ -162,6 +157,12 @@ export class Shmem {
     this.countMajor(vmf);
     const { pfn } = this.getFolio(file, index, nid, vmf);
     return { pfn, isMajor: true };
+  }
+
+  /** The kernel's part, less the trap of the fault, which is paid already. */
+  private chargeSwapIn(): void {
+    const { swapInKernel, trap } = this.cost.ns;
+    this.work.charge(Math.max(0, swapInKernel - trap));
   }
 
   /** Only a fault counts; a system call that reads does not. */
@@ -228,6 +229,17 @@ export const ShmemToken = createToken<Shmem>('Shmem');
 interface Block {
   readonly index: number;
   readonly order: number;
+}
+
+/** A page of a file that is in swap, and who asks for it. */
+interface SwappedPage {
+  readonly file: AddressSpace;
+  readonly index: number;
+  readonly entry: number;
+  /** Node of the CPU. */
+  readonly nid: number;
+  /** Null: a system call asks. */
+  readonly vmf: FaultContext | null;
 }
 
 /** Is nothing cached or swapped there? */

@@ -126,7 +126,8 @@ export class SysMremap {
     return first;
   }
 
-  private one(remap: Remap): number {
+  private one(asked: Remap): number {
+    const remap = (asked.vma.flags & VM_HUGETLB) === 0 ? asked : inHugePages(asked);
     const rc = this.checkVma(remap);
     if (rc < 0) return rc;
     return impliesNewAddr(remap.flags) ? this.moveTo(remap) : this.resize(remap);
@@ -136,7 +137,7 @@ export class SysMremap {
   private checkVma(remap: Remap): number {
     const { mm, vma, start, newPages, flags } = remap;
     if ((vma.flags & VM_SEALED) !== 0) return -EPERM;
-    if ((vma.flags & VM_HUGETLB) !== 0 && !isHugeAligned(remap)) return -EINVAL;
+    if ((vma.flags & VM_HUGETLB) !== 0 && !isHugeMove(remap)) return -EINVAL;
     if (newPages <= remap.oldPages && !impliesNewAddr(flags)) return 0;
     if (remap.oldPages === 0 && (vma.flags & VM_MAYSHARE) === 0) return -EINVAL;
     const isPinnedDown = (vma.flags & VM_DONTEXPAND) !== 0;
@@ -257,7 +258,14 @@ function tellMoved({ uffd }: Vma, { from, to, pages }: Move, flags: number): voi
   tellUffd(uffd, { event: UFFD_EVENT_UNMAP, start: from, end: from + pages });
 }
 
-function isHugeAligned({ start, to, flags }: Remap): boolean {
+/** Lengths of an area of huge pages are rounded up to such (align_hugetlb). */
+function inHugePages(remap: Remap): Remap {
+  const rounded = (pages: number): number => Math.ceil(pages / PTRS_PER_PTE) * PTRS_PER_PTE;
+  return { ...remap, oldPages: rounded(remap.oldPages), newPages: rounded(remap.newPages) };
+}
+
+/** Its addresses are those of huge pages, and it does not grow, as reservations could not. */
+function isHugeMove({ start, to, flags, oldPages, newPages }: Remap): boolean {
   const target = (flags & MREMAP_FIXED) !== 0 ? to : 0;
-  return start % PTRS_PER_PTE === 0 && target % PTRS_PER_PTE === 0;
+  return start % PTRS_PER_PTE === 0 && target % PTRS_PER_PTE === 0 && newPages <= oldPages;
 }

@@ -90,6 +90,19 @@ describe('the pool of huge pages', () => {
     machine.verify();
   });
 
+  test('mremap rounds lengths up to huge pages, and lets an area shrink but not grow', () => {
+    const machine = twoNodes();
+    setPool(machine, 0, 2);
+    const task = machine.createTask('t');
+    const addr = map(machine, task, 1 << 30, 2, MAP_PRIVATE);
+    const resize = (oldLength: number, newLength: number): number =>
+      machine.sys.mremap.mremap(task.struct, { addr, oldLength, newLength, flags: 0 });
+    expect([resize(2 * HUGE, 3 * HUGE), resize(HUGE, 2 * HUGE)]).toEqual([-EINVAL, -EINVAL]);
+    expect([resize(2 * HUGE, HUGE + 4096), resize(2 * HUGE, 4096)]).toEqual([addr, addr]);
+    expect(counts(machine)).toBe('2/2/0 0/0/0');
+    machine.verify();
+  });
+
   test('a size for all nodes goes on after the node whose turn was last, round them', () => {
     const machine = twoNodes();
     const setAll = (count: number): string => {
