@@ -1,6 +1,6 @@
 import { constants, deflateRawSync, zstdCompressSync } from 'node:zlib';
 import { quoted, TraceError } from '../trace/trace-error.js';
-import { LZ4_BLOCK_BYTES_MAX, lz4Bound, lz4CompressBlock } from './lz4-block.js';
+import { lz4CompressedSize } from './lz4-block.js';
 
 /** A compressor as the model needs it: how small do these bytes get? */
 export interface Codec {
@@ -9,14 +9,12 @@ export interface Codec {
   compressedSize(bytes: Uint8Array): number;
 }
 
-const lz4Output = new Uint8Array(lz4Bound(LZ4_BLOCK_BYTES_MAX));
-
 /**
  * By name; sizes of `lz4` and `zstd-1` equal those of lz4 1.9.4 and zstd 1.5.4 on recorded pages.
  */
 const CODECS: Readonly<Record<string, Codec>> = {
   /** LZ4 block format, no frame, as `LZ4_compress_default`. */
-  lz4: { name: 'lz4', compressedSize: (bytes) => lz4CompressBlock(bytes, lz4Output) },
+  lz4: { name: 'lz4', compressedSize: lz4CompressedSize },
   /** Zstandard level 1, one frame. */
   'zstd-1': zstd('zstd-1', 1),
   /** Zstandard level 3, one frame. */

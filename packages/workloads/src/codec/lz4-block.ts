@@ -19,10 +19,39 @@ const SKIP_TRIGGER = 6;
 const RUN_MASK = 15;
 
 const table = new Uint16Array(1 << HASH_LOG);
+/** The block, copied here so that words are read at any place by one view. */
+const block = new Uint8Array(LZ4_BLOCK_BYTES_MAX);
+const words = new DataView(block.buffer);
+/**
+ * What the block is cut into: where its literals end, how far back the match is that follows, and
+ * by how many bytes it is longer than four. After the last match there are only literals.
+ */
+const literalsEnd = new Int32Array(LZ4_BLOCK_BYTES_MAX / MATCH_MIN);
+const distances = new Int32Array(LZ4_BLOCK_BYTES_MAX / MATCH_MIN);
+const extras = new Int32Array(LZ4_BLOCK_BYTES_MAX / MATCH_MIN);
 
 /** Most bytes that a block of `bytes` input bytes can need: `LZ4_compressBound`. */
 export function lz4Bound(bytes: number): number {
   return bytes + Math.floor(bytes / 255) + 16;
+}
+
+/**
+ * Bytes that `lz4CompressBlock` would write, which it need not write for that.
+ *
+ * @param input at most `LZ4_BLOCK_BYTES_MAX` bytes
+ * @throws RangeError when it is longer
+ */
+export function lz4CompressedSize(input: Uint8Array): number {
+  const count = cut(input);
+  let size = 0;
+  let anchor = 0;
+  for (let at = 0; at < count; at++) {
+    const literals = literalsEnd[at]! - anchor;
+    size += 1 + lengthBytes(literals) + literals + 2 + lengthBytes(extras[at]!);
+    anchor = literalsEnd[at]! + MATCH_MIN + extras[at]!;
+  }
+  const last = input.length - anchor;
+  return size + 1 + lengthBytes(last) + last;
 }
 
 /**
@@ -34,40 +63,55 @@ export function lz4Bound(bytes: number): number {
  * @throws RangeError when either does not fit
  */
 export function lz4CompressBlock(input: Uint8Array, output: Uint8Array): number {
-  if (input.length > LZ4_BLOCK_BYTES_MAX || output.length < lz4Bound(input.length)) {
+  if (output.length < lz4Bound(input.length)) {
     throw new RangeError(`an lz4 block of ${input.length} bytes does not fit`);
   }
+  const count = cut(input);
+  let written = 0;
+  let anchor = 0;
+  for (let at = 0; at < count; at++) {
+    const tokenAt = written;
+    written = writeLiterals(anchor, literalsEnd[at]!, output, written);
+    written = writeMatch(output, tokenAt, written, distances[at]!, extras[at]!);
+    anchor = literalsEnd[at]! + MATCH_MIN + extras[at]!;
+  }
+  return writeLiterals(anchor, input.length, output, written);
+}
+
+/** Cuts the block at its matches. @returns their number */
+function cut(input: Uint8Array): number {
   const end = input.length;
-  if (end <= MATCH_FIND_LIMIT) return writeLastLiterals(input, 0, output, 0);
+  if (end > LZ4_BLOCK_BYTES_MAX) throw new RangeError(`an lz4 block of ${end} bytes does not fit`);
+  block.set(input);
+  if (end <= MATCH_FIND_LIMIT) return 0;
   table.fill(0);
   const searchEnd = end - MATCH_FIND_LIMIT + 1;
+  const matchEnd = end - LAST_LITERALS;
+  let count = 0;
   let anchor = 0;
   let at = 1;
-  let written = 0;
   for (;;) {
-    const found = findMatch(input, at, searchEnd);
-    if (found < 0) return writeLastLiterals(input, anchor, output, written);
-    at = found;
+    at = findMatch(at, searchEnd);
+    if (at < 0) return count;
     let match = matchFound;
-    while (at > anchor && match > 0 && input[at - 1] === input[match - 1]) {
+    while (at > anchor && match > 0 && block[at - 1] === block[match - 1]) {
       at--;
       match--;
     }
-    let tokenAt = written;
-    written = writeLiterals(input, anchor, at, output, written);
     for (;;) {
-      const extra = matchLength(input, at + MATCH_MIN, match + MATCH_MIN);
-      written = writeMatch(output, tokenAt, written, at - match, extra);
+      const extra = equalBytes(at + MATCH_MIN, match + MATCH_MIN, matchEnd);
+      literalsEnd[count] = at;
+      distances[count] = at - match;
+      extras[count++] = extra;
       at += extra + MATCH_MIN;
       anchor = at;
-      if (at >= searchEnd) return writeLastLiterals(input, anchor, output, written);
-      table[hashAt(input, at - 2)] = at - 2;
-      const hash = hashAt(input, at);
+      if (at >= searchEnd) return count;
+      table[hashOf(words.getInt32(at - 2, true))] = at - 2;
+      const word = words.getInt32(at, true);
+      const hash = hashOf(word);
       match = table[hash]!;
       table[hash] = at;
-      if (!sameWord(input, match, at)) break;
-      tokenAt = written++;
-      output[tokenAt] = 0;
+      if (words.getInt32(match, true) !== word) break;
     }
     at++;
   }
@@ -77,60 +121,58 @@ export function lz4CompressBlock(input: Uint8Array, output: Uint8Array): number 
 let matchFound = 0;
 
 /** The next position from `start` on with an earlier equal word (then in `matchFound`), or -1. */
-function findMatch(input: Uint8Array, start: number, searchEnd: number): number {
+function findMatch(start: number, searchEnd: number): number {
   let next = start;
   let step = 1;
   let tries = 1 << SKIP_TRIGGER;
-  let hash = hashAt(input, start);
+  let word = words.getInt32(start, true);
   for (;;) {
     const at = next;
     next += step;
     step = tries++ >> SKIP_TRIGGER;
     if (next > searchEnd) return -1;
+    const hash = hashOf(word);
     const match = table[hash]!;
     table[hash] = at;
-    hash = hashAt(input, next);
-    if (sameWord(input, match, at)) {
+    if (words.getInt32(match, true) === word) {
       matchFound = match;
       return at;
     }
+    word = words.getInt32(next, true);
   }
 }
 
-/** Number of equal bytes from `at` and `match` on, stopping where the last literals must begin. */
-function matchLength(input: Uint8Array, at: number, match: number): number {
-  const limit = input.length - LAST_LITERALS;
+/** Number of equal bytes from `at` and `match` on, four at a time, stopping at `end`. */
+function equalBytes(at: number, match: number, end: number): number {
   let a = at;
   let b = match;
-  while (a < limit && input[a] === input[b]) {
+  for (; a + 4 <= end; a += 4, b += 4) {
+    const differs = words.getInt32(a, true) ^ words.getInt32(b, true);
+    if (differs !== 0) return a - at + ((31 - Math.clz32(differs & -differs)) >> 3);
+  }
+  while (a < end && block[a] === block[b]) {
     a++;
     b++;
   }
   return a - at;
 }
 
-function writeLiterals(
-  input: Uint8Array,
-  from: number,
-  to: number,
-  output: Uint8Array,
-  at: number,
-): number {
-  const length = to - from;
-  const tokenAt = at;
-  let out = at + 1;
-  if (length < RUN_MASK) {
-    output[tokenAt] = length << 4;
-  } else {
-    output[tokenAt] = RUN_MASK << 4;
-    out = writeLength(output, out, length - RUN_MASK);
-  }
-  for (let i = from; i < to; i++) output[out++] = input[i]!;
-  return out;
+/** Bytes that a length takes beside the four bits in the token. */
+function lengthBytes(length: number): number {
+  return length < RUN_MASK ? 0 : 1 + Math.floor((length - RUN_MASK) / 255);
 }
 
-function writeLastLiterals(input: Uint8Array, from: number, output: Uint8Array, at: number) {
-  return writeLiterals(input, from, input.length, output, at);
+function writeLiterals(from: number, to: number, output: Uint8Array, at: number): number {
+  const length = to - from;
+  let out = at + 1;
+  if (length < RUN_MASK) {
+    output[at] = length << 4;
+  } else {
+    output[at] = RUN_MASK << 4;
+    out = writeLength(output, out, length - RUN_MASK);
+  }
+  output.set(block.subarray(from, to), out);
+  return out + length;
 }
 
 function writeMatch(
@@ -158,16 +200,6 @@ function writeLength(output: Uint8Array, at: number, length: number): number {
   return out;
 }
 
-function hashAt(input: Uint8Array, at: number): number {
-  const word = input[at]! | (input[at + 1]! << 8) | (input[at + 2]! << 16) | (input[at + 3]! << 24);
+function hashOf(word: number): number {
   return Math.imul(word, -1640531535) >>> (32 - HASH_LOG);
-}
-
-function sameWord(input: Uint8Array, a: number, b: number): boolean {
-  return (
-    input[a] === input[b] &&
-    input[a + 1] === input[b + 1] &&
-    input[a + 2] === input[b + 2] &&
-    input[a + 3] === input[b + 3]
-  );
 }

@@ -1,9 +1,15 @@
 import { checkBlockBytes, sizeInBlocks, sizesOfBlocks } from '../codec/block-size.js';
 import { type Codec, codecOf } from '../codec/codec.js';
+import { TraceError } from '../trace/trace-error.js';
 import { PAGE_BYTES } from './core-pages.js';
 
 const PART_SHIFT = 12;
 const PART_KEYS = 1 << PART_SHIFT;
+/** A saved part: its number, in 32 bits, and its sizes. */
+const SAVED_HEAD_BYTES = 4;
+const SAVED_PART_BYTES = SAVED_HEAD_BYTES + 2 * PART_KEYS;
+/** Of the sizes that are restored, one in so many is compressed anew. */
+const SAMPLE = 64;
 
 /**
  * Sizes of one codec and block size; a part of 4096 keys is made when its first key is asked for.
@@ -57,6 +63,52 @@ export class SizeCache {
     return sizes;
   }
 
+  /** The sizes of pages found so far, for a later run on the same contents to begin with. */
+  saved(codec: string, blockBytes: number): Uint8Array {
+    const parts = [...this.columnOf(codec, blockBytes).parts.entries()];
+    const made = parts.flatMap(([index, part]) => (part === undefined ? [] : [{ index, part }]));
+    const view = new DataView(new ArrayBuffer(made.length * SAVED_PART_BYTES));
+    for (const [at, { index, part }] of made.entries()) {
+      const begin = at * SAVED_PART_BYTES;
+      view.setUint32(begin, index, true);
+      for (const [key, size] of part.entries()) {
+        view.setUint16(begin + SAVED_HEAD_BYTES + 2 * key, size, true);
+      }
+    }
+    return new Uint8Array(view.buffer);
+  }
+
+  /**
+   * Begins with sizes that `saved` gave. One in 64 is compressed anew: if one has
+   * changed, they are of other contents or of another codec.
+   *
+   * @returns how many sizes are known by it
+   * @throws TraceError TRACE_BAD_OPTION if they are not of these contents; then none is taken
+   */
+  restore(codec: string, blockBytes: number, saved: Uint8Array): number {
+    const column = this.columnOf(codec, blockBytes);
+    const parts = partsOf(saved);
+    let known = 0;
+    for (const [index, part] of parts) {
+      for (const [at, size] of part.entries()) {
+        if (size === 0) continue;
+        if (known++ % SAMPLE === 0) this.mustBe(column, index * PART_KEYS + at, size);
+      }
+    }
+    for (const [index, part] of parts) column.parts[index] = part;
+    return known;
+  }
+
+  private mustBe(column: SizeColumn, key: number, size: number): void {
+    this.render(key, this.page);
+    const now = sizeInBlocks(this.page, column.codec, column.blockBytes);
+    if (now === size) return;
+    throw new TraceError('TRACE_BAD_OPTION', {
+      what: `saved sizes say ${size} bytes of contents ${key}, which take ${now}`,
+      hint: 'they are of other contents, options or versions: delete them',
+    });
+  }
+
   private columnOf(codec: string, blockBytes: number): SizeColumn {
     const { last } = this;
     if (last !== undefined && last.codec.name === codec && last.blockBytes === blockBytes) {
@@ -73,4 +125,20 @@ export class SizeCache {
     this.columns.set(name, column);
     return column;
   }
+}
+
+function partsOf(saved: Uint8Array): ReadonlyMap<number, Uint16Array> {
+  const parts = new Map<number, Uint16Array>();
+  if (saved.length % SAVED_PART_BYTES !== 0) {
+    const what = `saved sizes have ${saved.length} bytes, not a multiple of ${SAVED_PART_BYTES}`;
+    throw new TraceError('TRACE_BAD_OPTION', { what, hint: 'delete them' });
+  }
+  const view = new DataView(saved.buffer, saved.byteOffset, saved.byteLength);
+  for (let begin = 0; begin < saved.length; begin += SAVED_PART_BYTES) {
+    const sizes = Uint16Array.from({ length: PART_KEYS }, (_, at) => {
+      return view.getUint16(begin + SAVED_HEAD_BYTES + 2 * at, true);
+    });
+    parts.set(view.getUint32(begin, true), sizes);
+  }
+  return parts;
 }

@@ -117,6 +117,14 @@ class SyntheticPages implements BoundedPageData {
     return this.sizes.sizeOf(key, codec, blockBytes);
   }
 
+  savedSizes(codec: string, blockBytes: number): Uint8Array {
+    return this.sizes.saved(codec, blockBytes);
+  }
+
+  restoreSizes(codec: string, blockBytes: number, saved: Uint8Array): number {
+    return this.sizes.restore(codec, blockBytes, saved);
+  }
+
   blockSizes(key: number, codec: string, blockBytes: number): readonly number[] {
     return this.sizes.blocksOf(key, codec, blockBytes);
   }

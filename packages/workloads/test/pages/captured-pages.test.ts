@@ -148,6 +148,23 @@ describe('capturedPages', () => {
     }
   });
 
+  test('begin with the sizes of an earlier run, and refuse those of other contents', () => {
+    const first = capturedPages(capture, { seed: 1 });
+    const keys = Array.from({ length: 300 }, (_, vpn) => first.keyOf(vpn * 31, vpn, 0));
+    const found = keys.map((key) => first.compressedSize(key, 'lz4', 4096));
+    const saved = first.savedSizes('lz4', 4096);
+    const later = capturedPages(capture, { seed: 1 });
+    expect(later.restoreSizes('lz4', 4096, saved)).toBe(new Set(keys).size);
+    expect(keys.map((key) => later.compressedSize(key, 'lz4', 4096))).toEqual(found);
+    expect(later.savedSizes('lz4', 4096)).toEqual(saved);
+    const refused = [
+      () => capturedPages(capture, { seed: 2 }).restoreSizes('lz4', 4096, saved),
+      () => capturedPages(capture, { seed: 1 }).restoreSizes('zstd-1', 4096, saved),
+      () => capturedPages(capture, { seed: 1 }).restoreSizes('lz4', 4096, saved.subarray(1)),
+    ];
+    for (const refuse of refused) expect(refuse).toThrow('saved sizes');
+  });
+
   test('refuse bad options and files of different runs', async () => {
     expect([
       await failureOf(() => capturedPages(capture, { seed: 1, variants: 0 })),
