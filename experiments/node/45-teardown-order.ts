@@ -5,6 +5,7 @@
 import { type Cram, CramToken, cram } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import type { Machine, Task } from '@mm-lab/mm-core';
+import type { Mends } from '@mm-lab/node-private';
 import { agreesWithKernel, nodeOf, type PrivateLab, privateLab, writer } from './kit.ts';
 
 const DRAM = 0;
@@ -21,7 +22,7 @@ interface Scene {
 }
 
 /** A node in CRAM's care with resident pages. */
-function scene(teardown: 'v4' | 'mended' = 'v4'): Scene {
+function scene(mends: Mends = {}): Scene {
   const found: { cram?: Cram } = {};
   const lab = privateLab({
     nodes: [
@@ -29,7 +30,7 @@ function scene(teardown: 'v4' | 'mended' = 'v4'): Scene {
       { id: DEVICE, pages: 512, online: false, movable: true },
     ],
     services: [{ nid: DEVICE, flags: null }],
-    nodePrivate: { teardown },
+    nodePrivate: mends,
     plugins: [
       cram(),
       {
@@ -81,6 +82,31 @@ const KERNEL: Readonly<Record<string, string>> = {
   'unregister, then register again': 'gone',
 };
 
+interface OfflineFirst {
+  readonly tries: number | null;
+  readonly onDevice: number;
+  readonly warnings: number;
+}
+
+/** The memory goes, then the service; then the task stores. */
+function offlineFirst(mends: Mends = {}): OfflineFirst {
+  const made = scene(mends);
+  const tries = offline(made);
+  const rc = made.cram.cram_unregister_private_node(DEVICE);
+  const [, onDevice] = store(made);
+  made.machine.verify();
+  return { tries, onDevice, warnings: rc === 0 ? made.lab.warned() : -1 };
+}
+
+function tellOf({ tries, onDevice, warnings }: OfflineFirst): readonly [string | number, string] {
+  const warn = warnings > 0 ? ', WARN' : '';
+  return [tries ?? 'never', `${end(tries)}, ${landed(onDevice)}${warn}`];
+}
+
+function end(tries: number | null): string {
+  return tries === null ? 'stuck' : 'gone';
+}
+
 function probe(): Figures {
   const posted = scene();
   posted.cram.cram_unregister_private_node(DEVICE);
@@ -94,13 +120,10 @@ function probe(): Figures {
   again.cram.cram_register_private_node(DEVICE, again.lab, null);
   const againTries = offline(again);
 
-  const reverse = scene();
-  const reverseTries = offline(reverse);
-  const rc = reverse.cram.cram_unregister_private_node(DEVICE);
-  const [, reverseOnDevice] = store(reverse);
-  reverse.machine.verify();
+  const reverse = offlineFirst();
+  const quiet = offlineFirst({ lateClear: 'mended' });
 
-  const mended = scene('mended');
+  const mended = scene({ teardown: 'mended' });
   const before = mended.machine.vmstat().pgmigrate_success;
   mended.cram.cram_unregister_private_node(DEVICE);
   const movedByMend = mended.machine.vmstat().pgmigrate_success - before;
@@ -108,8 +131,6 @@ function probe(): Figures {
   const [, mendedOnDevice] = store(mended);
   mended.machine.verify();
 
-  const end = (tries: number | null): string => (tries === null ? 'stuck' : 'gone');
-  const warn = rc === 0 && reverse.lab.warned() > 0 ? ', WARN' : '';
   const rows = [
     [
       'unregister first',
@@ -117,11 +138,8 @@ function probe(): Figures {
       `${end(postedTries)}, ${landed(onDevice)}, ${faults / PAGES} fault each`,
     ],
     ['unregister, then register again', againTries ?? 'never', end(againTries)],
-    [
-      'offline first',
-      reverseTries ?? 'never',
-      `${end(reverseTries)}, ${landed(reverseOnDevice)}${warn}`,
-    ],
+    ['offline first', ...tellOf(reverse)],
+    ['offline first, mended', ...tellOf(quiet)],
     [
       'unregister first, mended',
       mendedTries ?? 'never',
@@ -136,8 +154,10 @@ function probe(): Figures {
       'mended.offline_tries': mendedTries ?? 0,
       'mended.pages_moved': movedByMend,
       'mended.stores_on_device': mendedOnDevice,
-      'offline_first.offline_tries': reverseTries ?? 0,
-      'offline_first.stores_on_device': reverseOnDevice,
+      'offline_first.offline_tries': reverse.tries ?? 0,
+      'offline_first.stores_on_device': reverse.onDevice,
+      'offline_first.warnings': reverse.warnings,
+      'offline_first.warnings_mended': quiet.warnings,
     },
     tables: [
       {
@@ -177,6 +197,12 @@ export default defineProbe({
       holds: (results) =>
         results.figure('offline_first.offline_tries') === 1 &&
         results.figure('offline_first.stores_on_device') === 0,
+    },
+    {
+      text: 'It warns of ops that went with the memory; mended it does not.',
+      holds: (results) =>
+        results.figure('offline_first.warnings') === 1 &&
+        results.figure('offline_first.warnings_mended') === 0,
     },
   ],
 });

@@ -9,6 +9,8 @@ import {
   createMachine,
   errnoName,
   type HookName,
+  type Kswapd,
+  KswapdToken,
   type Machine,
   type MachineConfig,
   MemoryTiersToken,
@@ -62,6 +64,8 @@ export interface PrivateLab {
   readonly moving: Omit<NodePrivateOps, 'flags'>;
   /** Ops of a private node as they were set. */
   readonly opsOf: ReadonlyMap<number, NodePrivateOps>;
+  /** Starts a node's kswapd, as its service may. */
+  startKswapd(nid: number): void;
   /** Complaints of the kernel (WARN) so far. */
   warned(): number;
   /** Calls of a callback so far, over all nodes. */
@@ -74,6 +78,7 @@ export function privateLab(options: LabOptions): PrivateLab {
     privateNodes?: NodePrivate;
     hotplug?: PrivateHotplug;
     warnings?: Warnings;
+    kswapd?: Kswapd;
     moving?: Omit<NodePrivateOps, 'flags'>;
   } = {};
   const opsOf = new Map<number, NodePrivateOps>();
@@ -84,6 +89,7 @@ export function privateLab(options: LabOptions): PrivateLab {
       found.hotplug = services.get(PrivateHotplugToken);
       found.moving = movingOps(services);
       found.warnings = services.get(WarningsToken);
+      found.kswapd = services.get(KswapdToken);
       for (const service of options.services ?? []) {
         const np = { name: `driver of node ${service.nid}`, caps: service.caps ?? 0 };
         mustSucceed(found.hotplug.add_private_memory_driver_managed(service.nid, np, null));
@@ -107,7 +113,8 @@ export function privateLab(options: LabOptions): PrivateLab {
   const warned = (): number =>
     [...(warnings?.counts() ?? [])].reduce((sum, [, count]) => sum + count, 0);
   const calls = (hook: HookName): number => machine.managed.hookCalls().get(hook) ?? 0;
-  return { machine, privateNodes, hotplug, moving, opsOf, warned, calls };
+  const startKswapd = (nid: number): void => found.kswapd?.start(nid);
+  return { machine, privateNodes, hotplug, moving, opsOf, startKswapd, warned, calls };
 }
 
 /** mbind(2) of a task's pages. @returns 0 or -errno */

@@ -17,7 +17,7 @@ import {
   NP_OPS_RECLAIM,
 } from '@mm-lab/node-private';
 import { bind, bytes, fillNode, makeGroup, writer } from './kit.ts';
-
+import { demotionOrder, lateClear, normalMemory, numaMaps, numaStat } from './mend-file-stories.ts';
 import {
   BINDING,
   bound,
@@ -328,6 +328,11 @@ export const STORIES: Readonly<Record<keyof Mends | keyof CramMends, Story>> = {
   policyReach: { what: 'pages on the second of two nodes of a mask', tell: policyReach },
   obligations: { what: 'stores behind a fence that nobody guards', tell: obligations },
   poisonNotice: { what: 'notices of poison while nobody holds the page', tell: poisonNotice },
+  numaMaps: { what: 'of 64 resident pages not in numa_maps', tell: numaMaps },
+  numaStat: { what: 'of 64 charged pages not in memory.numa_stat', tell: numaStat },
+  normalMemory: { what: 'nodes with normal memory and without memory', tell: normalMemory },
+  demotionOrder: { what: 'of 256 pages, below an older one after demotion', tell: demotionOrder },
+  lateClear: { what: 'warnings when the memory goes before the ops', tell: lateClear },
   keptFolios: { what: 'pages charged to the group that freed them', tell: keptFolios },
   entryCap: { what: 'of 800 pages demoted at pressure 500, 1024 on the node', tell: entryCap },
   fullDram: { what: 'faults of one store (given up at 50)', tell: fullDram },

@@ -23,6 +23,8 @@ export interface NodePrivateConfig {
   readonly teardown: Mending;
   /** Does set_ops ask for every callback that a flag stands for? */
   readonly obligations: Mending;
+  /** Does clear_ops accept the last ops of a node that is unregistered? */
+  readonly lateClear: Mending;
   /** Does the kernel have CONFIG_MEMORY_HOTPLUG? */
   readonly hotplug: BuildOption;
   /** Does the kernel have CONFIG_MEMORY_HOTREMOVE? */

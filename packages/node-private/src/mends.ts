@@ -116,6 +116,35 @@ export interface Mends {
    * so reclaim finds it and a group pays for what it gave back. `mended`: it is.
    */
   readonly keptFolios?: Mending;
+  /**
+   * Does /proc/PID/numa_maps count pages on private nodes? `v4`: it does not, opted in or not,
+   * though smaps does and has_memory lists a node with NP_OPS_MEMPOLICY. `mended`: it does.
+   */
+  readonly numaMaps?: Mending;
+  /**
+   * Does memory.numa_stat have private nodes? `v4`: it does not, so its nodes sum up to less than
+   * memory.stat of the same group. `mended`: it does.
+   */
+  readonly numaStat?: Mending;
+  /**
+   * Does has_normal_memory list private nodes, from which nothing of the kernel's own may come?
+   * `v4`: it does (if they have more than ZONE_MOVABLE), while has_memory does not. `mended`: it
+   * does not.
+   */
+  readonly normalMemory?: Mending;
+  /**
+   * What if a demotion target is full? `v4`: what it does not take goes on to the next, so younger
+   * pages land below older ones, which patch 14 wants to avoid. `mended`: demotion wakes the
+   * target's kswapd, if mm may reclaim there, and waits. Simplified: a node that holds any page
+   * counts as full; reclaim that may swap then swaps out what waits.
+   */
+  readonly demotionOrder?: Mending;
+  /**
+   * What does clear_ops say once the memory is gone and the node unregistered, which is the order
+   * that strands nothing? `v4`: -ENODEV, of which CRAM warns. `mended`: 0 for the ops that the node
+   * had last.
+   */
+  readonly lateClear?: Mending;
 }
 
 /** What mm does beside policies. */
@@ -132,6 +161,10 @@ export function specialRules(mends: Mends): SpecialRules {
     bufferedWritesFenced: mends.bufferedWrites === 'mended',
     poisonHeldFirst: mends.poisonNotice === 'mended',
     freedUnlistedFirst: mends.keptFolios === 'mended',
+    numaMapsCounted: mends.numaMaps === 'mended',
+    numaStatCounted: mends.numaStat === 'mended',
+    normalMemoryOrdinary: mends.normalMemory === 'mended',
+    demotionOrdered: mends.demotionOrder === 'mended',
   };
 }
 

@@ -74,6 +74,8 @@ interface Registration {
 export class NodePrivate {
   private readonly byNode = new Map<number, Registration>();
   private readonly owners = new Map<number, Owner>();
+  /** Ops that a node had when it was unregistered. */
+  private readonly lastOps = new Map<number, NodePrivateOps>();
   private isUp = false;
 
   constructor(
@@ -111,6 +113,7 @@ export class NodePrivate {
     owner.entry = this.profile.entry;
     owner.migrationBlocked = false;
     this.byNode.set(nid, { np, owner, ops: null, refs: 1 });
+    this.lastOps.delete(nid);
     this.managed.setNodeOwner(nid, owner);
     this.nodes.pgdat(nid).private = true;
     return 0;
@@ -127,6 +130,7 @@ export class NodePrivate {
     if (known === undefined) return 0;
     if (this.nodes.hasState(nid, N_MEMORY_PRIVATE)) return -EBUSY;
     this.byNode.delete(nid);
+    if (known.ops !== null) this.lastOps.set(nid, known.ops);
     this.managed.setNodeOwner(nid, null);
     this.nodes.pgdat(nid).private = false;
     known.refs--;
@@ -156,18 +160,26 @@ export class NodePrivate {
 
   /**
    * Opts out of everything. @returns 0; -EINVAL bad node or not the current ops; -ENODEV nothing
-   * registered; -EBUSY if teardown is mended and a folio cannot leave the node
+   * registered, unless `lateClear` is mended and these were its last ops; -EBUSY if teardown is
+   * mended and a folio cannot leave the node
    */
   node_private_clear_ops(nid: number, ops: NodePrivateOps): number {
     if (!this.isBuilt()) return -ENODEV;
     if (!this.isPossible(nid)) return -EINVAL;
     this.lock();
     const known = this.byNode.get(nid);
-    if (known === undefined) return -ENODEV;
+    if (known === undefined) return this.clearLate(nid, ops);
     if (known.ops !== ops) return -EINVAL;
     if (this.config.teardown === 'mended' && !this.isEmptied(nid)) return -EBUSY;
     known.ops = null;
     known.owner.clear();
+    return 0;
+  }
+
+  /** The node is unregistered: its last ops are cleared already. */
+  private clearLate(nid: number, ops: NodePrivateOps): number {
+    if (this.config.lateClear === 'v4' || this.lastOps.get(nid) !== ops) return -ENODEV;
+    this.lastOps.delete(nid);
     return 0;
   }
 

@@ -26,6 +26,11 @@ const MENDS: Readonly<Record<keyof Mends, readonly string[]>> = {
   obligations: MENDING,
   poisonNotice: MENDING,
   keptFolios: MENDING,
+  numaMaps: MENDING,
+  numaStat: MENDING,
+  normalMemory: MENDING,
+  demotionOrder: MENDING,
+  lateClear: MENDING,
 };
 
 /** What each option may say. */

@@ -51,6 +51,7 @@ export function nodePrivate(options: NodePrivateOptions = {}): Plugin {
     policy: policyRules(profile, options),
     teardown: options.teardown ?? 'v4',
     obligations: options.obligations ?? 'v4',
+    lateClear: options.lateClear ?? 'v4',
     hotplug: options.hotplug ?? 'built in',
     hotRemove: options.hotRemove ?? 'built in',
   };

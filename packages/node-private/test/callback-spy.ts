@@ -1,19 +1,12 @@
 import {
-  GFP_HIGHUSER_MOVABLE,
   type HookName,
   LEVEL_PTE,
-  type Machine,
   MR_SYSCALL,
   type Task,
   VM_FAULT_SIGBUS,
   zramSwap,
 } from '@mm-lab/mm-core';
-import {
-  GFP_PRIVATE,
-  InterruptsToken,
-  type NodePrivateOps,
-  type NodePrivateOptions,
-} from '../src/index.js';
+import { InterruptsToken, type NodePrivateOps, type NodePrivateOptions } from '../src/index.js';
 import { machineOf, type PrivateMachine } from './support.js';
 
 /** The private node. */
@@ -37,8 +30,18 @@ export interface CallbackStory {
   readonly tell: (world: SpiedWorld) => void;
   /** The calls of the callback, in words. */
   readonly calls: readonly string[];
-  /** What is said if the callback sleeps, by the moment; null: it may. */
-  readonly sleeps: Readonly<Record<string, RegExp | null>>;
+  /** What is said if the callback sleeps, moment by moment. */
+  readonly sleeps: readonly SleepMoment[];
+}
+
+/** A moment at which a callback may sleep or not. */
+export interface SleepMoment {
+  /** In words, for the name of the test. */
+  readonly when: string;
+  /** What is said if it sleeps then; null: it may. */
+  readonly says: RegExp | null;
+  /** How the callback runs, where that is not as a task calls it. */
+  readonly how?: 'in an interrupt' | 'after the unlock';
 }
 
 /** A machine whose node C is served by a spy, and a task with all its pages in DRAM. */
@@ -69,7 +72,7 @@ export class Spy {
     const { machine, nodes, hotplug } = made;
     if (pages === HUGE) machine.pseudoFiles.write(THP, 'always');
     hotplug.add_private_memory_driver_managed(C, { name: 'spy' }, null);
-    this.opted = nodes.node_private_set_ops(C, { flags, ...this.ops(machine) });
+    this.opted = nodes.node_private_set_ops(C, { flags, ...this.ops(made) });
     machine.tiers.refresh();
     const task = machine.createTask('t');
     task.mmap(0, pages);
@@ -86,8 +89,9 @@ export class Spy {
     this.world.service(InterruptsToken).run(part);
   }
 
-  private ops(machine: Machine): Omit<NodePrivateOps, 'flags'> {
-    const { nodes, table } = machine;
+  private ops(made: PrivateMachine): Omit<NodePrivateOps, 'flags'> {
+    const { nodes, table } = made.machine;
+    const moving = made.moving();
     const all: Required<Omit<NodePrivateOps, 'flags' | 'handle_fault_vmf'>> = {
       free_folio: (folio) => {
         this.note('free_folio', `${table.nrPages(folio)} pages, count ${table.refcount[folio]}`);
@@ -101,12 +105,7 @@ export class Spy {
       migrate_to: (list, nid, mode, reason) => {
         const why = reason === MR_SYSCALL ? 'a call' : 'demotion';
         this.note('migrate_to', `${list.length} folios to ${nid} for ${why}`);
-        const newFolio = (src: number): number => {
-          const gfp = GFP_HIGHUSER_MOVABLE | GFP_PRIVATE;
-          const order = table.order[src] ?? 0;
-          return machine.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
-        };
-        return machine.migrate.migratePages(list, { mode, reason, newFolio }).rc;
+        return moving.migrate_to(list, nid, mode, reason);
       },
       folio_migrate: (src, dst) => {
         this.note('folio_migrate', `from ${nodes.nidOf(src)} to ${nodes.nidOf(dst)}`);

@@ -36,7 +36,10 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
     flags: 0,
     tell: putOne,
     calls: ['2 pages, count 0'],
-    sleeps: { 'in a task': null, 'in an interrupt': INTERRUPT },
+    sleeps: [
+      { when: 'in a task', says: null },
+      { when: 'in an interrupt', says: INTERRUPT, how: 'in an interrupt' },
+    ],
   },
   'swap.folios_put_refs': {
     flags: NP_OPS_MIGRATION,
@@ -45,7 +48,10 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       task.munmap(0, pages);
     },
     calls: numbers(FEW).map(() => '1 pages, count 0'),
-    sleeps: { 'in a task': null, 'in an interrupt': INTERRUPT },
+    sleeps: [
+      { when: 'in a task', says: null },
+      { when: 'in an interrupt', says: INTERRUPT, how: 'in an interrupt' },
+    ],
   },
   'vmscan.shrink_folio_list': {
     flags: NP_OPS_MIGRATION,
@@ -56,7 +62,7 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       task.madvise(0, pages, MADV_PAGEOUT);
     },
     calls: [`${HUGE} pages, count 0`],
-    sleeps: { 'in a task': null },
+    sleeps: [{ when: 'in a task', says: null }],
   },
   'huge_memory.__folio_split': {
     flags: NP_OPS_MIGRATION,
@@ -66,13 +72,16 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       world.machine.memoryFailure.memoryFailure(frame(world, 5), 0);
     },
     calls: [...numbers(HUGE - 1).map((at) => `part ${at + 1}, count 0 0`), 'the original, count 0'],
-    sleeps: { 'while it is split': FROZEN },
+    sleeps: [{ when: 'while it is split', says: FROZEN }],
   },
   'migrate.migrate_folios_to_node': {
     flags: NP_OPS_MIGRATION,
     tell: arrive,
     calls: [`${FEW} folios to ${C} for a call`],
-    sleeps: { 'in a task': null, 'in an interrupt': INTERRUPT },
+    sleeps: [
+      { when: 'in a task', says: null },
+      { when: 'in an interrupt', says: INTERRUPT, how: 'in an interrupt' },
+    ],
   },
   'vmscan.demote_folio_list': {
     flags: NP_OPS_MIGRATION | NP_OPS_DEMOTION,
@@ -83,7 +92,7 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       machine.pseudoFiles.write(`${CGROUP_FOLDER}/memory.reclaim`, '16K');
     },
     calls: [`${FEW} folios to ${C} for demotion`],
-    sleeps: { 'in a task': null },
+    sleeps: [{ when: 'in a task', says: null }],
   },
   'migrate.migrate_folio_move': {
     flags: NP_OPS_MIGRATION,
@@ -92,7 +101,7 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       task.movePages(numbers(pages), 1);
     },
     calls: numbers(FEW).map(() => `from ${C} to 1`),
-    sleeps: { 'between folio locks': null },
+    sleeps: [{ when: 'between folio locks', says: null }],
   },
   'memory.handle_pte_fault': {
     flags: NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE,
@@ -101,7 +110,10 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       task.write(1);
     },
     calls: ['a PTE'],
-    sleeps: { 'before the unlock': LOCKED, 'after the unlock': null },
+    sleeps: [
+      { when: 'before the unlock', says: LOCKED },
+      { when: 'after the unlock', says: null, how: 'after the unlock' },
+    ],
   },
   'huge_memory.do_huge_pmd_wp_page': {
     flags: NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE,
@@ -111,7 +123,10 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       task.write(1);
     },
     calls: ['a PMD'],
-    sleeps: { 'before the unlock': LOCKED, 'after the unlock': null },
+    sleeps: [
+      { when: 'before the unlock', says: LOCKED },
+      { when: 'after the unlock', says: null, how: 'after the unlock' },
+    ],
   },
   'vmscan.balance_pgdat': {
     flags: NP_OPS_RECLAIM,
@@ -123,7 +138,7 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       machine.sleep(1e8);
     },
     calls: [`node ${C}, false false false false`],
-    sleeps: { 'as a kswapd run begins': RCU },
+    sleeps: [{ when: 'as a kswapd run begins', says: RCU }],
   },
   'page_alloc.__setup_per_zone_wmarks': {
     flags: 0,
@@ -131,7 +146,7 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       machine.pseudoFiles.write('/proc/sys/vm/min_free_kbytes', '1024');
     },
     calls: [`node ${C}, false false false false`],
-    sleeps: { 'under the zone lock': RCU },
+    sleeps: [{ when: 'under the zone lock', says: RCU }],
   },
   'memory-failure.memory_failure': {
     flags: 0,
@@ -140,6 +155,6 @@ export const CALLBACK_STORIES: Readonly<Partial<Record<SiteName, CallbackStory>>
       machine.memoryFailure.memoryFailure(base + 3, 0);
     },
     calls: ['page 0'],
-    sleeps: { 'before the page is handled': null },
+    sleeps: [{ when: 'before the page is handled', says: null }],
   },
 };

@@ -1,7 +1,6 @@
 import {
   EBUSY,
   GFP_HIGHUSER_MOVABLE,
-  type HookOps,
   LEVEL_PTE,
   type Machine,
   MIGRATE_ASYNC,
@@ -25,7 +24,7 @@ import {
   namedCalls,
   readDivergences,
 } from '../src/index.js';
-import { machineOf, type PrivateMachine } from './support.js';
+import { type MoveCall, machineOf, type PrivateMachine } from './support.js';
 
 const np = { name: 'driver' };
 
@@ -39,18 +38,10 @@ function both<T>(name: DivergenceName, run: (made: PrivateMachine) => T): { code
   return answers;
 }
 
-function moving(machine: Machine, calls: string[] = []): Partial<HookOps> {
-  return {
-    migrate_to(folios, nid, mode, reason) {
-      calls.push(reason === MR_SYSCALL ? 'migrate_to for a call' : 'migrate_to for demotion');
-      const gfp = GFP_HIGHUSER_MOVABLE | GFP_PRIVATE;
-      const newFolio = (): number => {
-        return machine.zoneAlloc.alloc({ gfp, order: 0, nid, nodemask: null });
-      };
-      return machine.migrate.migratePages(folios, { mode, reason, newFolio }).rc;
-    },
-    folio_migrate: () => undefined,
-  };
+/** Notes whom a move is for. */
+function noteIn(calls: string[]): (call: MoveCall) => void {
+  return ({ reason }) =>
+    calls.push(reason === MR_SYSCALL ? 'migrate_to for a call' : 'migrate_to for demotion');
 }
 
 /** A task with `pages` pages on node 0. */
@@ -72,9 +63,9 @@ test('a divergence is chosen by name, then by number; the code is the default', 
 });
 
 test('D1: OOM_ELIGIBLE needs RECLAIM by the code and MIGRATION by the text', () => {
-  const eligible = both('oomEligible', ({ machine, nodes }) => {
+  const eligible = both('oomEligible', ({ machine, nodes, moving }) => {
     const ask = (flags: number): boolean => {
-      nodes.node_private_set_ops(2, { flags, ...moving(machine) });
+      nodes.node_private_set_ops(2, { flags, ...moving() });
       return machine.managed.node_oom_eligible(0, 2);
     };
     return [ask(NP_OPS_RECLAIM | NP_OPS_DEMOTION), ask(NP_OPS_MIGRATION | NP_OPS_DEMOTION)];
@@ -84,9 +75,9 @@ test('D1: OOM_ELIGIBLE needs RECLAIM by the code and MIGRATION by the text', () 
 
 describe('D2: callbacks without their flag', () => {
   test('are called by the code and not by the text', () => {
-    const calls = both('callbackGating', ({ machine, nodes }) => {
+    const calls = both('callbackGating', ({ machine, nodes, moving }) => {
       const seen: string[] = [];
-      nodes.node_private_set_ops(2, { flags: NP_OPS_DEMOTION, ...moving(machine, seen) });
+      nodes.node_private_set_ops(2, { flags: NP_OPS_DEMOTION, ...moving(noteIn(seen)) });
       const task = taskWith(machine, 1);
       return [task.movePages([0], 2).rc, seen.length];
     });
@@ -94,11 +85,11 @@ describe('D2: callbacks without their flag', () => {
   });
 
   test('with it they are called by both; free_folio has no flag and always is', () => {
-    const calls = both('callbackGating', ({ machine, nodes }) => {
+    const calls = both('callbackGating', ({ machine, nodes, moving }) => {
       let freed = 0;
       nodes.node_private_set_ops(2, {
         flags: NP_OPS_MIGRATION,
-        ...moving(machine),
+        ...moving(),
         free_folio() {
           freed++;
           return false;
@@ -155,10 +146,10 @@ test('D5 and D8: calls have the name of the reading and do the same', () => {
 });
 
 test('D6: move_pages asks the service by the code; by the text only demotion does', () => {
-  const seen = both('userMigration', ({ machine, nodes }) => {
+  const seen = both('userMigration', ({ machine, nodes, moving }) => {
     const calls: string[] = [];
     const flags = NP_OPS_MIGRATION | NP_OPS_DEMOTION;
-    nodes.node_private_set_ops(2, { flags, ...moving(machine, calls) });
+    nodes.node_private_set_ops(2, { flags, ...moving(noteIn(calls)) });
     const task = taskWith(machine, 2);
     const { rc } = task.movePages([0], 2);
     const folio = machine.ptes.value[machine.ptes.slot(task.mm.id, 1)] ?? -1;
@@ -174,11 +165,11 @@ test('D6: move_pages asks the service by the code; by the text only demotion doe
 });
 
 test('D7: handle_fault has three arguments by the code and one by the text', () => {
-  const seen = both('faultSignature', ({ machine, nodes }) => {
+  const seen = both('faultSignature', ({ machine, nodes, moving }) => {
     const faults: string[] = [];
     nodes.node_private_set_ops(2, {
       flags: NP_OPS_MIGRATION | NP_OPS_PROTECT_WRITE,
-      ...moving(machine),
+      ...moving(),
       handle_fault(folio, vmf, level) {
         faults.push(`three: ${machine.nodes.nidOf(folio)} ${vmf.vpn} ${level === LEVEL_PTE}`);
         vmf.unlock();

@@ -51,9 +51,16 @@ test.for(Object.entries(WAITS))('%s is told in a callback that may not sleep', (
 });
 
 test.for(Object.entries(WAITS))('%s is nothing to tell in one that may', ([, wait]) => {
-  const made = served((self) => ({ memory_failure: () => wait(self) }));
+  let waited = 0;
+  const made = served((self) => ({
+    memory_failure: () => {
+      wait(self);
+      waited++;
+    },
+  }));
   const base = baseOf(made);
   made.machine.managed.folio_managed_memory_failure(0, base, base, 0);
+  expect(waited).toBe(1);
   made.machine.verify();
 });
 

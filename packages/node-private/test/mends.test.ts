@@ -4,7 +4,6 @@ import {
   EHWPOISON,
   EINVAL,
   GFP_HIGHUSER_MOVABLE,
-  type HookOps,
   MAP_ANONYMOUS,
   MAP_SHARED,
   type Machine,
@@ -45,23 +44,9 @@ function served(mends: Mends): Served {
   const calls: string[] = [];
   made.hotplug.add_private_memory_driver_managed(C, { name: 'c' }, null);
   const flags = NP_OPS_MIGRATION | NP_OPS_MEMPOLICY;
-  const ops = { flags, ...callbacks(made.machine, calls) };
+  const ops = { flags, ...made.moving(({ folios }) => calls.push(`migrate_to ${folios}`)) };
   made.nodes.node_private_set_ops(C, ops);
   return { ...made, ops, calls };
-}
-
-function callbacks(machine: Machine, calls: string[]): Partial<HookOps> {
-  return {
-    migrate_to(folios, nid, mode, reason) {
-      calls.push(`migrate_to ${folios.length}`);
-      const gfp = GFP_HIGHUSER_MOVABLE | GFP_PRIVATE;
-      const newFolio = (): number => {
-        return machine.zoneAlloc.alloc({ gfp, order: 0, nid, nodemask: null });
-      };
-      return machine.migrate.migratePages(folios, { mode, reason, newFolio }).rc;
-    },
-    folio_migrate: () => undefined,
-  };
 }
 
 const MASK_C = { nodes: [C], maxnode: 65 };

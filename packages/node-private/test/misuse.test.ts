@@ -2,6 +2,7 @@ import { createMachine, EINVAL, type Plugin } from '@mm-lab/mm-core';
 import { describe, expect, test } from 'vitest';
 import {
   type NodePrivateOps,
+  NodePrivateToken,
   NP_OPS_MIGRATION,
   NP_OPS_PROTECT_WRITE,
   nodePrivate,
@@ -107,9 +108,9 @@ test('a driver before its services is told which plugin it lacks', () => {
   const driver: Plugin = {
     name: 'early bird',
     probe: (services) => {
-      services.get(given('NodePrivate'));
+      services.get(NodePrivateToken);
     },
   };
   const nodes = [{ id: 0, pages: 1024, cpus: 1 }];
-  expect(() => createMachine({ seed: 1, nodes }, [driver])).toThrow(/early bird/);
+  expect(() => createMachine({ seed: 1, nodes }, [driver])).toThrow(/early bird: .*NodePrivate/s);
 });

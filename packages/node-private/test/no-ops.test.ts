@@ -123,7 +123,7 @@ function flagged(made: Resident, flag: number): number {
   return frames(made).filter((pfn) => made.machine.table.has(pfn, flag)).length;
 }
 
-function tell({ pseudoFiles }: Machine, files: Readonly<Record<string, string>>): void {
+function write({ pseudoFiles }: Machine, files: Readonly<Record<string, string>>): void {
   for (const [path, text] of Object.entries(files)) expect(pseudoFiles.write(path, text)).toBe(0);
 }
 
@@ -188,7 +188,7 @@ describe('on a node without ops (spec 2.5)', () => {
   test('NUMA balancing does not look at its pages, which are not local', () => {
     const scanned = [1, NID].map((nid) => {
       const { machine, task } = residentOn(nid, PAGES);
-      tell(machine, { '/proc/sys/kernel/numa_balancing': '3' });
+      write(machine, { '/proc/sys/kernel/numa_balancing': '3' });
       return [machine.numaScan.scanAll(task.struct), machine.vmstat().numa_pte_updates];
     });
     expect(scanned).toEqual([
@@ -238,7 +238,7 @@ describe('on a node without ops (spec 2.5)', () => {
   test('compaction leaves it alone', () => {
     const told = both(({ machine, task }) => {
       const nid = machine.nodes.nidOf(machine.ptes.value[machine.ptes.slot(task.mm.id, 0)] ?? 0);
-      tell(machine, { [`/sys/devices/system/node/node${nid}/compact`]: '1' });
+      write(machine, { [`/sys/devices/system/node/node${nid}/compact`]: '1' });
       return machine.vmstat().compact_migrate_scanned > 0;
     });
     expect(told).toEqual({ dram: true, silent: false });
@@ -258,7 +258,7 @@ describe('on a node without ops (spec 2.5)', () => {
     const told = both((made) => {
       const { machine, task } = made;
       const advised = task.madvise(0, PAGES, MADV_MERGEABLE);
-      tell(machine, {
+      write(machine, {
         '/sys/kernel/mm/ksm/sleep_millisecs': '1',
         '/sys/kernel/mm/ksm/pages_to_scan': '1000',
         '/sys/kernel/mm/ksm/run': '1',
@@ -278,7 +278,7 @@ describe('on a node without ops (spec 2.5)', () => {
     expect(told).toEqual({ dram: [0, 1, 1], silent: [-EINVAL, 0, 1] });
     const byDaemon = both((made) => {
       const { machine, task } = made;
-      tell(machine, {
+      write(machine, {
         '/sys/kernel/mm/transparent_hugepage/enabled': 'madvise',
         '/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs': '10',
       });

@@ -15,8 +15,6 @@ import {
 import { expect, test } from 'vitest';
 import {
   __GFP_PRIVATE,
-  GFP_PRIVATE,
-  type NodePrivateOps,
   NP_FLAG_FACTS,
   NP_OPS_COMPACTION,
   NP_OPS_DEMOTION,
@@ -53,15 +51,7 @@ function served(flags: number): World {
   const made = machineOf(1, {}, [zramSwap({ pages: 2048, codec: 'lz4' })]);
   const { machine, nodes, hotplug } = made;
   hotplug.add_private_memory_driver_managed(C, { name: 'c' }, null);
-  const moving: Omit<NodePrivateOps, 'flags'> = {
-    folio_migrate: () => undefined,
-    migrate_to(folios, nid, mode, reason) {
-      const gfp = GFP_HIGHUSER_MOVABLE | GFP_PRIVATE;
-      const newFolio = (): number =>
-        machine.zoneAlloc.alloc({ gfp, order: 0, nid, nodemask: null });
-      return machine.migrate.migratePages(folios, { mode, reason, newFolio }).rc;
-    },
-  };
+  const moving = made.moving();
   const task = machine.createTask('t');
   task.mmap(0, PAGES);
   for (const vpn of vpns(PAGES)) task.write(vpn);

@@ -2,8 +2,6 @@ import {
   CGROUP_FOLDER,
   EBUSY,
   EINVAL,
-  GFP_HIGHUSER_MOVABLE,
-  type HookOps,
   MADV_COLLAPSE,
   MADV_PAGEOUT,
   MAP_ANONYMOUS,
@@ -17,32 +15,12 @@ import {
   zramSwap,
 } from '@mm-lab/mm-core';
 import { expect, test } from 'vitest';
-import {
-  GFP_PRIVATE,
-  type Mends,
-  NP_OPS_DEMOTION,
-  NP_OPS_MIGRATION,
-  NP_OPS_RECLAIM,
-} from '../src/index.js';
+import { type Mends, NP_OPS_DEMOTION, NP_OPS_MIGRATION, NP_OPS_RECLAIM } from '../src/index.js';
 import { machineOf, type PrivateMachine } from './support.js';
 
 const C = 2;
 const D = 3;
 const PAGES = 64;
-
-function moving(machine: Machine): Partial<HookOps> {
-  return {
-    migrate_to(folios, nid, mode, reason) {
-      const gfp = GFP_HIGHUSER_MOVABLE | GFP_PRIVATE;
-      const newFolio = (src: number): number => {
-        const order = machine.table.order[src] ?? 0;
-        return machine.zoneAlloc.alloc({ gfp, order, nid, nodemask: null });
-      };
-      return machine.migrate.migratePages(folios, { mode, reason, newFolio }).rc;
-    },
-    folio_migrate: () => undefined,
-  };
-}
 
 /** The same story as v4 tells it and mended. */
 function both<T>(mend: keyof Mends, story: (made: PrivateMachine) => T): { v4: T; mended: T } {
@@ -55,9 +33,13 @@ function both<T>(mend: keyof Mends, story: (made: PrivateMachine) => T): { v4: T
   return { v4: tell({}), mended: tell({ [mend]: 'mended' }) };
 }
 
-function serve({ machine, nodes, hotplug }: PrivateMachine, nid: number, flags: number): void {
+function serve(
+  { machine, nodes, hotplug, moving }: PrivateMachine,
+  nid: number,
+  flags: number,
+): void {
   hotplug.add_private_memory_driver_managed(nid, { name: `node ${nid}` }, null);
-  nodes.node_private_set_ops(nid, { flags, ...moving(machine) });
+  nodes.node_private_set_ops(nid, { flags, ...moving() });
   machine.tiers.refresh();
 }
 

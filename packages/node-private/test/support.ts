@@ -6,6 +6,7 @@ import {
   type Token,
 } from '@mm-lab/mm-core';
 import {
+  movingOps,
   type NodePrivate,
   type NodePrivateOptions,
   NodePrivateToken,
@@ -19,9 +20,24 @@ export interface PrivateMachine {
   readonly machine: Machine;
   readonly nodes: NodePrivate;
   readonly hotplug: PrivateHotplug;
+  /**
+   * The callbacks of migration, which do what mm would.
+   * @param note hears of each call of `migrate_to` first
+   */
+  moving(note?: (call: MoveCall) => void): MovingOps;
   /** Another service of the machine. */
   service<T>(token: Token<T>): T;
 }
+
+/** A call of `migrate_to`: how many folios, where to, why (MR_*). */
+export interface MoveCall {
+  readonly folios: number;
+  readonly nid: number;
+  readonly reason: number;
+}
+
+/** What NP_OPS_MIGRATION obliges. */
+export type MovingOps = ReturnType<typeof movingOps>;
 
 /** The level's helper: builds the machine and hands out its private-node services. */
 export function machineOf(
@@ -62,5 +78,15 @@ export function machineOf(
   if (nodes === undefined || hotplug === undefined || services === undefined) {
     throw new Error('the plugin bound no services');
   }
-  return { machine, nodes, hotplug, service: (token) => services.get(token) };
+  const moving = (note: (call: MoveCall) => void = () => undefined): MovingOps => {
+    const ops = movingOps(services);
+    return {
+      ...ops,
+      migrate_to(folios, nid, mode, reason) {
+        note({ folios: folios.length, nid, reason });
+        return ops.migrate_to(folios, nid, mode, reason);
+      },
+    };
+  };
+  return { machine, nodes, hotplug, moving, service: (token) => services.get(token) };
 }

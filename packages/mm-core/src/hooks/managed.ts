@@ -284,6 +284,28 @@ export class Managed {
     return apart.filter((nid) => this.zone_reclaim_allowed(site, nid));
   }
 
+  /** Does demotion wait for the full target, whose kswapd runs, instead of going lower? */
+  demotion_waits_for(site: number, nid: number): boolean {
+    return this.rules.demotionOrdered && this.zone_reclaim_allowed(site, nid);
+  }
+
+  /** Nodes that numa_maps tells of beside the ordinary ones. */
+  nodes_in_numa_maps(site: number, apart: readonly number[]): readonly number[] {
+    if (!this.rules.numaMapsCounted) return [];
+    return apart.filter((nid) => this.node_is_private(site, nid));
+  }
+
+  /** Nodes that memory.numa_stat has beside the ordinary ones. */
+  nodes_in_numa_stat(site: number, apart: readonly number[]): readonly number[] {
+    if (!this.rules.numaStatCounted) return [];
+    return apart.filter((nid) => this.node_is_private(site, nid));
+  }
+
+  /** Is the node left out of has_normal_memory? */
+  normal_memory_leaves_out(site: number, nid: number): boolean {
+    return this.rules.normalMemoryOrdinary && this.node_is_private(site, nid);
+  }
+
   /** Private zones by flag, others yes (patch 16; the cpuset part is the caller's). */
   zone_reclaim_allowed(site: number, nid: number): boolean {
     return this.node_allows(site, nid, GRANT_RECLAIM);

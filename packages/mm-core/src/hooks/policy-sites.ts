@@ -21,6 +21,18 @@ export const POLICY_SITES = {
     'cpuset_targets',
   ),
   'node.has_memory': site('mempolicy', 13, 'drivers/base/node.c:has_memory', 'NP_OPS_MEMPOLICY'),
+  'task_mmu.show_numa_map': site(
+    'mempolicy',
+    0,
+    'fs/proc/task_mmu.c:show_numa_map',
+    'nodes_in_numa_maps',
+  ),
+  'memcontrol.memory_numa_stat_show': site(
+    'mempolicy',
+    0,
+    'mm/memcontrol.c:memory_numa_stat_show',
+    'nodes_in_numa_stat',
+  ),
   'mempolicy.mpol_set_nodemask': site(
     'mempolicy',
     13,

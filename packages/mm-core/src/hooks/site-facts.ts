@@ -171,6 +171,12 @@ export const SITE_FACTS = {
     'node_is_private',
     'migrate_to',
   ),
+  'vmscan.demote_folio_list_wait': site(
+    'demotion',
+    0,
+    'mm/vmscan.c:demote_folio_list',
+    'demotion_waits_for',
+  ),
   'huge_memory.change_huge_pmd': site(
     'write protect and fault',
     15,
@@ -316,6 +322,12 @@ export const SITE_FACTS = {
     0,
     'mm/memory_hotplug.c:add_memory_resource',
     'node_takes_memory_of',
+  ),
+  'memory_hotplug.node_states_set_node': site(
+    'hotplug',
+    0,
+    'mm/memory_hotplug.c:node_states_set_node',
+    'normal_memory_leaves_out',
   ),
   'memory_hotplug.online_pages': site(
     'hotplug',

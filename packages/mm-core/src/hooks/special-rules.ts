@@ -25,6 +25,14 @@ export interface SpecialRules {
   readonly poisonHeldFirst: boolean;
   /** A folio is off its LRU list and uncharged before `free_folio` may keep it. */
   readonly freedUnlistedFirst: boolean;
+  /** numa_maps counts pages on private nodes too. */
+  readonly numaMapsCounted: boolean;
+  /** memory.numa_stat has private nodes too. */
+  readonly numaStatCounted: boolean;
+  /** has_normal_memory lists ordinary nodes only. */
+  readonly normalMemoryOrdinary: boolean;
+  /** Demotion waits for a private target whose kswapd can make room, and goes no lower. */
+  readonly demotionOrdered: boolean;
 }
 
 /** What the posted code of RFC v4 does. */
@@ -40,4 +48,8 @@ export const SPECIAL_RULES: SpecialRules = {
   bufferedWritesFenced: false,
   poisonHeldFirst: false,
   freedUnlistedFirst: false,
+  numaMapsCounted: false,
+  numaStatCounted: false,
+  normalMemoryOrdinary: false,
+  demotionOrdered: false,
 };

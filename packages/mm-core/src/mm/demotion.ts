@@ -14,6 +14,7 @@ import { Sites } from '../hooks/sites.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import type { MemCgroup } from '../mem/memcg.js';
+import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type CgroupTree, CgroupTreeToken } from './cgroup.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
 import { type Migrate, MigrateToken } from './migrate.js';
@@ -26,9 +27,11 @@ export class Demotion {
   private readonly nextSite = Sites.index('vmscan.next_demotion_node');
   private readonly canSite = Sites.index('vmscan.can_demote');
   private readonly listSite = Sites.index('vmscan.demote_folio_list');
+  private readonly waitSite = Sites.index('vmscan.demote_folio_list_wait');
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(NodesToken) private readonly nodes: Nodes,
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(MemoryTiersToken) private readonly tiers: MemoryTiers,
     @inject(CgroupTreeToken) private readonly cgroups: CgroupTree,
@@ -56,7 +59,8 @@ export class Demotion {
   /**
    * Moves isolated folios of `nid` down. Starting at the preferred target, private targets get the
    * list through `migrate_to` until one takes something; the first ordinary target gets the rest by
-   * ordinary migration.
+   * ordinary migration. So what a full target does not take lands below older pages, unless
+   * `demotionOrdered` says otherwise.
    * @returns base pages moved; the others stay in the list
    */
   demoteFolioList(list: number[], nid: number, memcg: MemCgroup | null = null): number {
@@ -70,7 +74,7 @@ export class Demotion {
       const before = this.pagesOf(list);
       const rc = this.managed.node_private_migrate_to(list, target, MIGRATE_ASYNC, MR_DEMOTION);
       moved += this.note(nid, target, before - this.pagesOf(list));
-      if (rc === 0 || list.length === 0) return moved;
+      if (rc === 0 || list.length === 0 || this.waitsFor(target)) return moved;
       tried.add(target);
       target = this.tiers.nearestOf(nid, without(allowed, tried));
     }
@@ -78,6 +82,18 @@ export class Demotion {
     const before = this.pagesOf(list);
     this.demoteToOrdinary(list, target, without(allowed, tried));
     return moved + this.note(nid, target, before - this.pagesOf(list));
+  }
+
+  /**
+   * A target that holds pages is not passed by while its kswapd can make room, and is woken: what
+   * is below would get younger pages than it has.
+   */
+  private waitsFor(target: number): boolean {
+    const pgdat = this.nodes.pgdat(target);
+    const isHolding = pgdat.kswapd.running && pgdat.unusedPages() < pgdat.managedPages();
+    if (!isHolding || !this.managed.demotion_waits_for(this.waitSite, target)) return false;
+    this.zoneAlloc.wakeupKswapd(target, 0);
+    return true;
   }
 
   /** Lower nodes that the group's cpuset allows (mem_cgroup_node_filter_allowed). */

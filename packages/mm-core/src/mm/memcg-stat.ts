@@ -1,4 +1,4 @@
-import { N_MEMORY } from '../abi/node-states.js';
+import { N_MEMORY, N_MEMORY_PRIVATE } from '../abi/node-states.js';
 import {
   PG_active,
   PG_anon,
@@ -11,6 +11,8 @@ import {
 import type { VmstatName } from '../abi/vmstat.js';
 import { PAGE_SIZE, PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { WORKINGSET_NAMES } from '../mem/lruvec.js';
@@ -94,12 +96,15 @@ const NOT_THERE = [
  */
 @injectable()
 export class MemcgStat {
+  private readonly site = Sites.index('memcontrol.memory_numa_stat_show');
+
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(LruListsToken) private readonly lru: LruLists,
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /** memory.stat: a name and a number on each line, gauges in bytes. */
@@ -127,10 +132,15 @@ export class MemcgStat {
     return lines.join('\n');
   }
 
-  /** memory.numa_stat: a name and the bytes on each node with memory. */
+  /**
+   * memory.numa_stat: a name and the bytes on each node with ordinary memory, so that the sums are
+   * less than memory.stat says; on private ones too if `numaStatCounted` says so.
+   */
   numaStat(memcg: MemCgroup): string {
     const byNode = this.gauges(memcg);
-    const nids = this.nodes.inState(N_MEMORY);
+    const apart = this.nodes.inState(N_MEMORY_PRIVATE);
+    const shown = this.managed.nodes_in_numa_stat(this.site, apart);
+    const nids = [...this.nodes.inState(N_MEMORY), ...shown].sort((a, b) => a - b);
     const row = (name: string, value: (nid: number) => number): string =>
       `${name} ${nids.map((nid) => `N${nid}=${value(nid)}`).join(' ')}`;
     const gauges = NODE_GAUGES.map((name) =>

@@ -1,9 +1,11 @@
 import { VM_HUGETLB } from '../abi/mman.js';
-import { N_MEMORY } from '../abi/node-states.js';
+import { N_MEMORY, N_MEMORY_PRIVATE } from '../abi/node-states.js';
 import { PG_active, PG_anon, PG_dirty, PG_swapcache, PG_unevictable } from '../abi/page-flags.js';
 import { PTE_DIRTY, PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import { PAGE_SIZE, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type Managed, ManagedToken } from '../hooks/managed.js';
+import { Sites } from '../hooks/sites.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
@@ -26,14 +28,18 @@ interface NumaCounts {
 
 /**
  * /proc/PID/numa_maps: the policy of each area and where its pages are
- * (fs/proc/task_mmu.c:show_numa_map). Pages of private nodes are not counted.
+ * (fs/proc/task_mmu.c:show_numa_map). Pages of private nodes are not counted, unless
+ * `numaMapsCounted` says otherwise.
  */
 @injectable()
 export class NumaMaps {
+  private readonly site = Sites.index('task_mmu.show_numa_map');
+
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(PtesToken) private readonly ptes: Ptes,
+    @inject(ManagedToken) private readonly managed: Managed,
   ) {}
 
   /** A line for each area, without the newlines. */
@@ -55,7 +61,7 @@ export class NumaMaps {
   /** gather_pte_stats; a huge page of the pool counts as one (gather_hugetlb_stats). */
   private count(task: TaskStruct, vma: Vma): NumaCounts {
     const isHuge = (vma.flags & VM_HUGETLB) !== 0;
-    const nodes = new Map(this.nodes.inState(N_MEMORY).map((nid) => [nid, 0]));
+    const nodes = new Map(this.shownNodes().map((nid) => [nid, 0]));
     const counts = { pages: 0, anon: 0, dirty: 0, swapcache: 0, active: 0, mapcountMax: 0, nodes };
     this.ptes.walk(task.mm.id, vma.start, vma.end, (slot) => {
       const bits = this.ptes.bits[slot]!;
@@ -68,6 +74,11 @@ export class NumaMaps {
       this.countPage(counts, pfn, (bits & PTE_DIRTY) !== 0);
     });
     return counts;
+  }
+
+  private shownNodes(): number[] {
+    const apart = this.managed.nodes_in_numa_maps(this.site, this.nodes.inState(N_MEMORY_PRIVATE));
+    return [...this.nodes.inState(N_MEMORY), ...apart].sort((a, b) => a - b);
   }
 
   /** gather_stats. */

@@ -14,6 +14,7 @@ const FOLDER = '/sys/devices/system/node';
 @injectable()
 export class NodeFiles implements PseudoFileSource {
   private readonly site = Sites.index('node.has_memory');
+  private readonly normalSite = Sites.index('memory_hotplug.node_states_set_node');
 
   constructor(
     @inject(NodesToken) private readonly nodes: Nodes,
@@ -90,9 +91,15 @@ export class NodeFiles implements PseudoFileSource {
     return Array.from({ length: cpus }, (_, at) => first + at);
   }
 
-  /** N_NORMAL_MEMORY: zones that the kernel itself could use, private ones too. */
+  /**
+   * N_NORMAL_MEMORY: zones that the kernel itself could use, private ones too, unless
+   * `normalMemoryOrdinary` says otherwise.
+   */
   private withNormalMemory(): Nodemask {
-    const nids = [...this.nodes.inState(N_MEMORY), ...this.nodes.inState(N_MEMORY_PRIVATE)];
+    const apart = this.nodes
+      .inState(N_MEMORY_PRIVATE)
+      .filter((nid) => !this.managed.normal_memory_leaves_out(this.normalSite, nid));
+    const nids = [...this.nodes.inState(N_MEMORY), ...apart];
     return nodemask(nids.filter((nid) => this.nodes.hasNormalMemory(nid)));
   }
 
