@@ -110,24 +110,27 @@ function* filePasts(): Iterable<BootPast> {
   for (let files = 1; files < FILES_MAX; files++) yield { ...FRESH, files };
 }
 
+/** Pages that cases left in the pool: those that were moved to another node's. */
+const LEFT_MAX = 4;
+/** How many of them are tried with every pair of turns. */
+const LEFT_OF_PAIRS = 1;
+
 /**
- * Whose turn it is to give and to take, with no page left, then with one on a node. A case that had
- * a pool on one node, as most do, leaves both turns there.
+ * Whose turn it is to give and to take, with more and more pages left. A case that had a pool on
+ * one node, as most do, leaves both turns there.
  */
 function* turnPasts(nids: readonly number[]): Iterable<BootPast> {
   const pairs = nids.flatMap((give) => nids.map((take) => ({ give, take })));
-  const turns = [
-    ...pairs.filter(({ give, take }) => give === take),
-    ...pairs.filter(({ give, take }) => give !== take),
-  ];
-  for (const left of [0, 1].flatMap((pages) => spread(pages, nids))) {
-    for (const { give, take } of turns)
-      yield { ...FRESH, pools: [...left, ...turn(left, give, take)] };
+  const same = pairs.filter(({ give, take }) => give === take);
+  const all = [...same, ...pairs.filter(({ give, take }) => give !== take)];
+  for (let pages = 0; pages <= LEFT_MAX; pages++) {
+    for (const left of spread(pages, nids)) {
+      for (const { give, take } of pages <= LEFT_OF_PAIRS ? all : same) {
+        yield { ...FRESH, pools: [...left, ...turn(left, give, take)] };
+      }
+    }
   }
 }
-
-/** Pages that cases left in the pool: those that were moved to another node's. */
-const LEFT_MAX = 4;
 
 function* leftPasts(nids: readonly number[]): Iterable<BootPast> {
   for (let pages = 1; pages <= LEFT_MAX; pages++) {

@@ -1,11 +1,14 @@
 import { __GFP_DIRECT_RECLAIM } from '../abi/gfp.js';
 import { N_CPU } from '../abi/node-states.js';
+import { PG_dirty, PG_swapbacked } from '../abi/page-flags.js';
 import { createToken, inject, injectable } from '../base/di.js';
+import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type LruLists, LruListsToken } from '../mem/lru.js';
 import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE } from '../mem/lruvec.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { scanControl } from './direct-reclaim.js';
+import { type PageCache, PageCacheToken } from './page-cache.js';
 import { type ScanControl, SWAP_CLUSTER_MAX } from './scan-control.js';
 import { Sysctl } from './sysctl.js';
 import { ReclaimPolicy } from './vmscan.js';
@@ -30,6 +33,8 @@ export class NodeReclaim {
     @inject(ReclaimPolicy) private readonly policy: ReclaimPolicy,
     @inject(LruListsToken) private readonly lru: LruLists,
     @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(FolioTableToken) private readonly table: FolioTable,
+    @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
     @inject(Sysctl) private readonly sysctl: Sysctl,
     @inject(WorkToken) private readonly work: Work,
@@ -70,16 +75,50 @@ export class NodeReclaim {
   }
 
   /**
-   * Page cache above min_unmapped_ratio, or slab above min_slab_ratio. Simplified: mapped and dirty
-   * pages count as well (node_pagecache_reclaimable leaves them out unless the mode unmaps or
-   * writes); this model has no slab, and the kernel's is taken to lie on nodes with CPUs, below any
-   * ratio but 0.
+   * Page cache above min_unmapped_ratio, or slab above min_slab_ratio. Simplified: this model has
+   * no slab, and the kernel's is taken to lie on nodes with CPUs, below any ratio but 0.
    */
   private hasEnough(nid: number): boolean {
-    const managed = this.nodes.pgdat(nid).managedPages();
-    const cache = this.lru.size(nid, LRU_ACTIVE_FILE) + this.lru.size(nid, LRU_INACTIVE_FILE);
-    if (cache > Math.floor((managed * this.sysctl.min_unmapped_ratio) / 100)) return true;
+    if (this.reclaimableCache(nid) > this.minUnmapped(nid)) return true;
     return this.sysctl.min_slab_ratio === 0 && this.nodes.hasState(nid, N_CPU);
+  }
+
+  /** min_unmapped_pages: each zone gives its share. */
+  private minUnmapped(nid: number): number {
+    const { min_unmapped_ratio: percent } = this.sysctl;
+    const shares = this.nodes
+      .pgdat(nid)
+      .zones.map(({ managedPages }) => Math.floor((managedPages * percent) / 100));
+    return shares.reduce((sum, share) => sum + share, 0);
+  }
+
+  /**
+   * Cached pages of a node that could go without being written (node_pagecache_reclaimable): all if
+   * the mode unmaps, else those on the lists of files less those that are mapped, shared memory
+   * included. Simplified: the swap cache is left out.
+   */
+  private reclaimableCache(nid: number): number {
+    const listed = this.lru.size(nid, LRU_ACTIVE_FILE) + this.lru.size(nid, LRU_INACTIVE_FILE);
+    const unmaps = (this.sysctl.zone_reclaim_mode & RECLAIM_UNMAP) !== 0;
+    if (listed === 0 && !unmaps) return 0;
+    const { cached, mapped, dirty } = this.countCache(nid);
+    return Math.max(0, (unmaps ? cached : Math.max(0, listed - mapped)) - dirty);
+  }
+
+  /** NR_FILE_PAGES, NR_FILE_MAPPED and NR_FILE_DIRTY of a node; shared memory is never dirty. */
+  private countCache(nid: number): { cached: number; mapped: number; dirty: number } {
+    const count = { cached: 0, mapped: 0, dirty: 0 };
+    for (const folio of this.cache.folioList()) {
+      if (this.nodes.nidOf(folio) !== nid) continue;
+      const pages = this.table.nrPages(folio);
+      count.cached += pages;
+      for (let at = 0; at < pages; at++)
+        count.mapped += Number(this.table.mapcount[folio + at]! > 0);
+      if (this.table.has(folio, PG_dirty) && !this.table.has(folio, PG_swapbacked)) {
+        count.dirty += pages;
+      }
+    }
+    return count;
   }
 }
 export const NodeReclaimToken = createToken<NodeReclaim>('NodeReclaim');
