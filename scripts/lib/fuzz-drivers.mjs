@@ -17,7 +17,6 @@ import { privateLife, replugged } from './fuzz-teardown.mjs';
 const LOGICAL_PAGES = 2048;
 const SWAP = { pages: 4096, codec: 'lz4' };
 const CAPACITY_BYTES = 850 * 4096;
-const ROOM_BYTES = LOGICAL_PAGES * 4096;
 
 /** What goes wrong on a device that must be safe all the same, by seed. */
 const FAULTS = [
@@ -29,14 +28,27 @@ const FAULTS = [
   // Zeroing in the background, within the driver's polls; and a mailbox that cannot zero.
   { mailbox: { backgroundNs: 3e9, payloadBytes: 256 } },
   { mailbox: { zero: false } },
-  // No threshold can be told: only room for all of the logical pages is safe.
-  { interruptFaults: { lossProbability: 0.5 }, capacityBytes: ROOM_BYTES },
+  { interruptFaults: { lossProbability: 0.5 }, capacityBytes: 'room for all' },
   {
     interruptFaults: { deadFromNs: 1e8 },
     mailboxFaults: { deadFromNs: 1e8 },
-    capacityBytes: ROOM_BYTES,
+    capacityBytes: 'room for all',
   },
 ];
+
+/**
+ * No threshold can be told: only room for all of the logical pages is safe. Where space fragments
+ * it has to be four times as much: a chunk of 16 KiB for each page, and for first fit a hole that
+ * is smaller than a page beside each page.
+ */
+function roomFor({ packing }) {
+  return LOGICAL_PAGES * 4096 * (packing === undefined ? 1 : 4);
+}
+
+function withRoom(shape, faults) {
+  if (faults.capacityBytes !== 'room for all') return { ...shape, ...faults };
+  return { ...shape, ...faults, capacityBytes: roomFor(shape) };
+}
 
 /**
  * What the device is like, by seed: how it gives out its space (usage counts what fragmentation
@@ -130,10 +142,10 @@ export const DRIVERS = {
     const flush = seed % 5 === 0 ? 'none' : 'buffers';
     return cramOn({
       seed,
-      faults: {
-        ...SHAPES[Math.floor(seed / FAULTS.length) % SHAPES.length],
-        ...(late?.faults ?? FAULTS[seed % FAULTS.length]),
-      },
+      faults: withRoom(
+        SHAPES[Math.floor(seed / FAULTS.length) % SHAPES.length],
+        late?.faults ?? FAULTS[seed % FAULTS.length],
+      ),
       driver: { teardown: 'evacuate-first', flush, ...late?.driver },
     });
   },

@@ -3,9 +3,9 @@ import {
   createToken,
   deviceToken,
   MemoryToken,
-  MmError,
   type MmStruct,
   mirrorParts,
+  mustSucceed,
   type Plugin,
   PtesToken,
   type Token,
@@ -57,7 +57,7 @@ export function deviceCoherent(options: DeviceCoherentOptions): DeviceCoherentPl
       const backing = device === undefined ? null : services.get(deviceToken(device));
       const made = services.get(token);
       const rc = made.probe(options.nid, backing);
-      if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
+      mustSucceed(name, rc);
       made.whenFull = options.whenFull ?? 'stay';
       driver = made;
       handleParts = {
@@ -68,8 +68,7 @@ export function deviceCoherent(options: DeviceCoherentOptions): DeviceCoherentPl
       };
     },
     remove: () => {
-      const rc = driver?.remove() ?? 0;
-      if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: name, errno: -rc });
+      mustSucceed(name, driver?.remove() ?? 0);
     },
     stats: () => (driver === null ? {} : statsOf(driver)),
     migrateToDevice: (mm, start, pages) => probed().migrateToDevice(mm, start, pages),

@@ -340,6 +340,7 @@ export {
   type MemoryDevice,
   type ThresholdKind,
 } from './hooks/memory-device.js';
+export { mustSucceed } from './hooks/must-succeed.js';
 export { OptionCheck, type Range, SEEDS } from './hooks/option-check.js';
 export { Owner, type OwnerKind } from './hooks/owner.js';
 export { PageData } from './hooks/page-data.js';

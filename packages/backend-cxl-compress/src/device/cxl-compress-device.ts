@@ -14,9 +14,9 @@ import {
 import type { CxlCompressSettings } from './cxl-compress-options.js';
 import { HotPageMonitor } from './hot-page-monitor.js';
 import { Mailbox } from './mailbox.js';
-import { mediumOf } from './media.js';
+import { type Layout, layoutOf } from './media.js';
 import type { DpaRange, MediaOperation } from './media-operation.js';
-import type { Medium } from './medium.js';
+import { MoveDebt } from './move-debt.js';
 import { PageLedger } from './page-ledger.js';
 import { ReadPath } from './read-path.js';
 import { StoredSizes } from './stored-sizes.js';
@@ -62,11 +62,8 @@ export class CxlCompressDevice implements CompressingDevice {
   readonly capacityBytes: number;
   readonly logicalPages: number;
   private readonly clock: Clock;
-  private readonly sizes: StoredSizes;
-  /** Null: packed, and the ledger's bytes are all that is used. */
-  private readonly medium: Medium | null;
-  /** Bytes that it moved and somebody waited for. */
-  private paidBytes = 0;
+  private readonly layout: Layout;
+  private readonly moves: MoveDebt;
   private readonly tracepoints: Tracepoints;
   private readonly ledger: PageLedger;
   private readonly interrupts: ThresholdInterrupts;
@@ -101,12 +98,13 @@ export class CxlCompressDevice implements CompressingDevice {
     this.capacityBytes = capacityBytes;
     this.logicalPages = logicalPages;
     this.clock = parts.clock;
-    const { codec, blockBytes } = settings;
+    const { codec, blockBytes, compaction } = settings;
     const { data, clock } = parts;
-    this.sizes = new StoredSizes(settings, { data, clock, codec, blockBytes });
-    this.medium = mediumOf(settings);
+    const sizes = new StoredSizes(settings, { data, clock, codec, blockBytes });
     this.tracepoints = parts.tracepoints;
     this.ledger = new PageLedger(logicalPages);
+    this.layout = layoutOf(settings, this.ledger, sizes);
+    this.moves = new MoveDebt(this.layout.medium, clock, compaction?.bytesPerNs ?? Infinity);
     this.interrupts = new ThresholdInterrupts(
       settings,
       parts.clock,
@@ -147,8 +145,8 @@ export class CxlCompressDevice implements CompressingDevice {
   detach(): void {
     assert(this.binding !== null, 'only an attached device is detached');
     this.ledger.clear();
-    this.medium?.clear();
-    this.paidBytes = this.medium?.movedBytes ?? 0;
+    this.layout.medium.clear();
+    this.moves.clear();
     this.reads.clear();
     this.monitor?.clear();
     this.interrupts.reset();
@@ -162,41 +160,16 @@ export class CxlCompressDevice implements CompressingDevice {
     this.stores += 1;
     if (key === 0) this.zeroStores += 1;
     this.replacedCompressed = this.isCompressed(page);
-    const blocks = this.blocksFor(key);
-    const bytes = blocks === null ? this.sizes.bytesOf(key) : sum(blocks);
-    const fits = this.place(page, bytes, blocks);
+    const pieces = this.layout.piecesOf(key);
+    const fits = this.layout.medium.place(page, pieces);
     const isLost = fits && this.poisonChance.chance(this.settings.poisonFaults.storeProbability);
     if (isLost) this.poison(page);
-    else if (fits) this.ledger.set(page, bytes);
+    else if (fits) this.ledger.set(page, sum(pieces));
     else this.overflow(page, pfn);
     this.dropIfPlain(page);
     if (key === 0) this.reads.forget(page);
     this.changed();
     return fits && !isLost;
-  }
-
-  /** Null: the page is packed, as one. */
-  private blocksFor(key: number): readonly number[] | null {
-    if (this.medium === null) return null;
-    if (this.settings.packing === 'first-fit') return this.sizes.blocksApart(key);
-    return [this.sizes.bytesOf(key)];
-  }
-
-  /** Finds room for the page's bytes in place of what it held. @returns false: there is none */
-  private place(page: number, bytes: number, blocks: readonly number[] | null): boolean {
-    const { medium, ledger } = this;
-    if (medium === null || blocks === null) {
-      return bytes <= this.capacityBytes - ledger.usedBytes + ledger.bytesOf(page);
-    }
-    return medium.place(page, blocks);
-  }
-
-  /** Whoever uses the device next waits for what was moved, mostly the store that needed room. */
-  private payMoves(): number {
-    const movedBytes = this.medium?.movedBytes ?? 0;
-    const bytes = movedBytes - this.paidBytes;
-    this.paidBytes = movedBytes;
-    return bytes / (this.settings.compaction?.bytesPerNs ?? 1);
   }
 
   /** Fault injection: the medium loses what the page holds, and a later read finds poison. */
@@ -211,7 +184,7 @@ export class CxlCompressDevice implements CompressingDevice {
   discard(pfn: number): void {
     this.discards += 1;
     const page = this.pageOf(pfn);
-    this.medium?.place(page, []);
+    this.layout.medium.place(page, []);
     this.ledger.set(page, 0);
     this.reads.forget(page);
     this.changed();
@@ -219,16 +192,16 @@ export class CxlCompressDevice implements CompressingDevice {
 
   readPageNs(pfn: number): number {
     const page = this.pageOf(pfn);
-    return this.payMoves() + this.reads.readPageNs(page, this.isCompressed(page));
+    return this.moves.payNs() + this.reads.readPageNs(page, this.isCompressed(page));
   }
 
   /** Asked right after the store of a page that is copied here. */
   writePageNs(pfn: number): number {
-    return this.payMoves() + this.reads.writePageNs(this.pageOf(pfn), this.replacedCompressed);
+    return this.moves.payNs() + this.reads.writePageNs(this.pageOf(pfn), this.replacedCompressed);
   }
 
   usedBytes(): number {
-    return this.medium?.usedBytes ?? this.ledger.usedBytes;
+    return this.layout.medium.usedBytes;
   }
 
   /** Pages of zeros hold no bytes and do not count. */
@@ -260,8 +233,8 @@ export class CxlCompressDevice implements CompressingDevice {
       'device.logical_pages.peak': this.history.logicalPagesPeak,
       'device.physical_bytes': this.usedBytes(),
       'device.fragmentation_bytes': this.usedBytes() - this.ledger.usedBytes,
-      'device.compactions': this.medium?.compactions ?? 0,
-      'device.compaction.moved_bytes': this.medium?.movedBytes ?? 0,
+      'device.compactions': this.layout.medium.compactions,
+      'device.compaction.moved_bytes': this.layout.medium.movedBytes,
       'device.physical_bytes.peak': this.history.physicalBytesPeak,
       'device.physical_bytes.capacity': this.capacityBytes,
       'device.overflow_events': this.overflowEvents,
@@ -296,7 +269,7 @@ export class CxlCompressDevice implements CompressingDevice {
   /** Rechecks the device: a recount of every page, the capacity, cache and queues. */
   verify(): void {
     this.ledger.verify();
-    this.medium?.verify();
+    this.layout.medium.verify();
     this.reads.verify((page) => this.isCompressed(page));
     assert(this.usedBytes() <= this.capacityBytes, 'a device holds no more than it has');
   }
@@ -332,7 +305,7 @@ export class CxlCompressDevice implements CompressingDevice {
   private touch(pfn: number): number {
     const page = this.pageOf(pfn);
     this.monitor?.use(page);
-    return this.payMoves() + this.reads.lineNs(page, this.isCompressed(page));
+    return this.moves.payNs() + this.reads.lineNs(page, this.isCompressed(page));
   }
 
   /** Not zeros, poison and pages held raw: the engine has no work with them. */
@@ -346,7 +319,7 @@ export class CxlCompressDevice implements CompressingDevice {
   }
 
   private poison(page: number): void {
-    this.medium?.place(page, []);
+    this.layout.medium.place(page, []);
     this.ledger.poison(page);
     this.poisonInjected += 1;
   }
@@ -361,6 +334,7 @@ export class CxlCompressDevice implements CompressingDevice {
   private changed(): void {
     const { storedPages } = this.ledger;
     const usedBytes = this.usedBytes();
+    this.moves.note();
     this.history.update(storedPages, usedBytes);
     this.interrupts.update(usedBytes);
     if (this.tracepoints.device_bytes.enabled) this.trace(usedBytes, storedPages);

@@ -1,6 +1,6 @@
 import { assert } from '@mm-lab/mm-core';
 import { HoleList } from './hole-list.js';
-import type { Compaction, Medium } from './medium.js';
+import type { Medium } from './medium.js';
 
 const NOWHERE = -1;
 const NOBODY = -1;
@@ -13,8 +13,8 @@ export interface FirstFitParts {
   readonly sectorBytes: number;
   /** Bytes of a block that does not shrink, bookkeeping included. */
   readonly rawBytes: number;
-  /** Null: it never moves anything. */
-  readonly compaction: Compaction | null;
+  /** Does it move what is stored when a block finds no hole? */
+  readonly moves: 'never' | 'for room';
 }
 
 /**
@@ -22,10 +22,10 @@ export interface FirstFitParts {
  * the lowest address with room for it. What is freed leaves holes, which pages of other sizes do
  * not fill, so the space fragments.
  *
- * A block that finds no hole although there are sectors enough is not kept. With compaction blocks
- * slide down, from the lowest hole on, until the hole before them is large enough: every byte that
- * slides is counted, the device pays for it. All that is free can be had then, so there is no need
- * to begin earlier.
+ * A block that finds no hole although there are sectors enough is not kept. One that moves lets
+ * blocks slide down, from the lowest hole on, until the hole before them is large enough: every
+ * byte that slides is counted, the device pays for it. All that is free can be had then, so there
+ * is no need to begin earlier.
  *
  * Invariants: each sector belongs to one block or to one hole.
  */
@@ -50,12 +50,16 @@ export class FirstFitMedium implements Medium {
     this.holes = this.allFree();
   }
 
-  /** What compaction can reach is free; without it only holes that hold a raw block are. */
+  /**
+   * All sectors of blocks, if it moves. If not, what holds no raw block between them is as good as
+   * used: room for so many raw blocks is gone.
+   */
   get usedBytes(): number {
-    const { capacityBytes, sectorBytes, compaction } = this.parts;
-    const usable =
-      compaction === null ? this.holes.rawBlocks * this.rawSectors : this.holes.freeSectors;
-    return capacityBytes - usable * sectorBytes;
+    const { sectorBytes, moves } = this.parts;
+    const taken = this.sectors - this.holes.freeSectors;
+    if (moves === 'for room') return taken * sectorBytes;
+    const rawGone = Math.floor(this.sectors / this.rawSectors) - this.holes.rawBlocks;
+    return Math.max(taken, rawGone * this.rawSectors) * sectorBytes;
   }
 
   place(page: number, blocks: readonly number[]): boolean {
@@ -130,8 +134,8 @@ export class FirstFitMedium implements Medium {
 
   /** Slides blocks down until a hole has so many sectors. @returns where it begins, or -1 */
   private compact(sectors: number): number {
-    const { compaction, sectorBytes } = this.parts;
-    if (compaction === null || this.holes.freeSectors < sectors) return -1;
+    const { moves, sectorBytes } = this.parts;
+    if (moves === 'never' || this.holes.freeSectors < sectors) return -1;
     this.compactions += 1;
     let hole = this.holes.firstFit(1);
     while (this.holes.lengthOf(hole) < sectors) {

@@ -1,7 +1,4 @@
-/**
- * Who gives out the physical space of a device: where a page lies, and what that wastes. A device
- * that packs without waste has none, its ledger is enough.
- */
+/** Who gives out the physical space of a device: where a page lies, and what that wastes. */
 export interface Medium {
   /**
    * Bytes of the capacity that are not to be had any more for contents that do not shrink: what is
@@ -12,18 +9,12 @@ export interface Medium {
   readonly compactions: number;
   readonly movedBytes: number;
   /**
-   * The page holds blocks of these sizes from now on; none: nothing.
+   * The page holds pieces of these sizes from now on; none: nothing.
    * @returns false: no room, and it holds nothing
    */
-  place(page: number, blocks: readonly number[]): boolean;
+  place(page: number, pieces: readonly number[]): boolean;
   /** Nothing is held any more. */
   clear(): void;
   /** Counts everything again. */
   verify(): void;
-}
-
-/** May it move what is stored to make room? */
-export interface Compaction {
-  /** Bytes in use from which on it does without being asked for room. */
-  readonly fromBytes: number;
 }

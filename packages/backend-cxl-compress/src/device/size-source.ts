@@ -60,12 +60,22 @@ export function blocksOf(source: SizeSource, parts: SizeParts): BlocksOf {
   return (key) => data.blockSizes?.(key, codec, blockBytes) ?? alike(key);
 }
 
+const FIELDS: Readonly<Record<SizeSource['kind'], readonly string[]>> = {
+  contents: [],
+  ratio: ['points'],
+  recorded: ['bytes', 'seed'],
+};
+
 /** @throws MmError DEVICE_BAD_OPTION */
 export function checkSizes(check: OptionCheck, source: SizeSource): void {
+  check.word('sizes.kind', source.kind, Object.keys(FIELDS));
+  check.known(source, ['kind', ...FIELDS[source.kind]]);
   if (source.kind === 'ratio') {
     check.that(source.points.length > 0, 'sizes.points is empty');
     let before = -Infinity;
-    for (const { atNs, ratio } of source.points) {
+    for (const point of source.points) {
+      check.known(point, ['atNs', 'ratio']);
+      const { atNs, ratio } = point;
       check.number('sizes.points.atNs', atNs, [0, Number.MAX_VALUE]);
       check.that(atNs > before, `sizes.points.atNs is ${atNs}, not after ${before}`);
       check.number('sizes.points.ratio', ratio, [1, PAGE_SIZE]);

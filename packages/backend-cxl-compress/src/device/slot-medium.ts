@@ -1,5 +1,5 @@
 import { assert } from '@mm-lab/mm-core';
-import type { Compaction, Medium } from './medium.js';
+import type { Medium } from './medium.js';
 
 /** Bytes of a chunk: it is cut into slots of one size. */
 export const CHUNK_BYTES = 16_384;
@@ -13,23 +13,21 @@ export interface SlotParts {
   readonly capacityBytes: number;
   /** Sizes of the classes, ascending; pages larger than the last do not fit. */
   readonly slotBytes: readonly number[];
-  /** Null: it never moves anything. */
-  readonly compaction: Compaction | null;
+  /** Bytes in use from which on it packs classes anew; Infinity: it never moves anything. */
+  readonly compactFromBytes: number;
 }
 
 /**
  * Physical space in size classes, as an allocator like zsmalloc keeps it: chunks cut into slots of
  * one class each. A chunk that holds anything is lost to the other classes.
  *
- * A page that finds no slot and no chunk is not kept. With compaction, whenever `fromBytes` or more
- * are in use, the class that wastes most chunks is packed anew (as zs_compact does with each), and
- * every slot that moves is counted.
+ * A page that finds no slot and no chunk is not kept. Whenever `compactFromBytes` or more are in
+ * use, at a discard too, the class that wastes most chunks is packed anew (as zs_compact does with
+ * each), and every slot that moves is counted: usage would not fall otherwise when pages go.
  *
- * Invariants: `usedBytes` is the number of chunks in use times their size; a chunk in use holds at
- * least one page.
+ * Invariant: a chunk in use holds at least one page.
  */
 export class SlotMedium implements Medium {
-  usedBytes = 0;
   compactions = 0;
   movedBytes = 0;
   private readonly chunkOf: Int32Array;
@@ -56,11 +54,14 @@ export class SlotMedium implements Medium {
     this.chunksIn = slotBytes.map(() => 0);
   }
 
-  /** A page is one block here. */
+  get usedBytes(): number {
+    return (this.classOf.length - this.free.length) * CHUNK_BYTES;
+  }
+
+  /** A page is one piece here. */
   place(page: number, [bytes = 0]: readonly number[]): boolean {
     this.release(page);
-    const { compaction } = this.parts;
-    if (compaction !== null && this.usedBytes >= compaction.fromBytes) this.compact();
+    if (this.usedBytes >= this.parts.compactFromBytes) this.compact();
     if (bytes === 0) return true;
     const size = this.parts.slotBytes.findIndex((slot) => slot >= bytes);
     if (size < 0) return false;
@@ -89,7 +90,9 @@ export class SlotMedium implements Medium {
       chunksIn[size]! += 1;
     }
     const chunks = chunksIn.reduce((sum, count) => sum + count, 0);
-    assert(chunks * CHUNK_BYTES === this.usedBytes, 'bytes of chunks in use equal their recount');
+    const idle = this.held.length - chunks;
+    assert(this.free.length === idle, 'chunks that hold nothing are the free ones');
+    assert(new Set(this.free).size === idle, 'a chunk is free once');
     assert(String(pagesIn) === String(this.pagesIn), 'pages of a class equal their recount');
     assert(String(chunksIn) === String(this.chunksIn), 'chunks of a class equal their recount');
   }
@@ -115,7 +118,6 @@ export class SlotMedium implements Medium {
       this.classOf[chunk] = NO_CLASS;
       this.chunksIn[size]! -= 1;
       this.free.push(chunk);
-      this.usedBytes -= CHUNK_BYTES;
     } else {
       this.list(chunk);
     }
@@ -128,7 +130,6 @@ export class SlotMedium implements Medium {
     if (chunk === undefined) return NO_CHUNK;
     this.classOf[chunk] = size;
     this.chunksIn[size]! += 1;
-    this.usedBytes += CHUNK_BYTES;
     this.listed[chunk] = 0;
     this.list(chunk);
     return chunk;

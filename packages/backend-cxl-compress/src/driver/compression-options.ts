@@ -1,5 +1,5 @@
 import { OptionCheck } from '@mm-lab/mm-core';
-import type { DriverOptions } from './driver-options.js';
+import { checkDriver, type DriverOptions } from './driver-options.js';
 
 /** The compression driver of RFC v4 patch 27; every default is what was posted. */
 export interface CompressionOptions extends DriverOptions {
@@ -50,11 +50,11 @@ const BUF_SIZE_MAX = 1 << 16;
 
 /** @throws MmError DEVICE_BAD_OPTION that names the option, its value and its range */
 export function compressionSettingsOf(options: CompressionOptions): CompressionSettings {
-  const { flush_interval_ms: interval } = options;
+  const { flush_interval_ms: interval, device = 'cxl0', nid } = options;
   const settings: CompressionSettings = {
-    device: options.device ?? 'cxl0',
-    nid: options.nid,
-    regions: options.regions ?? [options],
+    device,
+    nid,
+    regions: options.regions ?? [{ device, nid }],
     flush: options.flush ?? 'buffers',
     ...(interval === undefined ? {} : { flush_interval_ms: interval }),
     flush_buf_size: options.flush_buf_size ?? 0,
@@ -63,7 +63,8 @@ export function compressionSettingsOf(options: CompressionOptions): CompressionS
     teardown: options.teardown ?? 'posted',
   };
   const check = new OptionCheck('cxl-compression');
-  check.known(options, [...Object.keys(settings), 'flush_interval_ms']);
+  checkDriver(check, options, [...Object.keys(settings), 'flush_interval_ms']);
+  for (const region of settings.regions) checkDriver(check, region);
   check.word('flush', settings.flush, ['buffers', 'none']);
   check.word('lateCommands', settings.lateCommands, ['posted', 'mended']);
   check.word('teardown', settings.teardown, ['posted', 'evacuate-first']);

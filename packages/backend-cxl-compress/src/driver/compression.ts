@@ -21,6 +21,7 @@ import {
   FolioTableToken,
   inject,
   injectable,
+  mustSucceed,
   type Nodes,
   NodesToken,
   type Plugin,
@@ -41,7 +42,6 @@ import { CxlMemdev } from './cxl-memdev.js';
 import { type CxlRegion, REGIONS_MAX, regionOfNode } from './cxl-region.js';
 import { FlushPipeline } from './flush-pipeline.js';
 import { FlushSender, FlushSenderToken } from './flush-sender.js';
-import { mustSucceed } from './refusal.js';
 import { type CxlSysram, CxlSysrams, CxlSysramsToken } from './sysram.js';
 
 const NS_PER_MS = 1e6;

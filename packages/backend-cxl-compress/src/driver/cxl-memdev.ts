@@ -1,4 +1,4 @@
-import { ENODEV, ENOSPC, type PfnRange } from '@mm-lab/mm-core';
+import { ENODEV, ENOSPC, type OptionCheck, type PfnRange } from '@mm-lab/mm-core';
 import { type CxlRegion, REGION_ALIGN_PAGES, REGIONS_MAX } from './cxl-region.js';
 
 /** Host addresses for regions (a CXL fixed memory window), and their node in the SRAT. */
@@ -14,6 +14,14 @@ export interface CxlMemdevOptions {
   readonly regions?: readonly CxlRegion[];
   /** Where new ones may lie. Default nowhere. */
   readonly windows?: readonly HpaWindow[];
+}
+
+const RAM_PAGES_MAX = 2 ** 32;
+
+/** @throws MmError DEVICE_BAD_OPTION */
+export function checkMemdev(check: OptionCheck, options: CxlMemdevOptions): void {
+  check.known(options, ['ramPages', 'regions', 'windows']);
+  check.integer('ramPages', options.ramPages, [0, RAM_PAGES_MAX]);
 }
 
 /** Regions of one memory device, and what they leave of its pages and of the host's addresses. */

@@ -1,14 +1,16 @@
 import {
   deviceToken,
   MemoryBlocksToken,
+  mustSucceed,
   NodesToken,
+  ONLINE_TYPES,
   type OnlineType,
+  OptionCheck,
   type Plugin,
   type Services,
 } from '@mm-lab/mm-core';
 import { type CxlRegion, type PartitionMode, regionOfNode } from './cxl-region.js';
-import type { DriverOptions } from './driver-options.js';
-import { mustSucceed } from './refusal.js';
+import { checkDriver, type DriverOptions } from './driver-options.js';
 import { CxlSysrams, CxlSysramsToken } from './sysram.js';
 
 /** The region of a device and what becomes of it. */
@@ -24,10 +26,11 @@ export interface CxlSysramOptions extends DriverOptions {
  * regions do by default. Nobody looks at how full the device really is: this is what a compressing
  * device is without a service like CRAM.
  *
- * @throws MmError NODE_REFUSED, at probe and remove
+ * @throws MmError DEVICE_BAD_OPTION; NODE_REFUSED, at probe and remove
  */
 export function cxlSysram(options: CxlSysramOptions): Plugin {
   const name = 'cxl-sysram';
+  checkSysram(name, options);
   const made: { region: CxlRegion | null } = { region: null };
   return {
     name,
@@ -65,4 +68,12 @@ function add(
 
 function defaultOf(services: Services): OnlineType {
   return services.get(MemoryBlocksToken).autoOnline;
+}
+
+function checkSysram(name: string, options: CxlSysramOptions): void {
+  const { onlineType = 'system default', mode = 'ram' } = options;
+  const check = new OptionCheck(name);
+  checkDriver(check, options, ['onlineType', 'mode']);
+  check.word('onlineType', onlineType, ['system default', ...ONLINE_TYPES]);
+  check.word('mode', mode, ['ram', 'dynamic-ram']);
 }

@@ -11,7 +11,9 @@ import {
   injectable,
   type Migrate,
   MigrateToken,
+  mustSucceed,
   NodesToken,
+  OptionCheck,
   type Plugin,
   type Services,
   type ZoneAlloc,
@@ -27,10 +29,9 @@ import {
   type PrivateHotplug,
   PrivateHotplugToken,
 } from '@mm-lab/node-private';
-import { CxlMemdev, type CxlMemdevOptions } from './cxl-memdev.js';
+import { CxlMemdev, type CxlMemdevOptions, checkMemdev } from './cxl-memdev.js';
 import { type CxlRegion, regionOfNode } from './cxl-region.js';
-import type { DriverOptions } from './driver-options.js';
-import { mustSucceed } from './refusal.js';
+import { checkDriver, type DriverOptions } from './driver-options.js';
 import { CxlSysrams, CxlSysramsToken } from './sysram.js';
 
 /** Pages of this node only; large ones as alloc_migration_target asks for them. */
@@ -142,10 +143,13 @@ export const CxlMempolicyToken = createToken<CxlMempolicy>('CxlMempolicy');
  * Plugin: a memory device under the sample driver, or a modelled device whose one region is all of
  * a node. Needs `nodePrivate()`.
  *
- * @throws MmError NODE_REFUSED, at probe and remove
+ * @throws MmError DEVICE_BAD_OPTION; NODE_REFUSED, at probe and remove
  */
 export function cxlMempolicy(options: CxlMemdevOptions | DriverOptions): Plugin {
   const name = 'cxl-mempolicy';
+  const check = new OptionCheck(name);
+  if ('nid' in options) checkDriver(check, options);
+  else checkMemdev(check, options);
   return {
     name,
     register(services) {

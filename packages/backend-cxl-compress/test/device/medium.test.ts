@@ -34,6 +34,14 @@ test('above the high mark the class that wastes most is packed; what moves is pa
   device.verify();
 });
 
+test('what moved while pages were given back is waited for only as long as it still takes', () => {
+  const { device, clock } = plug({ ...SLOTS, compaction: { bytesPerNs: 1 } });
+  for (let page = 0; page < 64; page++) device.store(BASE + page, 1024);
+  for (let page = 0; page < 64; page++) if (page % 16 > 1) device.discard(BASE + page);
+  clock.advance(10_000);
+  expect([device.writePageNs(BASE), device.writePageNs(BASE)]).toEqual([2288, 0]);
+});
+
 test.each([
   ['never', {}],
   ['paid', { compaction: {} }],

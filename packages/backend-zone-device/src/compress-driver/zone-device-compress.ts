@@ -3,7 +3,7 @@ import {
   ClockToken,
   deviceToken,
   MigrateToken,
-  MmError,
+  mustSucceed,
   type Plugin,
   type Services,
 } from '@mm-lab/mm-core';
@@ -62,8 +62,7 @@ export function zoneDeviceCompress(options: ZoneDeviceCompressOptions): ZoneDevi
       }
       shrinkers.register(driver);
       thread?.start();
-      const detail = `RAM has no room for ${driver.pages.inUse} pages`;
-      throw new MmError('NODE_REFUSED', { plugin: settings.name, errno: -rc, detail });
+      mustSucceed(settings.name, rc, `RAM has no room for ${driver.pages.inUse} pages`);
     },
     stats: () => (driver === null ? {} : statsOf(driver, unplugged)),
   };

@@ -7,7 +7,7 @@ import {
   createToken,
   inject,
   injectable,
-  MmError,
+  mustSucceed,
   OptionCheck,
   PAGE_SIZE,
   type Plugin,
@@ -54,7 +54,7 @@ class BalloonReports {
   start(nid: number, device: CompressingDevice): () => void {
     const { zratio, pollNs } = this.options;
     const rc = this.balloon.register(nid, zratio, (base, pages) => this.trim(base, pages));
-    if (rc < 0) throw new MmError('NODE_REFUSED', { plugin: 'balloon', errno: -rc });
+    mustSucceed('balloon', rc);
     let stopped = false;
     device.onThreshold((kind) => {
       if (!stopped) this.gate(nid, device, kind === 'low' ? 'withdrawn' : 'open');

@@ -29,18 +29,23 @@ export const FOUR_PHASES: readonly Phase[] = [
  * @throws MmError DEVICE_BAD_OPTION
  */
 export function fourPhase(phases: readonly Phase[] = FOUR_PHASES): PressureController {
-  checkPhases(phases);
+  let phase = checkedFirst(phases);
   let at = 0;
-  const phase = (): Phase => phases[at] ?? { pressure: 0, until: 1, back: 0 };
+  const move = (by: 1 | -1): void => {
+    const next = phases[at + by];
+    if (next === undefined) return;
+    at += by;
+    phase = next;
+  };
   return {
     pollNs: 0,
     pressure(cause) {
-      if (cause === 'low') at = Math.min(phases.length - 1, at + 1);
-      if (cause === 'high') at = Math.max(0, at - 1);
-      return phase().pressure;
+      if (cause === 'low') move(1);
+      if (cause === 'high') move(-1);
+      return phase.pressure;
     },
     marks(capacityBytes): ThresholdMarks {
-      const { until, back } = phase();
+      const { until, back } = phase;
       return {
         lowBytes: Math.floor(until * capacityBytes),
         highBytes: at === 0 ? null : Math.floor(back * capacityBytes),
@@ -49,11 +54,14 @@ export function fourPhase(phases: readonly Phase[] = FOUR_PHASES): PressureContr
   };
 }
 
-function checkPhases(phases: readonly Phase[]): void {
+function checkedFirst(phases: readonly Phase[]): Phase {
   const check = new OptionCheck('four-phase');
-  check.that(phases.length > 0, 'there are no phases');
+  const [first] = phases;
+  if (first === undefined) return check.fail('there are no phases');
   let before = 0;
-  for (const { pressure, until, back } of phases) {
+  for (const one of phases) {
+    check.known(one, ['pressure', 'until', 'back']);
+    const { pressure, until, back } = one;
     check.number('pressure', pressure, [0, CRAM_PRESSURE_MAX]);
     check.share('until', until);
     check.share('back', back);
@@ -61,4 +69,5 @@ function checkPhases(phases: readonly Phase[]): void {
     check.that(back < until, `back is ${back}, not below until, which is ${until}`);
     before = until;
   }
+  return first;
 }

@@ -157,12 +157,16 @@ export function tokenBucket(options: TokenBucketOptions): Plugin {
 }
 
 function checkTokens(options: TokenBucketOptions): void {
-  const { tokens, periodNs, entryBytes = 0, entry = 'free', controlPathDiesNs = 0 } = options;
+  const { tokens, periodNs, entryBytes, entry, controlPathDiesNs } = options;
   const check = new OptionCheck('token-bucket');
   check.known(options, ['tokens', 'periodNs', 'entryBytes', 'entry', 'controlPathDiesNs']);
   check.integer('tokens', tokens, [0, Number.MAX_SAFE_INTEGER]);
   check.number('periodNs', periodNs, [1, Number.MAX_VALUE]);
-  check.number('entryBytes', entryBytes, [0, Number.MAX_SAFE_INTEGER]);
-  check.word('entry', entry, ['free', 'counted']);
-  check.numberOrInfinity('controlPathDiesNs', controlPathDiesNs, [0, Number.MAX_VALUE]);
+  if (entryBytes !== undefined) {
+    check.number('entryBytes', entryBytes, [0, Number.MAX_SAFE_INTEGER]);
+  }
+  if (entry !== undefined) check.word('entry', entry, ['free', 'counted']);
+  if (controlPathDiesNs !== undefined) {
+    check.numberOrInfinity('controlPathDiesNs', controlPathDiesNs, [0, Number.MAX_VALUE]);
+  }
 }

@@ -35,6 +35,10 @@ const REFUSED: readonly (readonly [detail: string, make: () => unknown])[] = [
         { pressure: 1, until: 0.5, back: 0.1 },
       ]),
   ],
+  [
+    'four-phase: there is no option untl; known are pressure, until, back',
+    () => fourPhase([untyped({ pressure: 0, untl: 0.9, back: 0 })]),
+  ],
   ['writable-fraction: fraction is 1.5', () => writableFraction({ fraction: 1.5 })],
   ['writable-fraction: budgetPages is NaN', () => writableFraction({ budgetPages: Number.NaN })],
   [

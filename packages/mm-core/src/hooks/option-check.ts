@@ -12,7 +12,12 @@ export class OptionCheck {
 
   /** @throws MmError DEVICE_BAD_OPTION; as the other checks do */
   that(condition: boolean, detail: string): void {
-    if (!condition) throw new MmError('DEVICE_BAD_OPTION', { plugin: this.plugin, detail });
+    if (!condition) this.fail(detail);
+  }
+
+  /** @throws MmError DEVICE_BAD_OPTION, in any case */
+  fail(detail: string): never {
+    throw new MmError('DEVICE_BAD_OPTION', { plugin: this.plugin, detail });
   }
 
   number(option: string, value: number, [min, max]: Range): void {
