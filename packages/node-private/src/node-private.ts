@@ -24,6 +24,7 @@ import {
   type VmFault,
 } from '@mm-lab/mm-core';
 import { NodePrivateConfig } from './config.js';
+import { checkCapsForm, checkOpsForm } from './ops-form.js';
 import { type Profile, ProfileToken } from './profiles/profile.js';
 
 /** Callbacks and opt-in flags of a private node (RFC v4, struct node_private_ops). */
@@ -97,6 +98,7 @@ export class NodePrivate {
    * @returns 0; -EINVAL no np, not a possible node, or capabilities that miss another; -ENODEV
    *   before the node subsystem is up, or without hotplug in the kernel; -EBUSY node has ordinary
    *   memory, or another driver's
+   * @throws MmError OPS_MALFORMED for capabilities that are no number
    */
   node_private_register(nid: number, np: NodePrivateInfo | null): number {
     if (!this.isBuilt()) return -ENODEV;
@@ -106,6 +108,7 @@ export class NodePrivate {
     if (this.nodes.hasState(nid, N_MEMORY)) return -EBUSY;
     const known = this.byNode.get(nid);
     if (known !== undefined) return known.np === np ? 0 : -EBUSY;
+    checkCapsForm(np);
     const grants = this.profile.registered(np);
     if (grants < 0) return grants;
     const owner = this.ownerOf(nid, np.name);
@@ -142,14 +145,17 @@ export class NodePrivate {
   /**
    * Opts in. @returns 0; -EINVAL no ops, bad node, or flags without what they oblige; -ENODEV
    * nothing registered; -EBUSY other ops are there (divergence D3, text)
-   * @throws MmError PROFILE_WITHOUT_CALLBACKS if the profile has no ops
+   * @throws MmError PROFILE_WITHOUT_CALLBACKS if the profile has no ops; OPS_MALFORMED for flags
+   *   that are no number, or a callback that nobody would call
    */
   node_private_set_ops(nid: number, ops: NodePrivateOps | null): number {
     if (!this.isBuilt()) return -ENODEV;
     if (ops === null || !this.isPossible(nid)) return -EINVAL;
     this.lock();
     const known = this.byNode.get(nid);
-    const rc = this.profile.check(ops, known?.ops ?? null, known?.np.name ?? `node ${nid}`);
+    const name = known?.np.name ?? `node ${nid}`;
+    checkOpsForm(ops, name);
+    const rc = this.profile.check(ops, known?.ops ?? null, name);
     if (rc < 0) return rc;
     if (known === undefined) return -ENODEV;
     known.ops = ops;

@@ -1,4 +1,6 @@
 import {
+  __GFP_THISNODE,
+  CGROUP_FOLDER,
   EBUSY,
   GFP_HIGHUSER_MOVABLE,
   LEVEL_PTE,
@@ -6,6 +8,7 @@ import {
   MIGRATE_ASYNC,
   MR_DEMOTION,
   MR_SYSCALL,
+  type Task,
   VM_FAULT_SIGBUS,
 } from '@mm-lab/mm-core';
 import { describe, expect, test } from 'vitest';
@@ -44,6 +47,28 @@ function noteIn(calls: string[]): (call: MoveCall) => void {
     calls.push(reason === MR_SYSCALL ? 'migrate_to for a call' : 'migrate_to for demotion');
 }
 
+/** Takes every page, as one who asks and prefers node 2, until somebody is killed. */
+function fillAll(machine: Machine): void {
+  const held: number[] = [];
+  machine.folios.addHolder(() => held);
+  const gfp = GFP_HIGHUSER_MOVABLE | __GFP_PRIVATE;
+  while (machine.vmstat().oom_kill === 0) {
+    const pfn = machine.pageAlloc.alloc({ gfp, order: 0, nid: 2, nodemask: null });
+    if (pfn < 0) return;
+    held.push(pfn);
+  }
+}
+
+/** A group whose tasks may use these nodes. */
+function cpuset({ pseudoFiles, cgroups }: Machine, name: string, mems: string) {
+  pseudoFiles.write(`${CGROUP_FOLDER}/cgroup.subtree_control`, '+cpuset');
+  cgroups.mkdir(name);
+  expect(pseudoFiles.write(`${CGROUP_FOLDER}/${name}/cpuset.mems`, mems)).toBe(0);
+  return ({ struct }: Task): void => {
+    pseudoFiles.write(`${CGROUP_FOLDER}/${name}/cgroup.procs`, `${struct.pid}`);
+  };
+}
+
 /** A task with `pages` pages on node 0. */
 function taskWith(machine: Machine, pages: number): ReturnType<Machine['createTask']> {
   const task = machine.createTask('t');
@@ -71,6 +96,22 @@ test('D1: OOM_ELIGIBLE needs RECLAIM by the code and MIGRATION by the text', () 
     return [ask(NP_OPS_RECLAIM | NP_OPS_DEMOTION), ask(NP_OPS_MIGRATION | NP_OPS_DEMOTION)];
   });
   expect(eligible).toEqual({ code: [true, false], text: [false, true] });
+});
+
+test('D1: so a kill for a request that asks counts the node by one reading or by the other', () => {
+  const counted = (flags: number) =>
+    both('oomEligible', ({ machine, nodes, moving }) => {
+      nodes.node_private_set_ops(2, { flags, ...moving() });
+      taskWith(machine, 8);
+      const totals: number[] = [];
+      machine.tracepoints.mm_oom_kill.on((_now, _mm, _rss, total) => totals.push(total));
+      fillAll(machine);
+      const pages = [0, 1, 2].map((nid) => machine.nodes.pgdat(nid).managedPages());
+      const [first = 0, second = 0, third = 0] = pages;
+      return totals.map((total) => total - first - second === third);
+    });
+  expect(counted(NP_OPS_RECLAIM | NP_OPS_DEMOTION)).toEqual({ code: [true], text: [false] });
+  expect(counted(NP_OPS_MIGRATION | NP_OPS_DEMOTION)).toEqual({ code: [false], text: [true] });
 });
 
 describe('D2: callbacks without their flag', () => {
@@ -188,6 +229,36 @@ test('D7: handle_fault has three arguments by the code and one by the text', () 
     return faults;
   });
   expect(seen).toEqual({ code: ['three: 2 0 true'], text: ['one: 2 0 true'] });
+});
+
+test('D9: so by the text who meets a short task on such a node is killed first, in vain', () => {
+  const victims = both('oomNodes', ({ machine, nodes }) => {
+    nodes.node_private_set_ops(2, { flags: NP_OPS_RECLAIM | NP_OPS_DEMOTION });
+    const large = machine.createTask('large');
+    cpuset(machine, 'a', '1-2')(large);
+    large.mmap(0, 200);
+    for (let vpn = 0; vpn < 200; vpn++) large.write(vpn);
+    const short = machine.createTask('short');
+    cpuset(machine, 'b', '0,2')(short);
+    short.mmap(0, 2048);
+    // The kernel itself has all of node 0 but for 100 pages.
+    const held: number[] = [];
+    machine.folios.addHolder(() => held);
+    while (machine.nodes.pgdat(0).unusedPages() > 100) {
+      const request = { gfp: __GFP_THISNODE, order: 0, nid: 0, nodemask: null };
+      held.push(machine.zoneAlloc.alloc(request));
+    }
+    const killed: string[] = [];
+    machine.tracepoints.mm_oom_kill.on((_now, mm) => {
+      killed.push(mm === large.mm.id ? 'large' : 'short');
+    });
+    for (let vpn = 0; vpn < 200 && short.alive; vpn++) short.write(vpn);
+    return killed;
+  });
+  expect(victims).toEqual({
+    code: ['short'],
+    text: ['large', 'short'],
+  });
 });
 
 test('D9: cpusets that meet on an eligible private node only compete by the text', () => {

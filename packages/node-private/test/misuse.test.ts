@@ -7,7 +7,7 @@ import {
   NP_OPS_PROTECT_WRITE,
   nodePrivate,
 } from '../src/index.js';
-import { machineOf } from './support.js';
+import { machineOf, type PrivateMachine } from './support.js';
 
 const C = 2;
 const np = { name: 'careless' };
@@ -35,6 +35,13 @@ describe('options are checked, as experiments run without their types', () => {
     expect(() => nodePrivate(given(options))).toThrow(message);
   });
 });
+
+/** The same for what JSON cannot carry. */
+function untyped<T>(value: unknown): T {
+  const [found]: T[] = [].concat(Object(value));
+  if (found === undefined) throw new Error('there is a value');
+  return found;
+}
 
 /** A node whose service answers as told. */
 function served(ops: Partial<NodePrivateOps>) {
@@ -87,6 +94,117 @@ describe('what a callback answers is looked at', () => {
         return -EINVAL;
       }),
     ).toThrow(/answered what no caller can use in handle_fault: -22/);
+  });
+});
+
+describe('what becomes of the folios of migrate_to is looked at', () => {
+  type List = (folios: number[], made: PrivateMachine) => number;
+
+  /** Two pages are to move; the callback does with their folios what it likes. */
+  function moved(list: List): () => unknown {
+    const made: ReturnType<typeof served> = served({ migrate_to: (folios) => list(folios, made) });
+    return () => {
+      const { rc } = made.task.movePages([0, 1], C);
+      made.machine.verify();
+      return rc;
+    };
+  }
+
+  test('one that empties its list and moves nothing is told', () => {
+    for (const answer of [0, 2, -EINVAL]) {
+      const emptied = moved((folios) => {
+        folios.splice(0);
+        return answer;
+      });
+      expect(emptied).toThrow(
+        /careless: .*neither moved nor were put back in migrate_to: 2 of 2 folios\. Leave/,
+      );
+    }
+  });
+
+  test('one that loses a part is told how much', () => {
+    expect(
+      moved((folios) => {
+        folios.pop();
+        return folios.length;
+      }),
+    ).toThrow(/1 of 2 folios/);
+  });
+
+  test('what is put back, or under way until later, is not lost', () => {
+    const back: List = (folios, { machine }) => {
+      for (const folio of folios.splice(0)) machine.folios.putbackLru(folio);
+      return 2;
+    };
+    const later: List = (folios, { machine }) => {
+      const mine = folios.splice(0);
+      machine.migrate.hold(mine, 1000, () => {
+        for (const folio of mine) machine.folios.putbackLru(folio);
+      });
+      return mine.length;
+    };
+    expect([moved(back)(), moved(later)()]).toEqual([2, 2]);
+  });
+});
+
+describe('ops that mm would not take as they are meant are refused', () => {
+  const moving = { migrate_to: () => 0, folio_migrate: () => undefined };
+  class Driver {
+    readonly flags = 0;
+    scrub(): boolean {
+      return true;
+    }
+    free_folo(): boolean {
+      return this.scrub();
+    }
+  }
+  const wrong: readonly [string, unknown, RegExp][] = [
+    [
+      'a misspelt callback',
+      { flags: 0, reclaim_polcy: () => undefined },
+      /careless: .*there is no callback reclaim_polcy; did you mean reclaim_policy\? Known are/,
+    ],
+    [
+      'a callback of nowhere',
+      { flags: 0, on_write: () => 0 },
+      /there is no callback on_write\. Known are free_folio, .*memory_failure, handle_fault_vmf/,
+    ],
+    ['a misspelt method', new Driver(), /no callback free_folo; did you mean free_folio\?/],
+    [
+      'flags that are no number',
+      { flags: Number.NaN, ...moving },
+      /flags is NaN, no sum of NP_OPS/,
+    ],
+    ['no flags', moving, /flags is undefined, no sum of NP_OPS_\* bits \(0: none\)/],
+    ['half a bit', { flags: 1.5 }, /flags is 1.5/],
+    ['an error number', { flags: -EINVAL }, /flags is -22/],
+    ['no function', { flags: 0, free_folio: true }, /free_folio is no function/],
+  ];
+
+  test.for(wrong)('%s', ([, ops, message]) => {
+    const { nodes, hotplug } = machineOf();
+    hotplug.add_private_memory_driver_managed(C, np, null);
+    expect(() => nodes.node_private_set_ops(C, untyped(ops))).toThrow(message);
+    expect(nodes.opsOf(C)).toBe(null);
+  });
+
+  test('a class may have methods of its own, and bits that nobody knows are accepted', () => {
+    class Fine {
+      readonly flags = 0x100;
+      scrub(): void {}
+      memory_failure(): void {
+        this.scrub();
+      }
+    }
+    const { nodes, hotplug } = machineOf();
+    hotplug.add_private_memory_driver_managed(C, np, null);
+    expect(nodes.node_private_set_ops(C, new Fine())).toBe(0);
+  });
+
+  test('capabilities too', () => {
+    const { nodes } = machineOf(1, { profile: 'v5-caps' });
+    const register = () => nodes.node_private_register(C, { ...np, caps: Number.NaN });
+    expect(register).toThrow(/caps is NaN, no sum of NODE_PRIVATE_CAP_\* bits/);
   });
 });
 

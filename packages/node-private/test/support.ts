@@ -1,10 +1,5 @@
-import {
-  createMachine,
-  type Machine,
-  type Plugin,
-  type Services,
-  type Token,
-} from '@mm-lab/mm-core';
+import { createMachine, type Machine, type Plugin, type Token } from '@mm-lab/mm-core';
+import { Peek } from '@mm-lab/testkit';
 import {
   movingOps,
   type NodePrivate,
@@ -46,15 +41,7 @@ export function machineOf(
   others: readonly Plugin[] = [],
   pages = 1024,
 ): PrivateMachine {
-  const found: { nodes?: NodePrivate; hotplug?: PrivateHotplug; services?: Services } = {};
-  const peek: Plugin = {
-    name: 'peek',
-    probe(services) {
-      found.services = services;
-      found.nodes = services.get(NodePrivateToken);
-      found.hotplug = services.get(PrivateHotplugToken);
-    },
-  };
+  const peek = new Peek();
   const machine = createMachine(
     {
       seed,
@@ -74,10 +61,9 @@ export function machineOf(
     },
     [nodePrivate(options), peek, ...others],
   );
-  const { nodes, hotplug, services } = found;
-  if (nodes === undefined || hotplug === undefined || services === undefined) {
-    throw new Error('the plugin bound no services');
-  }
+  const { services } = peek;
+  const nodes = services.get(NodePrivateToken);
+  const hotplug = services.get(PrivateHotplugToken);
   const moving = (note: (call: MoveCall) => void = () => undefined): MovingOps => {
     const ops = movingOps(services);
     return {

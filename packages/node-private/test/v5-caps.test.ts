@@ -117,6 +117,30 @@ describe('v5-caps', () => {
     expect(targets).toEqual([-1, -1, 2]);
   });
 
+  test('NUMA balancing scans and promotes by its capability alone; users learn nothing', () => {
+    const demoted = NODE_PRIVATE_CAP_DEMOTION | NODE_PRIVATE_CAP_RECLAIM;
+    const told = [demoted, demoted | NODE_PRIVATE_CAP_NUMA_BALANCING].map((caps) => {
+      const made = capable(caps);
+      const { machine } = made;
+      machine.hotplug.offlinePages(1);
+      const task = taskOn(made, 8);
+      machine.pseudoFiles.write('/sys/fs/cgroup/memory.reclaim', '32K');
+      machine.migrate.waitForBatches();
+      const before = machine.usedPages(2);
+      machine.pseudoFiles.write('/proc/sys/kernel/numa_balancing', '2');
+      const scanned = machine.numaScan.scanAll(task.struct);
+      const user = [task.where([0]), task.movePages([0], 0).status, bind(machine, task, [2])];
+      for (let vpn = 0; vpn < 8; vpn++) task.read(vpn);
+      machine.verify();
+      return { before, scanned, user, after: machine.usedPages(2) };
+    });
+    const user = [[-ENOENT], [-ENOENT], -EINVAL];
+    expect(told).toEqual([
+      { before: 8, scanned: 0, user, after: 8 },
+      { before: 8, scanned: 8, user, after: 0 },
+    ]);
+  });
+
   test('MADV_PAGEOUT needs RECLAIM', () => {
     const out = [0, NODE_PRIVATE_CAP_RECLAIM].map((caps) => {
       const made = capable(caps | NODE_PRIVATE_CAP_USER_NUMA);

@@ -15,6 +15,8 @@ export class Callbacks {
   private readonly frames: Frame[] = [];
   /** Interrupt handlers and holders of spin locks under way. */
   private atomicDepth = 0;
+  /** Is an isolated folio in nobody's hands? Set by who isolates and migrates. */
+  isStray: (folio: number) => boolean = () => false;
 
   /** Calls per hook so far. */
   counts(): ReadonlyMap<HookName, number> {
@@ -35,17 +37,28 @@ export class Callbacks {
 
   /**
    * 0, the number not moved, or -errno; -ENODEV without the callback. @throws MmError PLUGIN_ANSWER
-   * for another answer, or for 0 with folios left over, which nobody would put back
+   * for another answer, or for 0 with folios left over, which nobody would put back;
+   * FOLIOS_LOST if folios left the list and went nowhere
    */
   migrate_to(owner: Owner | null, folios: number[], move: MoveTo): number {
     if (!owner?.has('migrate_to')) return -ENODEV;
     const { nid, mode, reason } = move;
     const hook = 'migrate_to';
+    const given = [...folios];
     const rc = this.call(owner, hook, () => owner.ops.migrate_to(folios, nid, mode, reason));
+    this.checkLost(owner.name, given, folios);
     const isFine = Number.isInteger(rc) && (rc !== 0 || folios.length === 0);
     if (isFine) return rc;
     const detail = `${rc}, with ${folios.length} folios left in the list`;
     throw new MmError('PLUGIN_ANSWER', { plugin: owner.name, hook, detail });
+  }
+
+  private checkLost(plugin: string, given: readonly number[], kept: readonly number[]): void {
+    const stay = new Set(kept);
+    const lost = given.filter((folio) => !stay.has(folio) && this.isStray(folio));
+    if (lost.length === 0) return;
+    const detail = `${lost.length} of ${given.length} folios`;
+    throw new MmError('FOLIOS_LOST', { plugin, hook: 'migrate_to', detail });
   }
 
   folio_migrate(owner: Owner | null, src: number, dst: number): void {

@@ -77,6 +77,14 @@ export const ERRORS = {
     what: 'a callback answered what no caller can use',
     hint: 'see "Returns" of the hook',
   },
+  FOLIOS_LOST: {
+    what: 'a callback took folios out of its list that neither moved nor were put back',
+    hint: 'leave what did not move in the list and answer how many, or migrate.hold() it',
+  },
+  OPS_MALFORMED: {
+    what: 'what the service brings is not what mm takes',
+    hint: 'flags is a sum of bits, and docs/hooks.md has the callbacks',
+  },
   NODE_BUSY: {
     what: 'a node was unregistered from inside a callback of its own',
     hint: 'return from migrate_to first: unregistering waits until no callback is under way',

@@ -123,6 +123,7 @@ export class Migrate {
     @inject(HugetlbCacheToken) private readonly hugetlbCache: HugetlbCache,
   ) {
     folios.addHolder(() => this.destinations);
+    managed.onStray((folio) => this.isStray(folio));
   }
 
   /**
@@ -206,6 +207,11 @@ export class Migrate {
   /** Time at which the entries of a folio under migration go, or -1 if it is not under way. */
   completionOf(pfn: number): number {
     return this.inflight.get(this.table.head(pfn)) ?? -1;
+  }
+
+  /** Is the folio isolated for a migration that nobody has under way? */
+  private isStray(folio: number): boolean {
+    return this.table.has(folio, PG_isolated) && this.completionOf(folio) < 0;
   }
 
   /** Is any batch under way? */

@@ -1,0 +1,81 @@
+import { HOOKS, MmError } from '@mm-lab/mm-core';
+import type { NodePrivateInfo, NodePrivateOps } from './node-private.js';
+
+/** Names of what a service may bring beside its flags. */
+const KNOWN: readonly string[] = [
+  ...Object.values(HOOKS).map(({ name }) => name),
+  'handle_fault_vmf',
+];
+
+/** Letters that a misspelt name may differ in. */
+const TYPOS_MAX = 2;
+
+/**
+ * Drivers are run without a look at their types, so a misspelt callback would never be called, and
+ * flags that are no number would be none. A plain object has callbacks and flags; an object of a
+ * class may have methods of its own, unless their names are nearly a callback's.
+ * @throws MmError OPS_MALFORMED
+ */
+export function checkOpsForm(ops: NodePrivateOps, plugin: string): void {
+  checkBits(plugin, 'flags', ops.flags);
+  for (const name of functionNames(ops)) {
+    if (KNOWN.includes(name)) continue;
+    const near = KNOWN.find((known) => distance(known, name) <= TYPOS_MAX);
+    if (near === undefined && !isPlain(ops)) continue;
+    const hint = near === undefined ? '.' : `; did you mean ${near}?`;
+    const detail = `there is no callback ${name}${hint} Known are ${KNOWN.join(', ')}`;
+    throw new MmError('OPS_MALFORMED', { plugin, detail });
+  }
+  for (const name of KNOWN) {
+    const callback: unknown = Reflect.get(ops, name);
+    if (callback === undefined || typeof callback === 'function') continue;
+    throw new MmError('OPS_MALFORMED', { plugin, detail: `${name} is no function` });
+  }
+}
+
+/** @throws MmError OPS_MALFORMED */
+export function checkCapsForm({ name, caps = 0 }: NodePrivateInfo): void {
+  checkBits(name, 'caps', caps);
+}
+
+/** Bits that nobody knows are accepted, as by the posted code. */
+function checkBits(plugin: string, what: 'flags' | 'caps', bits: number): void {
+  if (Number.isInteger(bits) && bits >= 0 && bits < 2 ** 32) return;
+  const names = what === 'flags' ? 'NP_OPS_*' : 'NODE_PRIVATE_CAP_*';
+  const detail = `${what} is ${bits}, no sum of ${names} bits (0: none)`;
+  throw new MmError('OPS_MALFORMED', { plugin, detail });
+}
+
+function isPlain(ops: object): boolean {
+  const above: unknown = Object.getPrototypeOf(ops);
+  return above === null || above === Object.prototype;
+}
+
+/** Own and inherited, those of a class included. */
+function functionNames(ops: object): string[] {
+  const names: string[] = [];
+  for (
+    let at: object | null = ops;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at)
+  ) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
+      if (typeof value === 'function' && name !== 'constructor') names.push(name);
+    }
+  }
+  return names;
+}
+
+/** Letters to add, take away or change, to make one word of the other (Levenshtein). */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
+  for (const [line, letter] of [...one].entries()) {
+    const next = [line + 1];
+    for (const [at, same] of [...other].entries()) {
+      const changed = (row[at] ?? 0) + (letter === same ? 0 : 1);
+      next.push(Math.min(changed, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
