@@ -1,8 +1,9 @@
 // Which share of a run on 1 GiB of compressed pages is spent in codecs, rendering of the bytes
 // included: `node bench/codec-share.mjs [--mib 1024] [--rows 4000000] [--contents redis-kv]
-// [--codec lz4] [--sizes FILE]`. A run stores to every page once (fill) and then plays a program
-// over them. FILE keeps the sizes for the next run. Built code only (`pnpm build`). Ends with 1 if
-// the share of the run is above 20 %.
+// [--codec lz4] [--different 8192] [--sizes FILE]`. A run stores to every page once (fill) and then
+// plays a program over them. So many pages have contents of their own, with 8 versions each; pages
+// beyond repeat them. FILE keeps the sizes for the next run. Built code only (`pnpm build`). Ends
+// with 1 if the share of the run is above 20 %.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     rows: { type: 'string', default: '4000000' },
     contents: { type: 'string', default: 'redis-kv' },
     codec: { type: 'string', default: 'lz4' },
+    different: { type: 'string', default: '8192' },
     sizes: { type: 'string' },
   },
 });
@@ -35,7 +37,9 @@ const dram = Math.max(2048, compressed >> 3);
 const logical = compressed + dram;
 
 const { core, sizes, description } = shippedTrace(values.contents);
-const contents = capturedPages(await readCapture({ core, sizes, description }), { seed: 1 });
+const unknownPages = Number(values.different);
+const capture = await readCapture({ core, sizes, description });
+const contents = capturedPages(capture, { seed: 1, unknownPages });
 const saved = values.sizes;
 const known =
   saved !== undefined && existsSync(saved)
