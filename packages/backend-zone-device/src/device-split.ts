@@ -45,15 +45,14 @@ export class DeviceSplit {
 
   /**
    * Splits a folio that migration entries stand for (migrate_vma_split_unmapped_folio); the pages
-   * are locked, and each has the reference that the folio had. Not one that a fault holds too: then
-   * only its PMD entries are split.
+   * are locked, and each has the reference that the folio had. Its PMD entries are split first and
+   * stay so, even if the folio does not split because a fault holds it too. Simplified: those of
+   * other processes as well. The kernel leaves them, and stops when it puts base pages there.
    */
   splitUnmapped(folio: number): boolean {
     const pages = this.table.nrPages(folio);
-    if (!this.huge.splitUnmapped(folio)) {
-      this.rmapWalk.splitPmds(folio);
-      return false;
-    }
+    this.rmapWalk.splitPmds(folio);
+    if (!this.huge.splitUnmapped(folio)) return false;
     for (let page = folio; page < folio + pages; page++) this.folios.trylock(page);
     return true;
   }
