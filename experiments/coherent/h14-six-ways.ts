@@ -11,13 +11,13 @@ import {
   GFP_HIGHUSER_MOVABLE,
   GFP_KERNEL,
   type Machine,
-  Prng,
   type ReplayEvent,
   replay,
   type Task,
 } from '@mm-lab/mm-core';
 import { NP_OPS_MIGRATION } from '@mm-lab/node-private';
 import { CRAM_FLAGS } from '../../scripts/burden/groups.ts';
+import { churn, DRAM_PAGES, mixedChurn } from './churn.ts';
 import {
   COHERENT,
   DEVICE,
@@ -159,43 +159,31 @@ function play({ backend, runtime }: Way, program: Recorded): Played {
   };
 }
 
-/** Huge pages of each memory that a program can fill, the test device's chunks among them. */
+/**
+ * Huge pages of each memory, the test device's chunks among them. A driver that moves by itself has
+ * an allocator of base pages, and zswap no memory of its own.
+ */
 function hugeRows(values: Record<string, number>): (string | number)[][] {
-  const filled = WAYS.filter(({ onDemand }) => onDemand).map(({ backend }) => backend);
-  return [...filled, DEVICE_PRIVATE].map((backend) => {
-    const whenNew = backend.build({ dramPages: 8192, devicePages: DEVICE_PAGES }).hugePages();
-    const churned = churn(backend, 0);
-    const key = keyOf(backend);
-    values[`huge_new.${key}`] = whenNew;
-    values[`huge.${key}`] = churned;
-    return [backend.name, whenNew, churned, churn(backend, SURVIVORS)];
+  const rows = WAYS.map(({ backend, onDemand }) => {
+    if (onDemand) return hugeRow(backend, values);
+    return [backend.name, ...Array<string | number>(4).fill(backend === ZSWAP ? '–' : 0)];
   });
+  return [...rows, hugeRow(DEVICE_PRIVATE, values)];
+}
+
+function hugeRow(backend: DeviceBackend, values: Record<string, number>): (string | number)[] {
+  const whenNew = backend.build({ dramPages: DRAM_PAGES, devicePages: DEVICE_PAGES }).hugePages();
+  const churned = churn(backend, DEVICE_PAGES, 0);
+  const mixed = mixedChurn(backend);
+  const key = keyOf(backend);
+  values[`huge_new.${key}`] = whenNew;
+  values[`huge.${key}`] = churned;
+  values[`huge_mixed.${key}`] = mixed;
+  return [backend.name, whenNew, churned, churn(backend, DEVICE_PAGES, SURVIVORS), mixed];
 }
 
 function keyOf({ name }: DeviceBackend): string {
   return name.replaceAll(/\W+/g, '_');
-}
-
-/** Fills all of the device page by page, frees in random order, and asks for huge pages. */
-function churn(backend: DeviceBackend, survivors: number): number {
-  const lab = backend.build({ dramPages: 8192, devicePages: DEVICE_PAGES });
-  const { machine } = lab;
-  const task = machine.createTask('churn');
-  const pages = DEVICE_PAGES;
-  task.mmap(0, pages);
-  for (let vpn = 0; vpn < pages; vpn++) task.write(vpn);
-  lab.toDevice(task, 0, pages);
-  const order = [...Array(pages).keys()];
-  const random = new Prng(1);
-  for (let at = order.length - 1; at > 0; at--) {
-    const other = random.below(at + 1);
-    [order[at], order[other]] = [order[other] ?? 0, order[at] ?? 0];
-  }
-  for (const vpn of order.slice(survivors)) task.munmap(vpn, 1);
-  machine.sleep(1e9);
-  const found = lab.hugePages();
-  machine.verify();
-  return found;
 }
 
 /** Is the device gone, with pages of a program on it? */
@@ -261,8 +249,11 @@ async function probe(): Promise<Figures> {
       },
       {
         name: 'huge',
-        title: `Huge pages to be had, of ${HUGE_PAGES}; churn fills the device with base pages`,
-        columns: ['memory', 'when new', 'after churn', `with ${SURVIVORS} pages left`],
+        title: `Huge pages to be had, of ${HUGE_PAGES}; in the mix buffers come and go in rounds`,
+        columns: [
+          ...['memory', 'when new', 'after churn', `with ${SURVIVORS} pages left`],
+          'in a mix, % of what is free',
+        ],
         rows: huge,
       },
     ],
@@ -288,6 +279,13 @@ export default defineProbe({
       holds: (results) =>
         results.figure('huge.device_coherent') === results.figure('huge_new.device_coherent') &&
         results.figure('huge.DEVICE_PRIVATE') < results.figure('huge_new.DEVICE_PRIVATE'),
+    },
+    {
+      text: 'In a mix of buffers the buddy allocator keeps more whole than chunks do, not all.',
+      holds: (results) => {
+        const node = results.figure('huge_mixed.device_coherent');
+        return node > results.figure('huge_mixed.DEVICE_PRIVATE') && node < 100;
+      },
     },
     {
       text: 'Coherent memory costs them the same within 2 %, on a node and on ZONE_DEVICE.',

@@ -68,7 +68,7 @@ export const DRIVERS: readonly Driver[] = [
     files: /\.ts$/,
     rules: [
       [/index\.ts/, SETUP],
-      [/evict|cold-folios/i, EVICT],
+      [/evict|sendOut|cold-folios/i, EVICT],
       [/freeFolio/, ALLOC],
       [/populate/, COPY],
       [/snapshot|protOf|mapMoved/, MIRROR],

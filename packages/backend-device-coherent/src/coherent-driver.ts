@@ -6,6 +6,7 @@ import {
   __GFP_RETRY_MAYFAIL,
   type Contents,
   ContentsToken,
+  CostModel,
   EFAULT,
   EINVAL,
   ENODEV,
@@ -32,6 +33,8 @@ import {
   PtesToken,
   type RmapWalk,
   RmapWalkToken,
+  type Work,
+  WorkToken,
   type ZoneAlloc,
   ZoneAllocToken,
 } from '@mm-lab/mm-core';
@@ -110,8 +113,10 @@ export class CoherentDriver {
     @inject(NodePrivateToken) private readonly nodePrivate: NodePrivate,
     @inject(PrivateHotplugToken) private readonly hotplug: PrivateHotplug,
     @inject(RmapWalkToken) rmapWalk: RmapWalk,
+    @inject(WorkToken) work: Work,
+    @inject(CostModel) cost: CostModel,
   ) {
-    this.cold = new ColdFolios(table, rmapWalk);
+    this.cold = new ColdFolios({ table, rmapWalk, work, cost });
   }
 
   /**
@@ -182,10 +187,7 @@ export class CoherentDriver {
     for (let pfn = base; pfn < base + spannedPages; pfn++) {
       if (this.table.head(pfn) === pfn && this.folios.isolateLru(pfn)) list.push(pfn);
     }
-    const before = this.pagesOf(list);
-    this.migrateOut(list, nid);
-    for (const folio of list) this.folios.putbackLru(folio);
-    return before - this.pagesOf(list);
+    return this.sendOut(list, nid);
   }
 
   /**
@@ -197,12 +199,17 @@ export class CoherentDriver {
     this.folios.lruAddDrainAll();
     const found = this.cold.find(this.nodes.pgdat(this.nid), pages, fresh);
     const list = found.filter((folio) => this.folios.isolateLru(folio));
+    const evicted = this.sendOut(list, nid);
+    this.counts.evicted += evicted;
+    return evicted;
+  }
+
+  /** Isolated folios leave; what can't is put back on its list. @returns base pages that left */
+  private sendOut(list: number[], nid: number): number {
     const before = this.pagesOf(list);
     this.migrateOut(list, nid);
     for (const folio of list) this.folios.putbackLru(folio);
-    const evicted = before - this.pagesOf(list);
-    this.counts.evicted += evicted;
-    return evicted;
+    return before - this.pagesOf(list);
   }
 
   private checkRange(mm: MmStruct, start: number, pages: number): number {
