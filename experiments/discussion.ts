@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Probe, type ProbeOutcome, runProbe } from '@mm-lab/lab';
+import { type Figures, type Probe, type ProbeOutcome, runProbe } from '@mm-lab/lab';
 import { expect, test } from 'vitest';
 // @ts-expect-error plain JavaScript, because the generator also runs without a build of its own
 import * as pages from '../scripts/docs/discussion-page.mjs';
@@ -15,8 +15,17 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 /** An experiment takes seconds; a machine that does much else takes ten times as long. */
 const TIMEOUT_MS = 120_000;
 
-/** Defines the tests of one folder of experiments. */
-export function testDiscussed(folder: 'node' | 'cram' | 'coherent'): void {
+/** Makes other figures of those that were measured. */
+type Doctor = (figures: Figures) => Figures;
+
+/**
+ * Defines the tests of one folder of experiments.
+ * @param doctored by experiment and by how a claim begins: figures on which it must fail
+ */
+export function testDiscussed(
+  folder: 'node' | 'cram' | 'coherent',
+  doctored: Readonly<Record<string, Readonly<Record<string, Doctor>>>> = {},
+): void {
   const names: readonly string[] = experiments.experimentNames(ROOT, folder);
   const outcomes: Record<string, ProbeOutcome> = {};
 
@@ -26,6 +35,14 @@ export function testDiscussed(folder: 'node' | 'cram' | 'coherent'): void {
     outcomes[name] = outcome;
     expect(outcome.claims.length, 'an experiment claims something').toBeGreaterThan(0);
     expect(outcome.claims.filter(({ holds }) => !holds)).toEqual([]);
+    for (const [start, doctor] of Object.entries(doctored[name] ?? {})) {
+      const other = { ...probe, probe: () => doctor(outcome.figures) };
+      const { claims } = await runProbe(other);
+      const failed = claims.filter(({ holds }) => !holds).map(({ text }) => text);
+      expect(failed, `${start} … fails on other figures`).toEqual([
+        expect.stringMatching(new RegExp(`^${start}`)),
+      ]);
+    }
   });
 
   test('docs/discussion.md shows every experiment, with the figures that they measure', () => {

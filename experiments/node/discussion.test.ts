@@ -1,3 +1,4 @@
 import { testDiscussed } from '../discussion.ts';
+import { DOCTORED } from './broken.ts';
 
-testDiscussed('node');
+testDiscussed('node', DOCTORED);
