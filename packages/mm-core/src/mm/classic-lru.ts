@@ -79,7 +79,7 @@ export class ClassicLru {
     }
     if (!this.anon.canReclaim(lruvec.nid, this.memcgs.get(lruvec.memcg), sc)) return;
     if (this.inactiveIsLow(lruvec, LRU_INACTIVE_ANON)) {
-      this.shrinkActiveList(lruvec, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX);
+      this.shrinkActiveList(lruvec, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX, sc);
     }
   }
 
@@ -166,7 +166,7 @@ export class ClassicLru {
     pass: ClassicPass,
   ): void {
     if ((list & 1) === 0) this.shrinkInactiveList(lruvec, list, batch, sc);
-    else if (pass.mayDeactivate[list >> 1] === true) this.shrinkActiveList(lruvec, list, batch);
+    else if (pass.mayDeactivate[list >> 1] === true) this.shrinkActiveList(lruvec, list, batch, sc);
     else hintsOf(sc).skippedDeactivate = true;
   }
 
@@ -187,13 +187,13 @@ export class ClassicLru {
   }
 
   /** Everything that is taken goes to the inactive list, used or not (shrink_active_list). */
-  private shrinkActiveList(lruvec: Lruvec, list: number, batch: number): void {
+  private shrinkActiveList(lruvec: Lruvec, list: number, batch: number, sc: ScanControl): void {
     this.folios.lruAddDrain();
     const memcg = this.memcgs.get(lruvec.memcg);
     const taken = this.isolate(lruvec, list, batch);
     for (const folio of taken) {
       this.work.charge(this.cost.ns.scanPage);
-      this.rmapWalk.folioReferenced(folio);
+      this.rmapWalk.folioReferenced(folio, sc.targetMemcg ?? null);
       this.table.clear(folio, PG_active);
       this.table.set(folio, PG_workingset);
       this.folios.moveToLru(folio);

@@ -1,4 +1,4 @@
-import { VM_LOCKED } from '../abi/mman.js';
+import { VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from '../abi/mman.js';
 import { PG_anon, PG_anon_exclusive, PG_pinned } from '../abi/page-flags.js';
 import {
   isMigrationType,
@@ -26,6 +26,7 @@ import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { isAccessible, pageProtWrites } from '../mem/page-prot.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
@@ -63,14 +64,23 @@ export class RmapWalk {
     @inject(ManagedToken) private readonly managed: Managed,
     @inject(MmuNotifiersToken) private readonly notifiers: MmuNotifiers,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(CostModel) private readonly cost: CostModel,
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /** Entries used since they were last asked; clears their accessed bits (folio_referenced). */
-  folioReferenced(folio: number): number {
+  /**
+   * Entries used since they were last asked; clears their accessed bits (folio_referenced). Areas
+   * that are read at random or in sequence are not asked (vma_has_recency).
+   * @param target a reclaim for this group does not ask who is outside of it; null: it asks all
+   */
+  folioReferenced(folio: number, target: MemCgroup | null = null): number {
     let referenced = 0;
     for (const slot of this.presentSlots(folio)) {
+      const mm = this.mms.get(this.ptes.mmOf(slot));
+      if (target !== null && !target.holds(this.memcgs.ofMm(mm))) continue;
+      const flags = mm.find(this.ptes.vpnOf(slot))?.flags ?? 0;
+      if ((flags & (VM_SEQ_READ | VM_RAND_READ)) !== 0) continue;
       if (this.mapping.testAndClearYoung(slot)) referenced++;
     }
     return referenced;

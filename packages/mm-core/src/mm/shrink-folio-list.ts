@@ -139,7 +139,7 @@ export class ShrinkFolioList {
     }
     if (sc.mayUnmap === false && this.table.folioMapcount(folio) > 0) return 'keep';
     if (rule === 'respect') {
-      const verdict = this.checkReferences(folio);
+      const verdict = this.checkReferences(folio, sc.targetMemcg ?? null);
       if (verdict !== null) return verdict;
     }
     if (mayDemote) return 'demote';
@@ -149,8 +149,8 @@ export class ShrinkFolioList {
   }
 
   /** folio_check_references: null = reclaim it. */
-  private checkReferences(folio: number): Verdict | null {
-    const entries = this.rmapWalk.folioReferenced(folio);
+  private checkReferences(folio: number, target: MemCgroup | null): Verdict | null {
+    const entries = this.rmapWalk.folioReferenced(folio, target);
     if (this.lru.lruGenEnabled) return entries === 0 ? null : this.setRefs(folio);
     const before = this.table.has(folio, PG_referenced);
     this.table.clear(folio, PG_referenced);

@@ -74,7 +74,7 @@ export class ProcSmaps {
     const type = pteType(bits);
     if (type === PTE_TYPE_SWAP) {
       smaps.swap += 1;
-      smaps.swapPss += 1 / Math.max(1, this.swap.entryCount(value));
+      smaps.swapPss += shareOf(Math.max(1, this.swap.entryCount(value)));
     } else if (pteHoldsPage(bits) || isMigrationType(type) || type === PTE_TYPE_HWPOISON) {
       this.page(slot, bits, value, smaps);
     }
@@ -103,7 +103,7 @@ export class ProcSmaps {
     const alone = mapped
       ? mappings < 2 && !isVague
       : table.refcount[folio] === 1 && !poisoned(bits);
-    smaps.pss += 1 / mappings;
+    smaps.pss += shareOf(mappings);
     if (alone) smaps[dirty ? 'privateDirty' : 'privateClean'] += 1;
     else smaps[dirty ? 'sharedDirty' : 'sharedClean'] += 1;
   }
@@ -141,6 +141,14 @@ export const ProcSmapsToken = createToken<ProcSmaps>('ProcSmaps');
 
 function poisoned(bits: number): boolean {
   return pteType(bits) === PTE_TYPE_HWPOISON;
+}
+
+/** Of a page in 2^24 parts, which is what the kernel counts in (PAGE_SIZE << PSS_SHIFT). */
+const PARTS = 2 ** 24;
+
+/** What one of several users has of a page, rounded down. */
+function shareOf(users: number): number {
+  return Math.floor(PARTS / users) / PARTS;
 }
 
 function noPages(): Smaps {

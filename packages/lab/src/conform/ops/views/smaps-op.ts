@@ -62,5 +62,5 @@ export function smapsLines(smaps: Smaps): JsonObject {
 }
 
 function kibOf(pages: number): number {
-  return Math.floor((pages * PAGE_SIZE) / 1024 + 1e-6);
+  return Math.floor((pages * PAGE_SIZE) / 1024);
 }
