@@ -5,6 +5,7 @@
 import type { CxlCompressOptions } from '@mm-lab/backend-cxl-compress';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { PAGE_SIZE, type PageData, Prng, type Task } from '@mm-lab/mm-core';
+import { shuffled } from '@mm-lab/workloads';
 import { nodeOf } from '../node/kit.ts';
 import {
   bytes,
@@ -81,7 +82,7 @@ function run(contents: PageData, device: Partial<CxlCompressOptions>): Outcome {
     if (round > 0) storeToSome(task, pagesThere(lab, task), prng);
     machine.spend();
     const begin = machine.clock.now;
-    const came = fill(lab, task, shuffled(PAGES, prng));
+    const came = fill(lab, task, [...shuffled(PAGES, prng)]);
     demoted += came;
     demoteNs += machine.clock.now - begin;
     if (round === 0) continue;
@@ -125,15 +126,6 @@ function storeToSome(task: Task, vpns: readonly number[], prng: Prng): void {
   for (const vpn of vpns) if (prng.chance(STORED_SHARE)) task.write(vpn);
 }
 
-function shuffled(count: number, prng: Prng): readonly number[] {
-  const order = [...pageRange(count)];
-  for (let at = count - 1; at > 0; at--) {
-    const other = prng.below(at + 1);
-    [order[at], order[other]] = [order[other] ?? 0, order[at] ?? 0];
-  }
-  return order;
-}
-
 const PROGRAMS = ['redis-kv', 'sort-text'] as const;
 
 async function probe(): Promise<Figures> {
@@ -142,9 +134,9 @@ async function probe(): Promise<Figures> {
   const rows: (readonly (string | number)[])[] = [];
   for (const program of PROGRAMS) {
     const contents = await recordedPages(program);
-    const packed = run(contents, {}).pages;
-    for (const [key, name, device] of MEDIA) {
-      const one = run(contents, device);
+    const outcomes = MEDIA.map(([key, name, device]) => ({ key, name, ...run(contents, device) }));
+    const packed = outcomes.find(({ key }) => key === 'packed')?.pages ?? Number.NaN;
+    for (const { key, name, ...one } of outcomes) {
       values[`${program}.${key}.pages`] = one.pages / packed;
       values[`${program}.${key}.wasted`] = one.wasted;
       values[`${program}.${key}.moved`] = one.movedPerByte;

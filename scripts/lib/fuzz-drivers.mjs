@@ -9,7 +9,7 @@ import {
   zoneDeviceCompress,
 } from '@mm-lab/backend-zone-device';
 import { cram } from '@mm-lab/cram';
-import { diskSwap, zramSwap } from '@mm-lab/mm-core';
+import { deviceToken, diskSwap, N_MEMORY_PRIVATE, zramSwap } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
 import { everySize, WINDOW_PAGES } from '@mm-lab/testkit';
 import { privateLife, replugged } from './fuzz-teardown.mjs';
@@ -104,16 +104,46 @@ function nodes(seed) {
 /** Without these v4 maps pages of the node writable, which the fuzzer's audit forbids. */
 const FENCED = { swapIn: 'mended', sharedMaps: 'mended' };
 
+/**
+ * A medium that goes bad, where nothing is held (whoever gets the page next must not notice), or
+ * anywhere.
+ */
+function badMedium(where) {
+  let device = null;
+  const plugin = {
+    name: 'bad-medium',
+    probe(services) {
+      device = services.get(deviceToken('cxl0'));
+    },
+  };
+  const operation = {
+    name: 'mediumError',
+    always: true,
+    weight: 1,
+    run({ machine, random }) {
+      const { base, spannedPages } = machine.nodes.pgdat(1);
+      const pfn = base + random.below(spannedPages);
+      const isOnline = machine.nodes.hasState(1, N_MEMORY_PRIVATE);
+      const isFree = machine.table.refcount[pfn] === 0;
+      if (!isOnline || (where === 'free' && !isFree)) return `mediumError(${pfn}) not`;
+      device.injectPoison(pfn);
+      return `mediumError(${pfn})`;
+    },
+  };
+  return { plugin, operation };
+}
+
 /** CRAM's driver, pulled and plugged at random moments. */
-function cramOn({ seed, faults, driver }) {
+function cramOn({ seed, faults, driver, goesBad = 'free' }) {
   const { plugin, operations } = replugged(cxlCompression({ nid: 1, ...driver }));
   const reclaimFrees = seed % 2 === 0 ? 'v4' : 'mended';
   const bufferedWrites = seed % 3 === 0 ? 'mended' : 'v4';
   const guard = [nodePrivate({ reclaimFrees, bufferedWrites, ...FENCED }), cram(), plugin];
+  const bad = badMedium(goesBad);
   return {
     nodes: nodes(seed),
-    plugins: [everySize, device(faults), ...guard],
-    operations: [...operations, DEMOTE],
+    plugins: [everySize, device(faults), ...guard, bad.plugin],
+    operations: [...operations, DEMOTE, bad.operation],
     sysctl: { demotion_enabled: true },
     mayHang: true,
   };
@@ -158,6 +188,7 @@ export const DRIVERS = {
         ...LOSSES[seed % LOSSES.length],
       },
       driver: { teardown: 'posted' },
+      goesBad: 'anywhere',
     }),
     mayLose: true,
   }),

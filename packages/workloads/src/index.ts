@@ -21,7 +21,7 @@ export { BLOCK_BYTES_MIN, checkBlockBytes, sizeInBlocks } from './codec/block-si
 export { type Codec, codecNames, codecOf } from './codec/codec.js';
 export { LZ4_BLOCK_BYTES_MAX, lz4Bound, lz4CompressBlock } from './codec/lz4-block.js';
 export { concatTraces } from './generators/concat.js';
-export type { GeneratorOptions } from './generators/generator-options.js';
+export { type GeneratorOptions, shuffled } from './generators/generator-options.js';
 export { type HotColdOptions, hotColdTrace } from './generators/hot-cold.js';
 export { listTrace } from './generators/page-list.js';
 export { type PhasedOptions, phasedTrace } from './generators/phases.js';

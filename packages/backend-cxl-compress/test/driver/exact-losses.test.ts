@@ -73,6 +73,14 @@ const FAULTS: readonly Partial<CxlCompressOptions>[] = [
   },
 ];
 
+/** How the medium is given out. */
+const SHAPES: readonly Partial<CxlCompressOptions>[] = [
+  {},
+  { packing: 'first-fit' },
+  { packing: 'first-fit', blockBytes: 1024, compaction: {} },
+  { packing: [512, 1024, 2048, 4096], compaction: {} },
+];
+
 interface Unsafe {
   readonly machine: Machine;
   readonly task: Task;
@@ -83,7 +91,7 @@ interface Unsafe {
 function unsafe(seed: number): Unsafe {
   const prng = new Prng(seed);
   const [name, guard] = prng.pick(GUARDS);
-  const faults = prng.pick(FAULTS);
+  const faults = { ...prng.pick(FAULTS), ...prng.pick(SHAPES) };
   const last: LastStores = new Map();
   const capacityPages = 20 + prng.below(60);
   const machine = createMachine(
@@ -117,11 +125,17 @@ function held(machine: Machine, task: Task, vpn: number): number {
   throw new Error(`page ${vpn} does not stay`);
 }
 
+interface Losses {
+  readonly lost: number;
+  readonly counted: number;
+  readonly compactions: number;
+}
+
 /**
  * A program of stores, loads and frees against a shadow that knows nothing of frames: per page what
  * was stored last. A load that finds something else has found a loss, and finds it once.
  */
-function play({ machine, task, last }: Unsafe, seed: number): { lost: number; counted: number } {
+function play({ machine, task, last }: Unsafe, seed: number): Losses {
   const prng = new Prng(seed ^ 0x5eed);
   const shadow = new Map<number, number>();
   let lost = 0;
@@ -149,16 +163,21 @@ function play({ machine, task, last }: Unsafe, seed: number): { lost: number; co
   }
   for (let vpn = 0; vpn < PAGES && task.alive; vpn++) load(vpn);
   machine.verify();
-  return { lost, counted: machine.stats()['integrity.lost_pages'] ?? -1 };
+  const { 'integrity.lost_pages': counted = -1, 'device.compactions': compactions = 0 } =
+    machine.stats();
+  return { lost, counted, compactions };
 }
 
 test('in unsafe configurations the lab counts exactly the pages that the shadow misses', () => {
   const seen = new Map<string, number>();
+  let compacted = 0;
   for (let seed = 1; seed <= 30; seed++) {
     const made = unsafe(seed);
-    const { lost, counted } = play(made, seed);
+    const { lost, counted, compactions } = play(made, seed);
+    compacted += Number(compactions > 0);
     expect({ seed, name: made.name, counted }).toEqual({ seed, name: made.name, counted: lost });
     seen.set(made.name, (seen.get(made.name) ?? 0) + lost);
   }
+  expect(compacted).toBeGreaterThan(3);
   expect(GUARDS.filter(([name]) => (seen.get(name) ?? 0) < 20)).toEqual([]);
 }, 60_000);

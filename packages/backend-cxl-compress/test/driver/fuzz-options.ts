@@ -1,5 +1,5 @@
 import type { Plugin } from '@mm-lab/mm-core';
-import { everySize, type FuzzOptions } from '@mm-lab/testkit';
+import { everySize, type FuzzOperation, type FuzzOptions } from '@mm-lab/testkit';
 import { type CxlCompressOptions, cxlCompressDevice } from '../../src/index.js';
 import { DEVICE, DRAM } from './device-machine.js';
 
@@ -38,3 +38,18 @@ export function fuzzOptionsOf({ seed, steps, guard, device }: FuzzRun): FuzzOpti
     sysctl: { demotion_enabled: true },
   };
 }
+
+/** Reclaim on demand, which demotes: otherwise most short runs never come near the device. */
+export const DEMOTE: FuzzOperation = {
+  name: 'demote',
+  always: true,
+  weight: 4,
+  run({ machine, random }, { task }) {
+    machine.pseudoFiles.write('/sys/kernel/mm/numa/demotion_enabled', '1', task.struct);
+    const bytes = 4096 * (1 + random.below(60));
+    const file = `/sys/devices/system/node/node${DRAM}/reclaim`;
+    const rc = machine.pseudoFiles.write(file, String(bytes), task.struct);
+    machine.spend();
+    return `echo ${bytes} > ${file} = ${rc}`;
+  },
+};
