@@ -118,3 +118,43 @@ test('of several pasts that explain the first look the one that explains most is
   );
   expect(last?.pools.length).toBe(4);
 });
+
+test('the likeliest turn comes first: the node that gives next is the one that takes next', () => {
+  const asked: string[] = [];
+  tried(POOL, SECOND, ({ pools }) => {
+    const nids = new Set(pools.map(({ nid }) => nid));
+    asked.push([...nids].sort().join());
+    return FIRST;
+  });
+  // The fresh boot, both turns on one node, then one on each; pages that were left come later.
+  expect(asked.slice(0, 5)).toEqual(['', '0', '1', '0,1', '0,1']);
+});
+
+test('a case that fills the pool node by node takes no turns: only pages may be left', () => {
+  const kase = {
+    steps: [
+      {
+        op: 'sys_write',
+        path: '/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages',
+        value: '1',
+      },
+      ...POOL.steps.slice(1),
+    ],
+  };
+  const pasts: BootPast[] = [];
+  const { last, run } = tried(kase, SECOND, (past) => {
+    pasts.push(past);
+    return past.pools.length === 2 ? SECOND : FIRST;
+  });
+  expect([last?.pools, run.notes.length]).toEqual([
+    [
+      { nid: 0, count: 1 },
+      { nid: 1, count: 1 },
+    ],
+    1,
+  ]);
+  const twice = pasts.filter(
+    ({ pools }) => new Set(pools.map(({ nid }) => nid)).size < pools.length,
+  );
+  expect(twice).toEqual([]);
+});
