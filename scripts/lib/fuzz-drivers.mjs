@@ -121,10 +121,11 @@ function badMedium(where) {
     always: true,
     weight: 1,
     run({ machine, random }) {
-      const { base, spannedPages } = machine.nodes.pgdat(1);
+      const { nodes, table } = machine;
+      const { base, spannedPages } = nodes.pgdat(1);
       const pfn = base + random.below(spannedPages);
-      const isOnline = machine.nodes.hasState(1, N_MEMORY_PRIVATE);
-      const isFree = machine.table.refcount[pfn] === 0;
+      const isOnline = nodes.hasState(1, N_MEMORY_PRIVATE);
+      const isFree = table.refcount[table.head(pfn)] === 0;
       if (!isOnline || (where === 'free' && !isFree)) return `mediumError(${pfn}) not`;
       device.injectPoison(pfn);
       return `mediumError(${pfn})`;
