@@ -19,6 +19,7 @@ import {
   type DivergenceName,
   GFP_PRIVATE,
   InterruptsToken,
+  NodePrivateConfig,
   type NodePrivateOps,
   NP_OPS_DEMOTION,
   NP_OPS_MIGRATION,
@@ -173,8 +174,8 @@ test('D4: an interrupt that asks gets private memory by the code and none by the
 
 test('D5 and D8: calls have the name of the reading and do the same', () => {
   const calls = (reading: 'text' | 'code'): unknown[] => {
-    const divergences = readDivergences({ gateName: reading, registerName: reading });
-    const { machine, nodes } = machineOf();
+    const { machine, nodes, service } = machineOf(1, { divergences: { D5: reading, D8: reading } });
+    const { divergences } = service(NodePrivateConfig);
     const { gate, register } = namedCalls(machine.managed, nodes, divergences);
     const registered = Object.values(register).map((call) => call(2, np));
     const admitted = Object.values(gate).map((call) => [call(2, 0), call(2, __GFP_PRIVATE)]);

@@ -1,10 +1,22 @@
-import { CGROUP_FOLDER, ENODEV, KswapdToken, type Machine, zramSwap } from '@mm-lab/mm-core';
+import {
+  CGROUP_FOLDER,
+  ENODEV,
+  KswapdToken,
+  MAP_PRIVATE,
+  type Machine,
+  MPOL_BIND,
+  PAGE_SIZE,
+  PROT_READ,
+  PROT_WRITE,
+  zramSwap,
+} from '@mm-lab/mm-core';
 import { describe, expect, test } from 'vitest';
 import {
   GFP_PRIVATE,
   type Mends,
   type NodePrivateOps,
   NP_OPS_DEMOTION,
+  NP_OPS_MEMPOLICY,
   NP_OPS_MIGRATION,
   NP_OPS_RECLAIM,
 } from '../src/index.js';
@@ -64,6 +76,27 @@ function lineOf(machine: Machine, file: string, word: string): string {
   const text = String(machine.pseudoFiles.read(`${CGROUP_FOLDER}/g/${file}`));
   return text.split('\n').find((line) => line.startsWith(`${word} `)) ?? '';
 }
+
+test('shmem: a load from a private mapping of a memfd, bound to the node, kills too', () => {
+  const told = both(
+    'shmem',
+    ({ machine }) => {
+      const task = machine.createTask('t');
+      const { openFiles, mmap, mbind } = machine.sys;
+      const file = openFiles.memfdCreate('f');
+      openFiles.ftruncate(file, PAGES * PAGE_SIZE);
+      const length = PAGES * PAGE_SIZE;
+      const prot = PROT_READ | PROT_WRITE;
+      const addr = mmap.mmap(task.struct, { addr: 0, length, prot, flags: MAP_PRIVATE, file });
+      machine.work.runAs(task.struct);
+      const mask = { nodes: [C], maxnode: 65 };
+      mbind.mbind(task.struct, { start: addr, len: length, mode: MPOL_BIND, mask, flags: 0 });
+      return [task.read(addr / PAGE_SIZE), machine.usedPages(C)];
+    },
+    NP_OPS_MIGRATION | NP_OPS_MEMPOLICY,
+  );
+  expect(told).toEqual({ v4: ['killed', 0], mended: ['ok', 1] });
+});
 
 describe('what files say of the node', () => {
   test('numaMaps: its pages are in no line of numa_maps, or in a word of their own', () => {
