@@ -6,21 +6,23 @@ const { format, options, plane } = globalThis.mmLab;
 const POINTS_MARKED = 40;
 
 function tableOf({ columns, rows }) {
+  // A dash among numbers stands where they do.
+  const hasNumbers = columns.map((_, at) => rows.some((row) => typeof row[at] === 'number'));
   const table = document.createElement('table');
   const head = table.createTHead().insertRow();
   for (const [index, name] of columns.entries()) {
     const cell = document.createElement('th');
     cell.scope = 'col';
-    if (typeof rows[0]?.[index] === 'number') cell.className = 'number';
+    if (hasNumbers[index]) cell.className = 'number';
     cell.textContent = name;
     head.append(cell);
   }
   const body = table.createTBody();
   for (const values of rows) {
     const row = body.insertRow();
-    for (const value of values) {
+    for (const [index, value] of values.entries()) {
       const cell = row.insertCell();
-      if (typeof value === 'number') cell.className = 'number';
+      if (hasNumbers[index]) cell.className = 'number';
       cell.textContent = typeof value === 'number' ? format.cell(value) : value;
     }
   }
