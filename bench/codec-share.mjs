@@ -9,8 +9,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { cxlCompressDevice, cxlCompression } from '@mm-lab/backend-cxl-compress';
 import { cram, MENDED_FOR_CRAM } from '@mm-lab/cram';
-import { createMachine, deviceToken, diskSwap, PageData, replay } from '@mm-lab/mm-core';
+import { createMachine, deviceToken, diskSwap, replay } from '@mm-lab/mm-core';
 import { nodePrivate } from '@mm-lab/node-private';
+import { contentsOf, Peek } from '@mm-lab/testkit';
 import {
   capturedPages,
   concatTraces,
@@ -58,7 +59,7 @@ const timed = {
   },
 };
 
-let device;
+const peek = new Peek();
 const machine = createMachine(
   {
     seed: 1,
@@ -69,7 +70,7 @@ const machine = createMachine(
     sysctl: { demotion_enabled: true },
   },
   [
-    { name: 'contents', register: (services) => services.bindValue(PageData, timed) },
+    contentsOf(timed),
     cxlCompressDevice({
       logicalPages: logical,
       capacityBytes: logical * 4096,
@@ -79,14 +80,11 @@ const machine = createMachine(
     cram(),
     cxlCompression({ nid: 1 }),
     diskSwap({ pages: logical }),
-    {
-      name: 'peek',
-      probe: (services) => {
-        device = services.get(deviceToken('cxl0'));
-      },
-    },
+    peek,
   ],
 );
+
+const device = peek.services.get(deviceToken('cxl0'));
 
 // Fill DRAM and then the device, as reclaim demotes; play a skewed program over the same pages.
 const task = machine.createTask('bench');

@@ -5,6 +5,7 @@
 import { type Cram, CramToken, cram } from '@mm-lab/cram';
 import { defineProbe, type Figures } from '@mm-lab/lab';
 import { diskSwap } from '@mm-lab/mm-core';
+import { Peek } from '@mm-lab/testkit';
 import { agreesWithKernel, bytes, makeGroup, outcome, privateLab, residency } from './kit.ts';
 
 const DRAM = 0;
@@ -24,7 +25,7 @@ const KERNEL: Readonly<Record<string, string>> = {
 
 /** A group whose pages all lie on one node, then one step; what came of it. */
 function run(node: Node, step: Step): readonly (string | number)[] {
-  const found: { cram?: Cram } = {};
+  const peek = new Peek();
   const isCram = node !== 'ordinary';
   const { machine } = privateLab({
     nodePrivate: { groupReclaim: node === 'CRAM, mended' ? 'mended' : 'v4' },
@@ -33,18 +34,10 @@ function run(node: Node, step: Step): readonly (string | number)[] {
       { id: FAR, pages: 2048, online: !isCram, movable: true, lineNs: 300 },
     ],
     services: isCram ? [{ nid: FAR, flags: null }] : [],
-    plugins: [
-      cram(),
-      diskSwap({ pages: 8192 }),
-      {
-        name: 'peek',
-        probe: (services) => {
-          found.cram = services.get(CramToken);
-        },
-      },
-    ],
+    plugins: [cram(), diskSwap({ pages: 8192 }), peek],
   });
-  if (isCram) found.cram?.cram_register_private_node(FAR, found, null);
+  const cramOf = (): Cram => peek.services.get(CramToken);
+  if (isCram) cramOf().cram_register_private_node(FAR, peek, null);
   const group = makeGroup(machine, 'g');
   const task = machine.createTask('member');
   group.attach(task);
@@ -56,7 +49,7 @@ function run(node: Node, step: Step): readonly (string | number)[] {
   let rc = 0;
   if (step === 'memory.reclaim') rc = group.write(step, String(bytes(PAGES)));
   else if (step === 'memory.max') rc = group.write(step, String(bytes(LIMIT)));
-  else found.cram?.cram_set_pressure(FAR, 1000);
+  else cramOf().cram_set_pressure(FAR, 1000);
   machine.sleep(1e9);
   const swapped = machine.vmstat().pswpout - before.pswpout;
   const kills = machine.vmstat().oom_kill - before.oom_kill;
