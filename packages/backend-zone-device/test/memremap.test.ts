@@ -9,6 +9,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '@mm-lab/mm-core';
+import { Peek } from '@mm-lab/testkit';
 import { expect, test } from 'vitest';
 import {
   bindZoneDevice,
@@ -31,23 +32,15 @@ const request: DevPagemapRequest = {
 };
 
 function memremapOf(): Memremap {
-  const found: Memremap[] = [];
-  const plugin: Plugin = {
-    name: 'test',
-    register: bindZoneDevice,
-    probe: (services) => {
-      found.push(services.get(MemremapToken));
-    },
-  };
+  const plugin: Plugin = { name: 'test', register: bindZoneDevice };
+  const peek = new Peek();
   const nodes = [
     { id: 0, pages: 1024, cpus: 1 },
     { id: 1, pages: 128, online: false },
     { id: 2, pages: 0 },
   ];
-  createMachine({ seed: 1, nodes }, [plugin]);
-  const memremap = found[0];
-  if (memremap === undefined) throw new Error('not probed');
-  return memremap;
+  createMachine({ seed: 1, nodes }, [plugin, peek]);
+  return peek.services.get(MemremapToken);
 }
 
 test('memremap_pages refuses what the kernel refuses', () => {

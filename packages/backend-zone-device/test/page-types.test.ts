@@ -14,6 +14,7 @@ import {
   VM_SHARED,
   vmFlags,
 } from '@mm-lab/mm-core';
+import { Peek } from '@mm-lab/testkit';
 import { expect, test } from 'vitest';
 import {
   bindZoneDevice,
@@ -39,22 +40,15 @@ interface Mapped {
 
 /** A machine whose node 1 is a page map of the type, and a program with an area at page 16. */
 function mapped(type: MemoryType, refusal = 0, pages = 64): Mapped {
-  const found: (readonly [Memremap, InsertPage])[] = [];
-  const plugin: Plugin = {
-    name: 'map',
-    register: bindZoneDevice,
-    probe: (services) => {
-      found.push([services.get(MemremapToken), services.get(InsertPageToken)]);
-    },
-  };
+  const plugin: Plugin = { name: 'map', register: bindZoneDevice };
+  const peek = new Peek();
   const nodes = [
     { id: 0, pages: 1024, cpus: 1 },
     { id: 1, pages, online: false },
   ];
-  const machine = createMachine({ seed: 1, nodes }, [plugin]);
-  const [parts] = found;
-  if (parts === undefined) throw new Error('not probed');
-  const [memremap, insertPage] = parts;
+  const machine = createMachine({ seed: 1, nodes }, [plugin, peek]);
+  const memremap = peek.services.get(MemremapToken);
+  const insertPage = peek.services.get(InsertPageToken);
   const freed: number[] = [];
   const ops = { folio_free: (folio: number) => freed.push(folio) };
   const pgmap = memremap.memremapPages({
