@@ -139,7 +139,9 @@ function cramOn({ seed, faults, driver, goesBad = 'free' }) {
   const { plugin, operations } = replugged(cxlCompression({ nid: 1, ...driver }));
   const reclaimFrees = seed % 2 === 0 ? 'v4' : 'mended';
   const bufferedWrites = seed % 3 === 0 ? 'mended' : 'v4';
-  const guard = [nodePrivate({ reclaimFrees, bufferedWrites, ...FENCED }), cram(), plugin];
+  const demotionOrder = seed % 4 === 1 ? 'mended' : 'v4';
+  const mends = { reclaimFrees, bufferedWrites, demotionOrder, ...FENCED };
+  const guard = [nodePrivate(mends), cram(), plugin];
   const bad = badMedium(goesBad);
   return {
     nodes: nodes(seed),
@@ -162,9 +164,10 @@ export const DRIVERS = {
   private: (seed) => {
     const { plugin, operations } = privateLife(1, seed);
     const teardown = seed % 3 === 0 ? 'mended' : 'v4';
+    const lateClear = seed % 4 === 1 ? 'mended' : 'v4';
     return {
       nodes: nodes(seed),
-      plugins: [everySize, nodePrivate({ teardown }), plugin],
+      plugins: [everySize, nodePrivate({ teardown, lateClear }), plugin],
       operations,
     };
   },
