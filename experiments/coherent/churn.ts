@@ -1,5 +1,6 @@
 /** How much of a device's memory is to be had in huge pages after programs came and went. */
 import { Prng, type Task } from '@mm-lab/mm-core';
+import { shuffled } from '@mm-lab/workloads';
 import { type DeviceBackend, type DeviceLab, HUGE, onDevice } from './kit.ts';
 
 export const DRAM_PAGES = 8192;
@@ -71,13 +72,4 @@ function fill({ machine, toDevice }: DeviceLab, task: Task, { start, pages }: Bu
   for (let vpn = start; vpn < start + pages; vpn++) task.write(vpn);
   toDevice(task, start, pages);
   return onDevice(machine, task, start, start + pages) > 0;
-}
-
-function shuffled(count: number, random: Prng): readonly number[] {
-  const order = [...Array(count).keys()];
-  for (let at = order.length - 1; at > 0; at--) {
-    const other = random.below(at + 1);
-    [order[at], order[other]] = [order[other] ?? 0, order[at] ?? 0];
-  }
-  return order;
 }

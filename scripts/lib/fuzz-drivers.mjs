@@ -139,7 +139,7 @@ function cramOn({ seed, faults, driver, goesBad = 'free' }) {
   const { plugin, operations } = replugged(cxlCompression({ nid: 1, ...driver }));
   const reclaimFrees = seed % 2 === 0 ? 'v4' : 'mended';
   const bufferedWrites = seed % 3 === 0 ? 'mended' : 'v4';
-  const demotionOrder = seed % 4 === 1 ? 'mended' : 'v4';
+  const demotionOrder = Math.floor(seed / 4) % 3 === 0 ? 'mended' : 'v4';
   const mends = { reclaimFrees, bufferedWrites, demotionOrder, ...FENCED };
   const guard = [nodePrivate(mends), cram(), plugin];
   const bad = badMedium(goesBad);
@@ -164,7 +164,7 @@ export const DRIVERS = {
   private: (seed) => {
     const { plugin, operations } = privateLife(1, seed);
     const teardown = seed % 3 === 0 ? 'mended' : 'v4';
-    const lateClear = seed % 4 === 1 ? 'mended' : 'v4';
+    const lateClear = Math.floor(seed / 4) % 3 === 0 ? 'mended' : 'v4';
     return {
       nodes: nodes(seed),
       plugins: [everySize, nodePrivate({ teardown, lateClear }), plugin],

@@ -7,13 +7,16 @@ const KNOWN: readonly string[] = [
   'handle_fault_vmf',
 ];
 
+/** Error numbers go up to it (include/linux/err.h). */
+const MAX_ERRNO = 4095;
+
 /** Letters that a misspelt name may differ in. */
 const TYPOS_MAX = 2;
 
 /**
  * Drivers are run without a look at their types, so a misspelt callback would never be called, and
  * flags that are no number would be none. A plain object has callbacks and flags; an object of a
- * class may have methods of its own, unless their names are nearly a callback's.
+ * class may have methods of its own, unless their names are nearly that of a callback it lacks.
  * @throws MmError OPS_MALFORMED
  */
 export function checkOpsForm(ops: NodePrivateOps, plugin: string): void {
@@ -21,7 +24,7 @@ export function checkOpsForm(ops: NodePrivateOps, plugin: string): void {
   for (const name of functionNames(ops)) {
     if (KNOWN.includes(name)) continue;
     const near = KNOWN.find((known) => distance(known, name) <= TYPOS_MAX);
-    if (near === undefined && !isPlain(ops)) continue;
+    if ((near === undefined || near in ops) && !isPlain(ops)) continue;
     const hint = near === undefined ? '.' : `; did you mean ${near}?`;
     const detail = `there is no callback ${name}${hint} Known are ${KNOWN.join(', ')}`;
     throw new MmError('OPS_MALFORMED', { plugin, detail });
@@ -38,9 +41,13 @@ export function checkCapsForm({ name, caps = 0 }: NodePrivateInfo): void {
   checkBits(name, 'caps', caps);
 }
 
-/** Bits that nobody knows are accepted, as by the posted code. */
+/**
+ * Bits that nobody knows are accepted, as by the posted code. With bit 31 set by an operator a sum
+ * of bits is below 0, and so is an error number that was taken for one.
+ */
 function checkBits(plugin: string, what: 'flags' | 'caps', bits: number): void {
-  if (Number.isInteger(bits) && bits >= 0 && bits < 2 ** 32) return;
+  const isSum = (bits >= 0 && bits < 2 ** 32) || (bits >= -(2 ** 31) && bits < -MAX_ERRNO);
+  if (Number.isInteger(bits) && isSum) return;
   const names = what === 'flags' ? 'NP_OPS_*' : 'NODE_PRIVATE_CAP_*';
   const detail = `${what} is ${bits}, no sum of ${names} bits (0: none)`;
   throw new MmError('OPS_MALFORMED', { plugin, detail });

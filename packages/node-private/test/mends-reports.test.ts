@@ -1,6 +1,7 @@
 import {
   CGROUP_FOLDER,
   ENODEV,
+  ENOSPC,
   KswapdToken,
   MAP_PRIVATE,
   type Machine,
@@ -28,18 +29,24 @@ const NODES = '/sys/devices/system/node';
 
 interface Served extends PrivateMachine {
   readonly ops: NodePrivateOps;
+  /** Nodes to which nothing is moved. */
+  readonly refusing: Set<number>;
 }
 
 /** Nodes C and D with the same flags. */
 function served(mends: Mends, flags: number): Served {
   const made = machineOf(1, mends, [zramSwap({ pages: 4096, codec: 'lz4' })]);
-  const ops = { flags, ...made.moving() };
+  const moving = made.moving();
+  const refusing = new Set<number>();
+  const migrate_to: typeof moving.migrate_to = (...request) =>
+    refusing.has(request[1]) ? -ENOSPC : moving.migrate_to(...request);
+  const ops = { flags, ...moving, migrate_to };
   for (const nid of [C, D]) {
     made.hotplug.add_private_memory_driver_managed(nid, { name: `node ${nid}` }, null);
     made.nodes.node_private_set_ops(nid, ops);
   }
   made.machine.tiers.refresh();
-  return { ...made, ops };
+  return { ...made, ops, refusing };
 }
 
 /** The same story as v4 tells it and mended. */
@@ -134,7 +141,10 @@ describe('what files say of the node', () => {
 
 describe('demotionOrder', () => {
   /** Pages of the ages 0 (oldest) to 255, demoted towards a target with room for some of them. */
-  function demoted(made: Served, kswapd: 'runs' | 'does not run'): readonly number[] {
+  function demoted(
+    made: Served,
+    kswapd: 'runs' | 'is hopeless' | 'does not run',
+  ): readonly number[] {
     const { machine } = made;
     machine.hotplug.offlinePages(1);
     const held: number[] = [];
@@ -142,7 +152,8 @@ describe('demotionOrder', () => {
     for (let at = 0; at < 900; at++) {
       held.push(machine.zoneAlloc.alloc({ gfp: GFP_PRIVATE, order: 0, nid: C, nodemask: null }));
     }
-    if (kswapd === 'runs') made.service(KswapdToken).start(C);
+    if (kswapd !== 'does not run') made.service(KswapdToken).start(C);
+    if (kswapd === 'is hopeless') machine.nodes.pgdat(C).kswapd.failures = 16;
     const task = grouped(machine, 256);
     machine.pseudoFiles.write(`${CGROUP_FOLDER}/g/memory.reclaim`, '1024K');
     machine.sleep(1e8);
@@ -167,6 +178,20 @@ describe('demotionOrder', () => {
   test('a target that nobody empties is passed by, or nothing would move', () => {
     const told = both('demotionOrder', (made) => demoted(made, 'does not run'), flags);
     expect(told).toEqual({ v4: [1, 1], mended: [1, 1] });
+    const hopeless = both('demotionOrder', (made) => demoted(made, 'is hopeless'), flags);
+    expect(hopeless).toEqual(told);
+  });
+
+  test('a target that refuses is passed by, whatever it holds', () => {
+    const told = both(
+      'demotionOrder',
+      (made) => {
+        made.refusing.add(C);
+        return demoted(made, 'runs');
+      },
+      flags,
+    );
+    expect(told).toEqual({ v4: [0, 1], mended: [0, 1] });
   });
 });
 

@@ -190,10 +190,12 @@ describe('ops that mm would not take as they are meant are refused', () => {
 
   test('a class may have methods of its own, and bits that nobody knows are accepted', () => {
     class Fine {
-      readonly flags = 0x100;
+      readonly flags = 0x100 | (1 << 31);
       scrub(): void {}
+      memoryFailure(): void {}
       memory_failure(): void {
         this.scrub();
+        this.memoryFailure();
       }
     }
     const { nodes, hotplug } = machineOf();

@@ -2,8 +2,8 @@ import type { Clock } from '@mm-lab/mm-core';
 import type { Medium } from './medium.js';
 
 /**
- * The time that a medium's moves take: the device is busy from then on, and whoever comes before it
- * is done waits for the rest, once.
+ * The time that a medium's moves take: the device is busy from then on, and whoever comes first
+ * before it is done waits for the rest. Simplified: others who come in the meantime do not.
  */
 export class MoveDebt {
   private notedBytes = 0;

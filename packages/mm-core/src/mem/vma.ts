@@ -1,4 +1,11 @@
-import { VM_ACCESS_FLAGS, VM_EXEC, VM_READ, VM_WRITE } from '../abi/mman.js';
+import {
+  VM_ACCESS_FLAGS,
+  VM_EXEC,
+  VM_RAND_READ,
+  VM_READ,
+  VM_SEQ_READ,
+  VM_WRITE,
+} from '../abi/mman.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
@@ -34,6 +41,14 @@ export interface Vma {
 /** A new area of private anonymous memory without policy. */
 export function anonymousVma(start: number, end: number, flags: number): Vma {
   return { start, end, flags, policy: null, pgoff: start, file: null, anonVma: null, uffd: null };
+}
+
+/**
+ * Does use say that its pages will be used again? Not where it is read in sequence or at random
+ * (vma_has_recency).
+ */
+export function hasRecency(vma: Vma): boolean {
+  return (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0;
 }
 
 /** The part of an area in [start, end); its page offset moves along (split_vma). */

@@ -1,3 +1,4 @@
+import { ENOMEM } from '../abi/errno.js';
 import {
   __GFP_DIRECT_RECLAIM,
   __GFP_NOMEMALLOC,
@@ -18,6 +19,7 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type CgroupTree, CgroupTreeToken } from './cgroup.js';
 import { type MemoryTiers, MemoryTiersToken } from './memory-tiers.js';
 import { type Migrate, MigrateToken } from './migrate.js';
+import { MAX_RECLAIM_RETRIES } from './scan-control.js';
 import { Sysctl } from './sysctl.js';
 import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
 
@@ -74,7 +76,7 @@ export class Demotion {
       const before = this.pagesOf(list);
       const rc = this.managed.node_private_migrate_to(list, target, MIGRATE_ASYNC, MR_DEMOTION);
       moved += this.note(nid, target, before - this.pagesOf(list));
-      if (rc === 0 || list.length === 0 || this.waitsFor(target)) return moved;
+      if (rc === 0 || list.length === 0 || this.waitsFor(target, rc)) return moved;
       tried.add(target);
       target = this.tiers.nearestOf(nid, without(allowed, tried));
     }
@@ -85,13 +87,23 @@ export class Demotion {
   }
 
   /**
-   * A target that holds pages is not passed by while its kswapd can make room, and is woken: what
-   * is below would get younger pages than it has.
+   * A target that holds pages and has no room for more is not passed by while its kswapd runs and
+   * is not hopeless; it is woken. What is below would get younger pages than it has.
+   * @param rc of `migrate_to`; a target that refuses is passed by
    */
-  private waitsFor(target: number): boolean {
+  private waitsFor(target: number, rc: number): boolean {
+    const isFull = rc > 0 || rc === -ENOMEM;
     const pgdat = this.nodes.pgdat(target);
-    const isHolding = pgdat.kswapd.running && pgdat.unusedPages() < pgdat.managedPages();
-    if (!isHolding || !this.managed.demotion_waits_for(this.waitSite, target)) return false;
+    const { running, failures } = pgdat.kswapd;
+    const isEmptied = running && failures < MAX_RECLAIM_RETRIES;
+    const isHolding = pgdat.unusedPages() < pgdat.managedPages();
+    if (
+      !isFull ||
+      !isEmptied ||
+      !isHolding ||
+      !this.managed.demotion_waits_for(this.waitSite, target)
+    )
+      return false;
     this.zoneAlloc.wakeupKswapd(target, 0);
     return true;
   }

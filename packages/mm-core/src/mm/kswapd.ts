@@ -10,12 +10,14 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import type { Pgdat } from '../mem/pgdat.js';
 import { type Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { CostModel } from './cost-model.js';
-import { DEF_PRIORITY, type ScanControl, SWAP_CLUSTER_MAX } from './scan-control.js';
+import {
+  DEF_PRIORITY,
+  MAX_RECLAIM_RETRIES,
+  type ScanControl,
+  SWAP_CLUSTER_MAX,
+} from './scan-control.js';
 import { ReclaimPolicy } from './vmscan.js';
 import { type Work, WorkToken } from './work.js';
-
-/** Runs without a page after which a node is given up (MAX_RECLAIM_RETRIES). */
-const MAX_RECLAIM_RETRIES = 16;
 
 /** Lowest priority for a boost (DEF_PRIORITY - 2). */
 const BOOST_PRIORITY = DEF_PRIORITY - 2;

@@ -1,4 +1,4 @@
-import { VM_EXEC, VM_LOCKED, VM_READ, VM_WRITE } from '../abi/mman.js';
+import { VM_EXEC, VM_HUGETLB, VM_LOCKED, VM_READ, VM_WRITE } from '../abi/mman.js';
 import { PG_referenced, PG_workingset } from '../abi/page-flags.js';
 import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import type { Clock } from '../base/clock.js';
@@ -19,7 +19,7 @@ import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { LRU_REFS_MAX, tierOf } from '../mem/tier-counts.js';
-import type { MmStruct, Vma } from '../mem/vma.js';
+import { hasRecency, type MmStruct, type Vma } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Mms, MmsToken } from './mms.js';
@@ -189,7 +189,7 @@ function isFullOfUses(refs: number, isWorkingset: boolean): boolean {
 
 /** Areas that aging leaves out (should_skip_vma). */
 function skips(vma: Vma, swappiness: number): boolean {
-  if ((vma.flags & VM_LOCKED) !== 0) return true;
+  if (!hasRecency(vma) || (vma.flags & (VM_LOCKED | VM_HUGETLB)) !== 0) return true;
   if ((vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0) return true;
   if (vma.file === null || vma.file.kind === 'shmem') return swappiness === 0;
   return swappiness === SWAPPINESS_ANON_ONLY;

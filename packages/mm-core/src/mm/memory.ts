@@ -1,6 +1,6 @@
 import { __GFP_ZERO, GFP_KERNEL } from '../abi/gfp.js';
 import { MPOL_F_PRIVATE } from '../abi/mempolicy.js';
-import { VM_HUGETLB, VM_RAND_READ, VM_SEQ_READ } from '../abi/mman.js';
+import { VM_HUGETLB } from '../abi/mman.js';
 import {
   isMigrationType,
   PTE_ACCESSED,
@@ -32,7 +32,7 @@ import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { userfaultfdWp } from '../mem/userfaultfd.js';
-import { type MmStruct, vmaAllows } from '../mem/vma.js';
+import { hasRecency, type MmStruct, vmaAllows } from '../mem/vma.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import { type AllocMpol, AllocMpolToken } from './alloc-mpol.js';
 import { type AnonFault, AnonFaultToken } from './anon-fault.js';
@@ -101,10 +101,10 @@ export class Memory {
     const slot = this.ptes.slot(mm.id, vpn);
     const bits = this.ptes.bits[slot]!;
     const vmf = new FaultContext(mm, vma, vpn, slot, write, nid, bits, this.ptes.value[slot]!);
-    const hasRecency = (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0;
-    if (hasRecency) this.work.enterFault();
+    const isRecent = hasRecency(vma);
+    if (isRecent) this.work.enterFault();
     const result = this.dispatch(vmf);
-    if (hasRecency) this.work.leaveFault();
+    if (isRecent) this.work.leaveFault();
     if ((result & VM_FAULT_RETRY) === 0) this.countFault(mm);
     return result;
   }

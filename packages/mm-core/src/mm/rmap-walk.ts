@@ -1,4 +1,4 @@
-import { VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from '../abi/mman.js';
+import { VM_LOCKED } from '../abi/mman.js';
 import { PG_anon, PG_anon_exclusive, PG_pinned } from '../abi/page-flags.js';
 import {
   isMigrationType,
@@ -30,6 +30,7 @@ import { type MemCgroup, type MemCgroups, MemCgroupsToken } from '../mem/memcg.j
 import { isAccessible, pageProtWrites } from '../mem/page-prot.js';
 import { LEAF_SHIFT, type Ptes, PtesToken } from '../mem/ptes.js';
 import { type Rmap, RmapToken } from '../mem/rmap.js';
+import { hasRecency } from '../mem/vma.js';
 import { CostModel } from './cost-model.js';
 import { type DeferredSplit, DeferredSplitToken } from './deferred-split.js';
 import { type Folios, FoliosToken } from './folio.js';
@@ -79,8 +80,8 @@ export class RmapWalk {
     for (const slot of this.presentSlots(folio)) {
       const mm = this.mms.get(this.ptes.mmOf(slot));
       if (target !== null && !target.holds(this.memcgs.ofMm(mm))) continue;
-      const flags = mm.find(this.ptes.vpnOf(slot))?.flags ?? 0;
-      if ((flags & (VM_SEQ_READ | VM_RAND_READ)) !== 0) continue;
+      const vma = mm.find(this.ptes.vpnOf(slot));
+      if (vma !== null && !hasRecency(vma)) continue;
       if (this.mapping.testAndClearYoung(slot)) referenced++;
     }
     return referenced;

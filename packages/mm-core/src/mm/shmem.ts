@@ -115,7 +115,7 @@ export class Shmem {
       this.readahead.used(held, null);
       if (this.table.has(held, PG_hwpoison)) return { pfn: -ENOMEM, isMajor: false };
       this.folios.get(held);
-      this.chargeSwapIn();
+      this.chargeSwapIn(vmf);
       this.leaveSwap(file, index, entry, held);
       this.cache.add(file, index, held);
       this.folios.put(held);
@@ -136,7 +136,7 @@ export class Shmem {
       this.folios.put(folio);
       return this.swapIn(wanted);
     }
-    this.chargeSwapIn();
+    this.chargeSwapIn(vmf);
     this.countMajor(vmf);
     const shadow = this.swap.takeShadow(entry);
     for (let at = 0; at < 1 << order; at++) this.read(file, first + at, folio + at);
@@ -159,10 +159,10 @@ export class Shmem {
     return { pfn, isMajor: true };
   }
 
-  /** The kernel's part, less the trap of the fault, which is paid already. */
-  private chargeSwapIn(): void {
+  /** The kernel's part, less the trap of a fault, which is paid already. */
+  private chargeSwapIn(vmf: FaultContext | null): void {
     const { swapInKernel, trap } = this.cost.ns;
-    this.work.charge(Math.max(0, swapInKernel - trap));
+    this.work.charge(Math.max(0, swapInKernel - (vmf === null ? 0 : trap)));
   }
 
   /** Only a fault counts; a system call that reads does not. */

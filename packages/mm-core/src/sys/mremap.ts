@@ -264,8 +264,10 @@ function inHugePages(remap: Remap): Remap {
   return { ...remap, oldPages: rounded(remap.oldPages), newPages: rounded(remap.newPages) };
 }
 
-/** Its addresses are those of huge pages, and it does not grow, as reservations could not. */
-function isHugeMove({ start, to, flags, oldPages, newPages }: Remap): boolean {
-  const target = (flags & MREMAP_FIXED) !== 0 ? to : 0;
-  return start % PTRS_PER_PTE === 0 && target % PTRS_PER_PTE === 0 && newPages <= oldPages;
+/**
+ * Its addresses, asked for or not, are those of huge pages, and it does not grow, as reservations
+ * could not.
+ */
+function isHugeMove({ start, to, oldPages, newPages }: Remap): boolean {
+  return start % PTRS_PER_PTE === 0 && to % PTRS_PER_PTE === 0 && newPages <= oldPages;
 }

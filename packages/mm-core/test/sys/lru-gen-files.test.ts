@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { diskSwap, EINVAL, type Machine } from '../../src/index.js';
+import { diskSwap, EINVAL, MADV_SEQUENTIAL, type Machine } from '../../src/index.js';
 import { counted, machineOf } from '../machine-of.js';
 
 const FILE = '/sys/kernel/debug/lru_gen';
@@ -48,4 +48,21 @@ test('lru_gen shows generations by age, makes new ones and evicts the oldest', (
   `);
   for (let vpn = 0; vpn < 20; vpn++) task.read(vpn);
   machine.verify();
+});
+
+test('aging leaves out areas that are read in sequence', () => {
+  const machine = machineOf({ plugins: [diskSwap({ pages: 64 })] });
+  machine.pseudoFiles.write('/sys/kernel/mm/lru_gen/enabled', 'y', null);
+  const task = machine.createTask('t');
+  task.mmap(0, 20);
+  for (let vpn = 0; vpn < 20; vpn++) task.write(vpn);
+  machine.folios.lruAddDrainAll();
+  expect(task.madvise(0, 12, MADV_SEQUENTIAL)).toBe(0);
+  for (const text of ['+ 1 0 3', '+ 1 0 4']) {
+    expect(machine.pseudoFiles.write(FILE, text, null)).toBe(0);
+    for (let vpn = 0; vpn < 20; vpn++) task.read(vpn);
+  }
+  const [, , ...generations] = read(machine).trimEnd().split('\n');
+  const anonymous = generations.map((line) => Number(line.trim().split(/\s+/)[2]));
+  expect(anonymous.filter((pages) => pages > 0)).toEqual([12, 8]);
 });

@@ -20,6 +20,10 @@ test('a page whose poison was met, then watched by a userfaultfd, is not poisone
   expect(fuzzMachine({ seed: 801140, steps: 157 }).steps).toBe(157);
 });
 
+test('a read of a file whose page the model lost sight of may find anything', () => {
+  expect(fuzzMachine({ seed: 147001101, steps: 304 }).steps).toBe(304);
+});
+
 test('a fault does not read in what zswap wrote back while its page was allocated', () => {
   const zswap = { enabled: true, max_pool_percent: 90 };
   const nodes = [{ id: 0, pages: 215, cpus: 2 }];

@@ -10,7 +10,7 @@ export interface BoundedPageData extends PageData {
    */
   savedSizes(codec: string, blockBytes: number): Uint8Array;
   /**
-   * Begins with sizes that `savedSizes` gave; a sample of them is compressed anew.
+   * Begins with sizes that `savedSizes` gave of the same contents; a sample is compressed anew.
    *
    * @returns how many they are
    * @throws TraceError TRACE_BAD_OPTION if they are not of these contents

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { checkCount } from '../trace/check-option.js';
 import type { BoundedPageData } from './bounded-page-data.js';
 import { coreBytes, coreIndexOf, PAGE_BYTES } from './core-pages.js';
@@ -103,7 +104,10 @@ class CapturedPages implements BoundedPageData {
     this.sameKeys = 1 + (places + this.unknownPages * this.snapshots) * this.variants;
     this.keyCount = this.sameKeys + SAME_WORDS;
     checkCount({ name: 'the number of contents', value: this.keyCount, max: 2 ** 31 - 1 });
-    this.sizes = new SizeCache((key, out) => this.render(key, out));
+    this.sizes = new SizeCache(
+      (key, out) => this.render(key, out),
+      () => this.hashOfContents(),
+    );
   }
 
   keyOf(vpn: number, version: number, progress: number): number {
@@ -153,6 +157,19 @@ class CapturedPages implements BoundedPageData {
 
   blockSizes(key: number, codec: string, blockBytes: number): readonly number[] {
     return this.sizes.blocksOf(key, codec, blockBytes);
+  }
+
+  /** Of what the bytes of a key follow from. */
+  private hashOfContents(): string {
+    const { core, coreSnap, sizes, progress } = this.capture;
+    const hash = createHash('sha256');
+    for (const column of [core.vpns, core.bytes, sizes.vpn, sizes.snap, sizes.fill, progress]) {
+      hash.update(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
+    }
+    hash.update(Buffer.from(sizes.sizes.lz4.slice().buffer));
+    const { seed } = this.options;
+    hash.update([coreSnap, seed, this.variants, this.unknownPages].join(' '));
+    return hash.digest('hex');
   }
 
   private identityOf(place: number, variant: number): number {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { checkBlockBytes, sizeInBlocks, sizesOfBlocks } from '../codec/block-size.js';
 import { type Codec, codecOf } from '../codec/codec.js';
 import { TraceError } from '../trace/trace-error.js';
@@ -8,6 +9,8 @@ const PART_KEYS = 1 << PART_SHIFT;
 /** A saved part: its number, in 32 bits, and its sizes. */
 const SAVED_HEAD_BYTES = 4;
 const SAVED_PART_BYTES = SAVED_HEAD_BYTES + 2 * PART_KEYS;
+/** What saved sizes begin with: a hash of the contents they are of and of themselves. */
+const HASH_BYTES = 32;
 /** Of the sizes that are restored, one in so many is compressed anew. */
 const SAMPLE = 64;
 
@@ -29,8 +32,14 @@ export class SizeCache {
   private last: SizeColumn | undefined;
   private readonly page = new Uint8Array(PAGE_BYTES);
 
-  /** @param render writes the bytes of a key */
-  constructor(private readonly render: (key: number, out: Uint8Array) => void) {}
+  /**
+   * @param render writes the bytes of a key
+   * @param identity equal only of equal contents; asked when sizes are saved or restored
+   */
+  constructor(
+    private readonly render: (key: number, out: Uint8Array) => void,
+    private readonly identity: () => string,
+  ) {}
 
   /**
    * Compressed size of a page in bytes, at most 4096.
@@ -75,19 +84,28 @@ export class SizeCache {
         view.setUint16(begin + SAVED_HEAD_BYTES + 2 * key, size, true);
       }
     }
-    return new Uint8Array(view.buffer);
+    const sizes = new Uint8Array(view.buffer);
+    const saved = new Uint8Array(HASH_BYTES + sizes.length);
+    saved.set(this.hashOf(codec, blockBytes, sizes));
+    saved.set(sizes, HASH_BYTES);
+    return saved;
   }
 
   /**
-   * Begins with sizes that `saved` gave. One in 64 is compressed anew: if one has
-   * changed, they are of other contents or of another codec.
+   * Begins with sizes that `saved` gave for the same contents, codec and block size. One in 64 is
+   * compressed anew: if one has changed, the codec has.
    *
    * @returns how many sizes are known by it
    * @throws TraceError TRACE_BAD_OPTION if they are not of these contents; then none is taken
    */
   restore(codec: string, blockBytes: number, saved: Uint8Array): number {
     const column = this.columnOf(codec, blockBytes);
-    const parts = partsOf(saved);
+    const sizes = saved.subarray(HASH_BYTES);
+    if (!this.hashOf(codec, blockBytes, sizes).equals(saved.subarray(0, HASH_BYTES))) {
+      const what = 'saved sizes are damaged, or of other contents, options or another codec';
+      throw new TraceError('TRACE_BAD_OPTION', { what, hint: 'delete them' });
+    }
+    const parts = partsOf(sizes);
     let known = 0;
     for (const [index, part] of parts) {
       for (const [at, size] of part.entries()) {
@@ -99,13 +117,18 @@ export class SizeCache {
     return known;
   }
 
+  private hashOf(codec: string, blockBytes: number, sizes: Uint8Array): Buffer {
+    const of = `${this.identity()} ${codec} ${blockBytes}`;
+    return createHash('sha256').update(of).update(sizes).digest();
+  }
+
   private mustBe(column: SizeColumn, key: number, size: number): void {
     this.render(key, this.page);
     const now = sizeInBlocks(this.page, column.codec, column.blockBytes);
     if (now === size) return;
     throw new TraceError('TRACE_BAD_OPTION', {
       what: `saved sizes say ${size} bytes of contents ${key}, which take ${now}`,
-      hint: 'they are of other contents, options or versions: delete them',
+      hint: 'they are of another version of the codec: delete them',
     });
   }
 
@@ -129,10 +152,6 @@ export class SizeCache {
 
 function partsOf(saved: Uint8Array): ReadonlyMap<number, Uint16Array> {
   const parts = new Map<number, Uint16Array>();
-  if (saved.length % SAVED_PART_BYTES !== 0) {
-    const what = `saved sizes have ${saved.length} bytes, not a multiple of ${SAVED_PART_BYTES}`;
-    throw new TraceError('TRACE_BAD_OPTION', { what, hint: 'delete them' });
-  }
   const view = new DataView(saved.buffer, saved.byteOffset, saved.byteLength);
   for (let begin = 0; begin < saved.length; begin += SAVED_PART_BYTES) {
     const sizes = Uint16Array.from({ length: PART_KEYS }, (_, at) => {

@@ -92,7 +92,10 @@ class SyntheticPages implements BoundedPageData {
     this.keyCount = 1 + pages * stages * variants;
     checkCount({ name: 'the number of contents', value: this.keyCount, max: 2 ** 31 - 1 });
     this.painter = new PagePainter(options.seed);
-    this.sizes = new SizeCache((key, out) => this.render(key, out));
+    this.sizes = new SizeCache(
+      (key, out) => this.render(key, out),
+      () => JSON.stringify({ ...options, variants, pages, zeroShare, stages }),
+    );
   }
 
   keyOf(vpn: number, version: number, progress: number): number {

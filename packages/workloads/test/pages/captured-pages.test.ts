@@ -165,6 +165,19 @@ describe('capturedPages', () => {
     for (const refuse of refused) expect(refuse).toThrow('saved sizes');
   });
 
+  test('a few sizes of another seed and a damaged size are refused too', () => {
+    const first = capturedPages(capture, { seed: 1 });
+    for (let vpn = 0; vpn < 3; vpn++) first.compressedSize(first.keyOf(vpn, 1, 0), 'lz4', 4096);
+    const saved = first.savedSizes('lz4', 4096);
+    const damaged = saved.slice();
+    damaged[saved.length - 1] = 7;
+    const restore = (seed: number, sizes: Uint8Array) => (): number =>
+      capturedPages(capture, { seed }).restoreSizes('lz4', 4096, sizes);
+    expect(restore(1, saved)()).toBe(3);
+    expect(restore(2, saved)).toThrow('saved sizes are damaged, or of other contents');
+    expect(restore(1, damaged)).toThrow('saved sizes are damaged, or of other contents');
+  });
+
   test('refuse bad options and files of different runs', async () => {
     expect([
       await failureOf(() => capturedPages(capture, { seed: 1, variants: 0 })),
