@@ -19,7 +19,6 @@ export {
 export { type WorkingSetPoint, workingSetCurve } from './analysis/working-set.js';
 export { BLOCK_BYTES_MIN, checkBlockBytes, sizeInBlocks } from './codec/block-size.js';
 export { type Codec, codecNames, codecOf } from './codec/codec.js';
-export { LZ4_BLOCK_BYTES_MAX, lz4Bound, lz4CompressBlock } from './codec/lz4-block.js';
 export { concatTraces } from './generators/concat.js';
 export { type GeneratorOptions, shuffled } from './generators/generator-options.js';
 export { type HotColdOptions, hotColdTrace } from './generators/hot-cold.js';

@@ -1,6 +1,6 @@
 import { constants, deflateRawSync, zstdCompressSync } from 'node:zlib';
 import { quoted, TraceError } from '../trace/trace-error.js';
-import { lz4CompressedSize } from './lz4-block.js';
+import { lz4CompressedSize } from './lz4-size.js';
 
 /** A compressor as the model needs it: how small do these bytes get? */
 export interface Codec {
