@@ -135,8 +135,8 @@ export interface Mends {
   /**
    * What if a demotion target is full? `v4`: what it does not take goes on to the next, so younger
    * pages land below older ones, which patch 14 wants to avoid. `mended`: demotion wakes the
-   * target's kswapd, if mm may reclaim there, and waits. Simplified: a node that holds any page
-   * counts as full; reclaim that may swap then swaps out what waits.
+   * target's kswapd, if mm may reclaim there, and waits until it has room or has given up.
+   * Simplified: reclaim that may swap then swaps out what waits.
    */
   readonly demotionOrder?: Mending;
   /**

@@ -1,4 +1,5 @@
 import { HOOKS, MmError } from '@mm-lab/mm-core';
+import { closestMatch } from 'leven';
 import type { NodePrivateInfo, NodePrivateOps } from './node-private.js';
 
 /** Names of what a service may bring beside its flags. */
@@ -23,7 +24,7 @@ export function checkOpsForm(ops: NodePrivateOps, plugin: string): void {
   checkBits(plugin, 'flags', ops.flags);
   for (const name of functionNames(ops)) {
     if (KNOWN.includes(name)) continue;
-    const near = KNOWN.find((known) => distance(known, name) <= TYPOS_MAX);
+    const near = closestMatch(name, KNOWN, { maxDistance: TYPOS_MAX });
     if ((near === undefined || near in ops) && !isPlain(ops)) continue;
     const hint = near === undefined ? '.' : `; did you mean ${near}?`;
     const detail = `there is no callback ${name}${hint} Known are ${KNOWN.join(', ')}`;
@@ -71,18 +72,4 @@ function functionNames(ops: object): string[] {
     }
   }
   return names;
-}
-
-/** Letters to add, take away or change, to make one word of the other (Levenshtein). */
-function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
-  for (const [line, letter] of [...one].entries()) {
-    const next = [line + 1];
-    for (const [at, same] of [...other].entries()) {
-      const changed = (row[at] ?? 0) + (letter === same ? 0 : 1);
-      next.push(Math.min(changed, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }
