@@ -57,6 +57,7 @@ function one(seed) {
     for (const [name, count] of Object.entries(report.operations)) add(operations, name, count);
     for (const [name, count] of Object.entries(report.stats)) {
       if (name.startsWith('vmstat.')) add(events, name.slice('vmstat.'.length), count);
+      if (name === 'device.poison_injected') add(events, name, count);
     }
   } catch (failure) {
     if (!(failure instanceof FuzzFailure)) throw failure;
