@@ -1,5 +1,6 @@
 import { ENODEV, ENOSPC, type OptionCheck, type PfnRange } from '@mm-lab/mm-core';
-import { type CxlRegion, REGION_ALIGN_PAGES, REGIONS_MAX } from './cxl-region.js';
+import { type CxlRegion, checkRegion, REGION_ALIGN_PAGES, REGIONS_MAX } from './cxl-region.js';
+import { checkNid, checkRange } from './driver-options.js';
 
 /** Host addresses for regions (a CXL fixed memory window), and their node in the SRAT. */
 export interface HpaWindow extends PfnRange {
@@ -18,10 +19,18 @@ export interface CxlMemdevOptions {
 
 const RAM_PAGES_MAX = 2 ** 32;
 
+const WINDOW_OPTIONS = ['base', 'pages', 'targetNode'];
+
 /** @throws MmError DEVICE_BAD_OPTION */
 export function checkMemdev(check: OptionCheck, options: CxlMemdevOptions): void {
   check.known(options, ['ramPages', 'regions', 'windows']);
   check.integer('ramPages', options.ramPages, [0, RAM_PAGES_MAX]);
+  for (const region of options.regions ?? []) checkRegion(check, region);
+  for (const window of options.windows ?? []) {
+    check.known(window, WINDOW_OPTIONS);
+    checkRange(check, 'windows', window);
+    if (window.targetNode !== null) checkNid(check, 'windows.targetNode', window.targetNode);
+  }
 }
 
 /** Regions of one memory device, and what they leave of its pages and of the host's addresses. */

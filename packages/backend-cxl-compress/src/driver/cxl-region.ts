@@ -1,4 +1,11 @@
-import { type MemoryDevice, type Nodes, PAGE_SIZE, type PfnRange } from '@mm-lab/mm-core';
+import {
+  type MemoryDevice,
+  type Nodes,
+  type OptionCheck,
+  PAGE_SIZE,
+  type PfnRange,
+} from '@mm-lab/mm-core';
+import { checkNid, checkRange } from './driver-options.js';
 
 /** How the partition behind a region is used (enum cxl_partition_mode). */
 export type PartitionMode = 'ram' | 'dynamic-ram';
@@ -25,6 +32,22 @@ export const REGION_ALIGN_PAGES = (256 << 20) / PAGE_SIZE;
 
 /** Regions that the sample drivers look at. */
 export const REGIONS_MAX = 8;
+
+const REGION_OPTIONS = ['id', 'hpa', 'mode', 'targetNode', 'device', 'failAllocation'];
+const ID_MAX = 2 ** 31 - 1;
+
+/** @throws MmError DEVICE_BAD_OPTION for an entry of `regions` */
+export function checkRegion(check: OptionCheck, region: CxlRegion): void {
+  check.known(region, REGION_OPTIONS);
+  check.integer('regions.id', region.id, [0, ID_MAX]);
+  check.word('regions.mode', region.mode, ['ram', 'dynamic-ram']);
+  if (region.targetNode !== null) checkNid(check, 'regions.targetNode', region.targetNode);
+  check.that(region.device !== undefined, 'regions.device is undefined');
+  if (region.hpa === null) return;
+  check.that(typeof region.hpa === 'object', `regions.hpa is ${region.hpa}`);
+  check.known(region.hpa, ['base', 'pages']);
+  checkRange(check, 'regions.hpa', region.hpa);
+}
 
 /** The committed region that is all of a node, with what backs it. */
 export function regionOfNode(nodes: Nodes, nid: number, device: MemoryDevice | null): CxlRegion {

@@ -1,4 +1,4 @@
-import type { OptionCheck } from '@mm-lab/mm-core';
+import type { OptionCheck, PfnRange } from '@mm-lab/mm-core';
 
 /** Where a driver plugs a device's memory. */
 export interface DriverOptions {
@@ -9,6 +9,8 @@ export interface DriverOptions {
 }
 
 const NID_MAX = 63;
+/** Pages of 52 bits of physical addresses. */
+const PFN_MAX = 2 ** 40;
 
 /** @throws MmError DEVICE_BAD_OPTION; `more` are the names of the driver's other options */
 export function checkDriver(
@@ -17,6 +19,17 @@ export function checkDriver(
   more: readonly string[] = [],
 ): void {
   check.known(options, ['device', 'nid', ...more]);
-  check.integer('nid', options.nid, [0, NID_MAX]);
+  checkNid(check, 'nid', options.nid);
   check.that(options.device !== '', 'device is empty');
+}
+
+/** @throws MmError DEVICE_BAD_OPTION, as all checks do */
+export function checkNid(check: OptionCheck, option: string, nid: number): void {
+  check.integer(option, nid, [0, NID_MAX]);
+}
+
+/** Host addresses of an entry of `option`. */
+export function checkRange(check: OptionCheck, option: string, range: PfnRange): void {
+  check.integer(`${option}.base`, range.base, [0, PFN_MAX]);
+  check.integer(`${option}.pages`, range.pages, [0, PFN_MAX - range.base]);
 }

@@ -9,6 +9,14 @@ function untyped(options: object): never {
 const withSizes = (sizes: object) => () =>
   cxlCompressDevice({ logicalPages: 8, capacityBytes: 32_768, sizes: untyped(sizes) });
 
+/** Entries that are fine, and behind each one with these fields instead. */
+const REGION = { id: 0, hpa: { base: 0, pages: 1 }, mode: 'ram', targetNode: 1, device: null };
+const withRegion = (other: object) => () =>
+  cxlMempolicy(untyped({ ramPages: 1, regions: [REGION, { ...REGION, ...other }] }));
+const WINDOW = { base: 0, pages: 1, targetNode: null };
+const withWindow = (other: object) => () =>
+  cxlMempolicy(untyped({ ramPages: 1, windows: [WINDOW, { ...WINDOW, ...other }] }));
+
 const REFUSED: readonly (readonly [detail: string, make: () => unknown])[] = [
   [
     'cxl-sysram: there is no option onlinetype',
@@ -31,6 +39,26 @@ const REFUSED: readonly (readonly [detail: string, make: () => unknown])[] = [
     () => cxlMempolicy(untyped({ ramPages: 1, window: [] })),
   ],
   ['cxl-mempolicy: ramPages is 0.5, not a whole number', () => cxlMempolicy({ ramPages: 0.5 })],
+  ['cxl-mempolicy: there is no option targetnode', withWindow({ targetnode: 1 })],
+  [
+    'cxl-mempolicy: windows.targetNode is undefined, not a whole',
+    withWindow({ targetNode: undefined }),
+  ],
+  ['cxl-mempolicy: windows.targetNode is 64, not in 0..63', withWindow({ targetNode: 64 })],
+  ['cxl-mempolicy: windows.base is -1, not in', withWindow({ base: -1 })],
+  ['cxl-mempolicy: windows.pages is 0.5, not a whole number', withWindow({ pages: 0.5 })],
+  ['cxl-mempolicy: there is no option targetnode', withRegion({ targetnode: 1 })],
+  ['cxl-mempolicy: regions.targetNode is -1, not in 0..63', withRegion({ targetNode: -1 })],
+  ['cxl-mempolicy: regions.id is 1.5, not a whole number', withRegion({ id: 1.5 })],
+  ["cxl-mempolicy: regions.mode is 'pmem', none of ram", withRegion({ mode: 'pmem' })],
+  ['cxl-mempolicy: regions.device is undefined', withRegion({ device: undefined })],
+  ['cxl-mempolicy: regions.hpa is undefined', withRegion({ hpa: undefined })],
+  ['cxl-mempolicy: there is no option page', withRegion({ hpa: { base: 0, page: 1 } })],
+  ['cxl-mempolicy: regions.hpa.base is NaN', withRegion({ hpa: { base: NaN, pages: 1 } })],
+  [
+    'cxl-compression: nid is 1.5, not a whole number',
+    () => cxlCompression({ nid: 1, regions: [{ nid: 1.5 }] }),
+  ],
   [
     'cxl-compression: there is no option flushes',
     () => cxlCompression(untyped({ nid: 1, flushes: 1 })),
