@@ -5,8 +5,6 @@ import {
   MADV_DONTNEED,
   MADV_HWPOISON,
   MADV_REMOVE,
-  MAP_ANONYMOUS,
-  MAP_HUGETLB,
   MAP_NORESERVE,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -20,47 +18,13 @@ import {
   MPOL_BIND,
   MPOL_MF_MOVE,
   MPOL_MF_MOVE_ALL,
-  PROT_READ,
-  PROT_WRITE,
   Prng,
   type Task,
 } from '../../src/index.js';
+import { poolCounts as counts, HUGE, mapHuge as map, setPool, twoNodes } from '../hugetlb-pool.js';
 import { machineOf, wrongContents } from '../machine-of.js';
 
-const HUGE = 2 << 20;
 const HUGE_WORDS = ['file=/anon_hugepage\\040(deleted)', 'huge', 'anon=1', 'dirty=1'];
-const POOL = '/sys/devices/system/node/node';
-
-function twoNodes(): Machine {
-  return machineOf({
-    nodes: [
-      { id: 0, pages: 16384, cpus: 1 },
-      { id: 1, pages: 16384 },
-    ],
-  });
-}
-
-function setPool(machine: Machine, nid: number, count: number): void {
-  const file = `${POOL}${nid}/hugepages/hugepages-2048kB/nr_hugepages`;
-  expect(machine.pseudoFiles.write(file, String(count))).toBe(0);
-}
-
-function counts(machine: Machine): string {
-  const read = (nid: number, name: string): string | number =>
-    machine.pseudoFiles.read(`${POOL}${nid}/hugepages/hugepages-2048kB/${name}_hugepages`);
-  return [0, 1]
-    .map((nid) => ['nr', 'free', 'surplus'].map((name) => read(nid, name)).join('/'))
-    .join(' ');
-}
-
-function map(machine: Machine, task: Task, addr: number, pages: number, flags: number): number {
-  return machine.sys.mmap.mmap(task.struct, {
-    addr,
-    length: pages * HUGE,
-    prot: PROT_READ | PROT_WRITE,
-    flags: flags | MAP_ANONYMOUS | MAP_HUGETLB,
-  });
-}
 
 describe('the pool of huge pages', () => {
   test('a private page that is thrown away reads as zeroes, and nothing counts as lost', () => {
@@ -87,19 +51,6 @@ describe('the pool of huge pages', () => {
     machine.sys.munmap.munmap(task.struct, addr, 2 * HUGE);
     expect(counts(machine)).toBe('0/0/0 3/3/0');
     expect(map(machine, task, 2 << 30, 3, MAP_PRIVATE)).toBeGreaterThan(0);
-    machine.verify();
-  });
-
-  test('mremap rounds lengths up to huge pages, and lets an area shrink but not grow', () => {
-    const machine = twoNodes();
-    setPool(machine, 0, 2);
-    const task = machine.createTask('t');
-    const addr = map(machine, task, 1 << 30, 2, MAP_PRIVATE);
-    const resize = (oldLength: number, newLength: number): number =>
-      machine.sys.mremap.mremap(task.struct, { addr, oldLength, newLength, flags: 0 });
-    expect([resize(2 * HUGE, 3 * HUGE), resize(HUGE, 2 * HUGE)]).toEqual([-EINVAL, -EINVAL]);
-    expect([resize(2 * HUGE, HUGE + 4096), resize(2 * HUGE, 4096)]).toEqual([addr, addr]);
-    expect(counts(machine)).toBe('2/2/0 0/0/0');
     machine.verify();
   });
 
