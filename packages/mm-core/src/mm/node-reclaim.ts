@@ -55,16 +55,23 @@ export class NodeReclaim {
       priority: NODE_RECLAIM_PRIORITY,
       mayUnmap: (this.sysctl.zone_reclaim_mode & RECLAIM_UNMAP) !== 0,
     });
-    this.run(nid, 1 << order, sc);
+    this.passes(nid, 1 << order, sc);
     this.busy.delete(nid);
     const done = sc.nrReclaimed >= 1 << order;
     this.vmstat.count(done ? 'zone_reclaim_success' : 'zone_reclaim_failed');
     return true;
   }
 
-  /** Passes of falling priority until so many pages came or there is none (__node_reclaim). */
+  /** A program asked, with a run of its own (user_proactive_reclaim). */
   run(nid: number, pages: number, sc: ScanControl): void {
-    if (!this.hasEnough(nid)) return;
+    if (this.hasEnough(nid)) this.passes(nid, pages, sc);
+  }
+
+  /**
+   * Passes of falling priority until so many pages came (__node_reclaim). The caller has seen that
+   * there is enough: the kernel reads the counters again here, and nothing changed since.
+   */
+  private passes(nid: number, pages: number, sc: ScanControl): void {
     this.work.enterMemalloc();
     do {
       const batches = this.policy.shrinkNode(this.nodes.pgdat(nid), sc);
