@@ -1,22 +1,24 @@
 import { ENODEV } from '../abi/errno.js';
-import { createToken } from '../base/di.js';
+import { createToken, inject, injectable } from '../base/di.js';
 import type { HookName, NodeReclaimPolicy } from './contracts.js';
 import { MmError } from './errors.js';
 import type { Owner } from './owner.js';
+import { type StrayFolios, StrayFoliosToken } from './stray-folios.js';
 import type { VmFault } from './vm-fault.js';
 
 /**
  * Dispatch to an owner's callbacks, with the absent case decided: ordinary memory has no owner, and
  * an owner need not have a callback. Counts the calls.
  */
+@injectable()
 export class Callbacks {
   private readonly countByHook = new Map<HookName, number>();
   /** Callbacks under way, the innermost last. */
   private readonly frames: Frame[] = [];
   /** Interrupt handlers and holders of spin locks under way. */
   private atomicDepth = 0;
-  /** Is an isolated folio in nobody's hands? Set by who isolates and migrates. */
-  isStray: (folio: number) => boolean = () => false;
+
+  constructor(@inject(StrayFoliosToken) private readonly strays: StrayFolios) {}
 
   /** Calls per hook so far. */
   counts(): ReadonlyMap<HookName, number> {
@@ -55,7 +57,7 @@ export class Callbacks {
 
   private checkLost(plugin: string, given: readonly number[], kept: readonly number[]): void {
     const stay = new Set(kept);
-    const lost = given.filter((folio) => !stay.has(folio) && this.isStray(folio));
+    const lost = given.filter((folio) => !stay.has(folio) && this.strays.isStray(folio));
     if (lost.length === 0) return;
     const detail = `${lost.length} of ${given.length} folios`;
     throw new MmError('FOLIOS_LOST', { plugin, hook: 'migrate_to', detail });

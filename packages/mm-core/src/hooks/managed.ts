@@ -91,11 +91,6 @@ export class Managed {
     return this.callbacks.counts();
   }
 
-  /** Who isolates folios says how to tell those that a callback lost. */
-  onStray(isStray: (folio: number) => boolean): void {
-    this.callbacks.isStray = isStray;
-  }
-
   /** Whoever may wait says so first. @throws MmError in a callback that may not */
   might_sleep(what: string): void {
     this.callbacks.mightSleep(what);

@@ -11,6 +11,7 @@ import { Sites } from '../hooks/sites.js';
 import { Tracepoints } from '../hooks/tracepoints.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type FoliosUnderWay, FoliosUnderWayToken } from '../mem/folios-under-way.js';
 import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { migrateFolioFlags } from '../mem/migrate-flags.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
@@ -93,7 +94,6 @@ interface Move {
 @injectable()
 export class Migrate {
   private readonly notifySite = Sites.index('migrate.migrate_folio_move');
-  private readonly inflight = new Map<number, number>();
   /** Destinations under way: each has the reference of its allocation. */
   private readonly destinations = new Set<number>();
   private readonly waiting: (() => void)[] = [];
@@ -105,6 +105,7 @@ export class Migrate {
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
     @inject(FoliosToken) private readonly folios: Folios,
+    @inject(FoliosUnderWayToken) private readonly underWay: FoliosUnderWay,
     @inject(RmapWalkToken) private readonly rmapWalk: RmapWalk,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(PageCacheToken) private readonly cache: PageCache,
@@ -123,7 +124,6 @@ export class Migrate {
     @inject(HugetlbCacheToken) private readonly hugetlbCache: HugetlbCache,
   ) {
     folios.addHolder(() => this.destinations);
-    managed.onStray((folio) => this.isStray(folio));
   }
 
   /**
@@ -206,17 +206,12 @@ export class Migrate {
 
   /** Time at which the entries of a folio under migration go, or -1 if it is not under way. */
   completionOf(pfn: number): number {
-    return this.inflight.get(this.table.head(pfn)) ?? -1;
-  }
-
-  /** Is the folio isolated for a migration that nobody has under way? */
-  private isStray(folio: number): boolean {
-    return this.table.has(folio, PG_isolated) && this.completionOf(folio) < 0;
+    return this.underWay.untilOf(pfn);
   }
 
   /** Is any batch under way? */
   busy(): boolean {
-    return this.inflight.size > 0;
+    return this.underWay.any();
   }
 
   /** A task waits until the folio is no longer under way; an actor cannot. @returns was it? */
@@ -231,7 +226,7 @@ export class Migrate {
   waitForBatches(): void {
     this.managed.might_sleep('a batch of migrations');
     if (this.clock.inEvent()) return;
-    const last = Math.max(this.clock.now, ...this.inflight.values());
+    const last = Math.max(this.clock.now, this.underWay.untilLast());
     this.clock.advance(last - this.clock.now);
   }
 
@@ -246,10 +241,9 @@ export class Migrate {
    * meanwhile waits. For the batches of background actors, a driver's own ones included.
    */
   hold(folios: readonly number[], ns: number, restore: () => void): void {
-    const until = this.clock.now + ns;
-    for (const folio of folios) this.inflight.set(folio, until);
+    this.underWay.add(folios, this.clock.now + ns);
     this.clock.after(ns, () => {
-      for (const folio of folios) this.inflight.delete(folio);
+      this.underWay.remove(folios);
       restore();
       if (!this.busy()) for (const then of this.waiting.splice(0)) then();
     });
