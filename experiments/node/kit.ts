@@ -14,6 +14,7 @@ import {
   type Machine,
   type MachineConfig,
   MemoryTiersToken,
+  mustSucceed,
   type NodeConfig,
   PAGE_SIZE,
   type Plugin,
@@ -33,6 +34,9 @@ import {
   type PrivateHotplug,
   PrivateHotplugToken,
 } from '@mm-lab/node-private';
+
+/** Name of the driver's plugin. */
+const DRIVER = 'driver';
 
 /** How a driver serves one private node. */
 export interface Service {
@@ -83,7 +87,7 @@ export function privateLab(options: LabOptions): PrivateLab {
   } = {};
   const opsOf = new Map<number, NodePrivateOps>();
   const driver: Plugin = {
-    name: 'driver',
+    name: DRIVER,
     probe(services) {
       found.privateNodes = services.get(NodePrivateToken);
       found.hotplug = services.get(PrivateHotplugToken);
@@ -92,10 +96,10 @@ export function privateLab(options: LabOptions): PrivateLab {
       found.kswapd = services.get(KswapdToken);
       for (const service of options.services ?? []) {
         const np = { name: `driver of node ${service.nid}`, caps: service.caps ?? 0 };
-        mustSucceed(found.hotplug.add_private_memory_driver_managed(service.nid, np, null));
+        mustSucceed(DRIVER, found.hotplug.add_private_memory_driver_managed(service.nid, np, null));
         if (service.flags === null) continue;
         const ops = { ...movingOps(services), ...service.ops, flags: service.flags };
-        mustSucceed(found.privateNodes.node_private_set_ops(service.nid, ops));
+        mustSucceed(DRIVER, found.privateNodes.node_private_set_ops(service.nid, ops));
         opsOf.set(service.nid, ops);
       }
       services.get(MemoryTiersToken).refresh();
@@ -155,12 +159,12 @@ export function placeOn(lab: PrivateLab, task: Task, pages: number, nid: number)
   const { privateNodes, machine } = lab;
   const before = privateNodes.opsOf(nid);
   const ops = lab.opsOf.get(nid) ?? lab.moving;
-  mustSucceed(privateNodes.node_private_set_ops(nid, { ...ops, flags: NP_OPS_MIGRATION }));
+  mustSucceed(DRIVER, privateNodes.node_private_set_ops(nid, { ...ops, flags: NP_OPS_MIGRATION }));
   const vpns = Array.from({ length: pages }, (_, vpn) => vpn);
   const { rc } = task.movePages(vpns, nid);
   const now = privateNodes.opsOf(nid);
-  if (before !== null) mustSucceed(privateNodes.node_private_set_ops(nid, before));
-  else if (now !== null) mustSucceed(privateNodes.node_private_clear_ops(nid, now));
+  if (before !== null) mustSucceed(DRIVER, privateNodes.node_private_set_ops(nid, before));
+  else if (now !== null) mustSucceed(DRIVER, privateNodes.node_private_clear_ops(nid, now));
   const there = vpns.filter((vpn) => nodeOf(machine, task, vpn) === nid).length;
   if (rc !== 0 || there !== pages) throw new Error(`${pages - there} pages did not move: ${rc}`);
 }
@@ -176,8 +180,10 @@ export interface Group {
 /** Makes a control group with the memory and cpuset controllers. */
 export function makeGroup(machine: Machine, name: string): Group {
   const { pseudoFiles } = machine;
-  mustSucceed(pseudoFiles.write(`${CGROUP_FOLDER}/cgroup.subtree_control`, '+memory +cpuset'));
-  mustSucceed(machine.cgroups.mkdir(name));
+  const rc =
+    pseudoFiles.write(`${CGROUP_FOLDER}/cgroup.subtree_control`, '+memory +cpuset') ||
+    machine.cgroups.mkdir(name);
+  if (rc < 0) throw new Error(`there is no group ${name}: ${errnoName(-rc)}`);
   const path = (file: string): string => `${CGROUP_FOLDER}/${name}/${file}`;
   return {
     attach: (task) => pseudoFiles.write(path('cgroup.procs'), String(task.struct.pid)),
@@ -239,8 +245,4 @@ export function agreesWithKernel(results: ResultsView, table: string): boolean {
   const kernel = results.column(table, 'kernel');
   const asked = kernel.filter((fact) => fact !== '–').length;
   return asked > 0 && kernel.every((fact, at) => fact === '–' || fact === model[at]);
-}
-
-function mustSucceed(rc: number): void {
-  if (rc < 0) throw new Error(`the driver was refused: ${errnoName(-rc)}`);
 }
