@@ -129,7 +129,8 @@ export interface Mends {
   /**
    * Does has_normal_memory list private nodes, from which nothing of the kernel's own may come?
    * `v4`: it does (if they have more than ZONE_MOVABLE), while has_memory does not. `mended`: it
-   * does not.
+   * does not. Only the file changes: what the kernel keeps for each node with normal memory is not
+   * modelled.
    */
   readonly normalMemory?: Mending;
   /**

@@ -323,10 +323,11 @@ export const SITE_FACTS = {
     'mm/memory_hotplug.c:add_memory_resource',
     'node_takes_memory_of',
   ),
-  'memory_hotplug.node_states_set_node': site(
+  // Sets N_NORMAL_MEMORY. Here only the file has_normal_memory asks.
+  'memory_hotplug.online_pages_normal': site(
     'hotplug',
     0,
-    'mm/memory_hotplug.c:node_states_set_node',
+    'mm/memory_hotplug.c:online_pages',
     'normal_memory_leaves_out',
   ),
   'memory_hotplug.online_pages': site(

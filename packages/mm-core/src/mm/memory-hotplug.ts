@@ -103,7 +103,7 @@ export class MemoryHotplug {
 
   /**
    * The pages of an online node changed: enters or leaves N_MEMORY with its first or last page, and
-   * all that follows (node_states_set_node, node_states_clear_node, try_offline of its daemons).
+   * all that follows (node_set_state in online_pages, node_clear_state in offline_pages, daemons).
    * A node that is registered as private enters N_MEMORY_PRIVATE, whoever plugged it, and gets no
    * daemons; a kswapd that its service started ends with the last page.
    */

@@ -14,7 +14,7 @@ const FOLDER = '/sys/devices/system/node';
 @injectable()
 export class NodeFiles implements PseudoFileSource {
   private readonly site = Sites.index('node.has_memory');
-  private readonly normalSite = Sites.index('memory_hotplug.node_states_set_node');
+  private readonly normalSite = Sites.index('memory_hotplug.online_pages_normal');
 
   constructor(
     @inject(NodesToken) private readonly nodes: Nodes,
@@ -93,7 +93,8 @@ export class NodeFiles implements PseudoFileSource {
 
   /**
    * N_NORMAL_MEMORY: zones that the kernel itself could use, private ones too, unless
-   * `normalMemoryOrdinary` says otherwise.
+   * `normalMemoryOrdinary` says otherwise. Simplified: that changes this file only, not where the
+   * kernel puts structures of its own (list_lru, slub and hugetlb_cgroup go by the mask).
    */
   private withNormalMemory(): Nodemask {
     const apart = this.nodes
