@@ -1,8 +1,11 @@
 import {
   createMachine,
+  GFP_KERNEL,
   isMigrationType,
   type Machine,
   type MachineConfig,
+  MIGRATE_ASYNC,
+  MR_DEMOTION,
   type NodeConfig,
   PG_anon_exclusive,
   type Plugin,
@@ -76,6 +79,21 @@ export function wrongContents(machine: Machine): number {
 export function counted(machine: Machine, ...names: readonly string[]): Record<string, number> {
   const all: Record<string, number> = machine.vmstat();
   return Object.fromEntries(names.map((name) => [name, all[name] ?? 0]));
+}
+
+/** Moves a folio to node 1 from inside an event, as kswapd does; its entries stand for a while. */
+export function moveInBackground(machine: Machine, folio: number): void {
+  machine.clock.after(0, () => {
+    machine.folios.isolateLru(folio);
+    machine.migrate.migratePages([folio], {
+      mode: MIGRATE_ASYNC,
+      reason: MR_DEMOTION,
+      newFolio: () =>
+        machine.zoneAlloc.alloc({ gfp: GFP_KERNEL, order: 0, nid: 1, nodemask: null }),
+    });
+    machine.work.take();
+  });
+  machine.clock.advance(0);
 }
 
 function mapping(machine: Machine, slot: number, bits: number): string {

@@ -21,7 +21,7 @@ import {
   NP_OPS_MIGRATION,
   NP_OPS_RECLAIM,
 } from '../src/index.js';
-import { machineOf, type PrivateMachine } from './support.js';
+import { machineOf, type PrivateMachine, type ToldBoth, toldBoth } from './support.js';
 
 const [C, D] = [2, 3];
 const PAGES = 16;
@@ -54,14 +54,8 @@ function both<T>(
   mend: keyof Mends,
   story: (made: Served) => T,
   flags = NP_OPS_MIGRATION,
-): { v4: T; mended: T } {
-  const tell = (mends: Mends): T => {
-    const made = served(mends, flags);
-    const told = story(made);
-    made.machine.verify();
-    return told;
-  };
-  return { v4: tell({}), mended: tell({ [mend]: 'mended' }) };
+): ToldBoth<T> {
+  return toldBoth(mend, (mends) => served(mends, flags), story);
 }
 
 /** A task of the group g with its pages in DRAM. */

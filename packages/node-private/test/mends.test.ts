@@ -25,7 +25,7 @@ import {
   NP_OPS_MIGRATION,
   NP_OPS_PROTECT_WRITE,
 } from '../src/index.js';
-import { machineOf, type PrivateMachine } from './support.js';
+import { machineOf, type PrivateMachine, type ToldBoth, toldBoth } from './support.js';
 
 const C = 2;
 const D = 3;
@@ -82,14 +82,8 @@ function touch(task: Task, { start = 0, pages = PAGES } = {}): string {
 }
 
 /** The same story as v4 tells it and mended. */
-function both<T>(mend: keyof Mends, story: (made: Served) => T): { v4: T; mended: T } {
-  const tell = (mends: Mends): T => {
-    const made = served(mends);
-    const told = story(made);
-    made.machine.verify();
-    return told;
-  };
-  return { v4: tell({}), mended: tell({ [mend]: 'mended' }) };
+function both<T>(mend: keyof Mends, story: (made: Served) => T): ToldBoth<T> {
+  return toldBoth(mend, served, story);
 }
 
 describe('each defect of RFC v4 and its mend', () => {

@@ -1,6 +1,7 @@
 import { createMachine, type Machine, type Plugin, type Token } from '@mm-lab/mm-core';
 import { Peek } from '@mm-lab/testkit';
 import {
+  type Mends,
   movingOps,
   type NodePrivate,
   type NodePrivateOptions,
@@ -75,4 +76,25 @@ export function machineOf(
     };
   };
   return { machine, nodes, hotplug, moving, service: (token) => services.get(token) };
+}
+
+/** What a story came to as v4 tells it, and mended. */
+export interface ToldBoth<T> {
+  readonly v4: T;
+  readonly mended: T;
+}
+
+/** Tells the same story of a machine as posted and of one that is mended, and verifies both. */
+export function toldBoth<Made extends PrivateMachine, T>(
+  mend: keyof Mends,
+  make: (mends: Mends) => Made,
+  story: (made: Made) => T,
+): ToldBoth<T> {
+  const tell = (mends: Mends): T => {
+    const made = make(mends);
+    const told = story(made);
+    made.machine.verify();
+    return told;
+  };
+  return { v4: tell({}), mended: tell({ [mend]: 'mended' }) };
 }

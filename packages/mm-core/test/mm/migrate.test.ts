@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest';
 import {
-  GFP_KERNEL,
+  type AddressSpace,
   type Machine,
-  MIGRATE_ASYNC,
-  MR_DEMOTION,
   PAGE_SIZE,
   PROT_READ,
   PROT_WRITE,
@@ -16,6 +14,7 @@ import {
   entriesOf,
   entryOf,
   machineOf,
+  moveInBackground,
   pfnOf,
   twoTiers,
   wrongContents,
@@ -31,20 +30,22 @@ function withPages(pages: number): { machine: Machine; task: Task } {
   return { machine, task };
 }
 
-/** Migrates a page to node 1 from inside an event, as kswapd does. */
+/** Two pages of a file of shared memory that a task has written. */
+function withSharedFile(): { machine: Machine; task: Task; file: AddressSpace } {
+  const machine = machineOf({ nodes: twoTiers(1024, 1024) });
+  const file = machine.files.create('shmem', 'f', 2 * PAGE_SIZE);
+  const task = machine.createTask('t');
+  const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_SHARED;
+  machine.mmap.mmap(task.mm, 0, 2, flags, { file, pgoff: 0 });
+  task.write(0);
+  task.write(1);
+  machine.folios.lruAddDrainAll();
+  machine.spend();
+  return { machine, task, file };
+}
+
 function migrateInBackground(machine: Machine, task: Task, vpn: number): void {
-  const pfn = pfnOf(machine, task, vpn);
-  machine.clock.after(0, () => {
-    machine.folios.isolateLru(pfn);
-    machine.migrate.migratePages([pfn], {
-      mode: MIGRATE_ASYNC,
-      reason: MR_DEMOTION,
-      newFolio: () =>
-        machine.zoneAlloc.alloc({ gfp: GFP_KERNEL, order: 0, nid: 1, nodemask: null }),
-    });
-    machine.work.take();
-  });
-  machine.clock.advance(0);
+  moveInBackground(machine, pfnOf(machine, task, vpn));
 }
 
 test('a page moves with its contents and its rights', () => {
@@ -256,15 +257,7 @@ test('move_pages says why a page did not move', () => {
 });
 
 test('who punches a hole waits for pages of the file that are under way', () => {
-  const machine = machineOf({ nodes: twoTiers(1024, 1024) });
-  const file = machine.files.create('shmem', 'f', 2 * PAGE_SIZE);
-  const task = machine.createTask('t');
-  const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_SHARED;
-  machine.mmap.mmap(task.mm, 0, 2, flags, { file, pgoff: 0 });
-  task.write(0);
-  task.write(1);
-  machine.folios.lruAddDrainAll();
-  machine.spend();
+  const { machine, task, file } = withSharedFile();
   migrateInBackground(machine, task, 0);
   machine.truncate.punchHole(file, 0, 1);
   machine.spend();
@@ -276,15 +269,7 @@ test('who punches a hole waits for pages of the file that are under way', () => 
 });
 
 test('who faults on a page of a file that is under way waits for it, and so does write(2)', () => {
-  const machine = machineOf({ nodes: twoTiers(1024, 1024) });
-  const file = machine.files.create('shmem', 'f', 2 * PAGE_SIZE);
-  const task = machine.createTask('t');
-  const flags = vmFlags(PROT_READ | PROT_WRITE) | VM_SHARED;
-  machine.mmap.mmap(task.mm, 0, 2, flags, { file, pgoff: 0 });
-  task.write(0);
-  task.write(1);
-  machine.folios.lruAddDrainAll();
-  machine.spend();
+  const { machine, task, file } = withSharedFile();
   migrateInBackground(machine, task, 0);
   migrateInBackground(machine, task, 1);
   const child = task.fork('child');

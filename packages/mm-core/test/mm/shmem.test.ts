@@ -2,17 +2,14 @@ import { expect, test } from 'vitest';
 import {
   anonymousVma,
   diskSwap,
-  GFP_KERNEL,
   MADV_PAGEOUT,
   type Machine,
-  MIGRATE_ASYNC,
-  MR_DEMOTION,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
   zramSwap,
 } from '../../src/index.js';
-import { machineOf } from '../machine-of.js';
+import { machineOf, moveInBackground } from '../machine-of.js';
 
 const PAGES = 16;
 const DEVICES = {
@@ -72,17 +69,3 @@ test.each(['private', 'shared'] as const)(
     machine.verify();
   },
 );
-
-function moveInBackground(machine: Machine, folio: number): void {
-  machine.clock.after(0, () => {
-    machine.folios.isolateLru(folio);
-    machine.migrate.migratePages([folio], {
-      mode: MIGRATE_ASYNC,
-      reason: MR_DEMOTION,
-      newFolio: () =>
-        machine.zoneAlloc.alloc({ gfp: GFP_KERNEL, order: 0, nid: 1, nodemask: null }),
-    });
-    machine.work.take();
-  });
-  machine.clock.advance(0);
-}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { diskSwap, EINVAL, MADV_SEQUENTIAL, type Machine } from '../../src/index.js';
+import { diskSwap, EINVAL, MADV_SEQUENTIAL, type Machine, type Task } from '../../src/index.js';
 import { counted, machineOf } from '../machine-of.js';
 
 const FILE = '/sys/kernel/debug/lru_gen';
@@ -9,13 +9,19 @@ function read(machine: Machine): string {
   return typeof text === 'string' ? text : `error ${text}`;
 }
 
-test('lru_gen shows generations by age, makes new ones and evicts the oldest', () => {
+/** A machine with generations, and a task that has written 20 pages. */
+function twentyPages(): { machine: Machine; task: Task } {
   const machine = machineOf({ plugins: [diskSwap({ pages: 64 })] });
   machine.pseudoFiles.write('/sys/kernel/mm/lru_gen/enabled', 'y', null);
   const task = machine.createTask('t');
   task.mmap(0, 20);
   for (let vpn = 0; vpn < 20; vpn++) task.write(vpn);
   machine.folios.lruAddDrainAll();
+  return { machine, task };
+}
+
+test('lru_gen shows generations by age, makes new ones and evicts the oldest', () => {
+  const { machine, task } = twentyPages();
   const write = (text: string): number => machine.pseudoFiles.write(FILE, text, null);
   machine.sleep(3_000_000);
   expect([write('+ 1 0 9'), write('- 1 0 2'), write('+ 1 7 3'), write('x 1 0 3')]).toEqual([
@@ -51,12 +57,7 @@ test('lru_gen shows generations by age, makes new ones and evicts the oldest', (
 });
 
 test('aging leaves out areas that are read in sequence', () => {
-  const machine = machineOf({ plugins: [diskSwap({ pages: 64 })] });
-  machine.pseudoFiles.write('/sys/kernel/mm/lru_gen/enabled', 'y', null);
-  const task = machine.createTask('t');
-  task.mmap(0, 20);
-  for (let vpn = 0; vpn < 20; vpn++) task.write(vpn);
-  machine.folios.lruAddDrainAll();
+  const { machine, task } = twentyPages();
   expect(task.madvise(0, 12, MADV_SEQUENTIAL)).toBe(0);
   for (const text of ['+ 1 0 3', '+ 1 0 4']) {
     expect(machine.pseudoFiles.write(FILE, text, null)).toBe(0);
