@@ -98,7 +98,7 @@ export class NodePrivate {
    * @returns 0; -EINVAL no np, not a possible node, or capabilities that miss another; -ENODEV
    *   before the node subsystem is up, or without hotplug in the kernel; -EBUSY node has ordinary
    *   memory, or another driver's
-   * @throws MmError OPS_MALFORMED for capabilities that are no number
+   * @throws MmError CAPS_MALFORMED for capabilities that are no sum of bits
    */
   node_private_register(nid: number, np: NodePrivateInfo | null): number {
     if (!this.isBuilt()) return -ENODEV;
@@ -146,7 +146,7 @@ export class NodePrivate {
    * Opts in. @returns 0; -EINVAL no ops, bad node, or flags without what they oblige; -ENODEV
    * nothing registered; -EBUSY other ops are there (divergence D3, text)
    * @throws MmError PROFILE_WITHOUT_CALLBACKS if the profile has no ops; OPS_MALFORMED for flags
-   *   that are no number, or a callback that nobody would call
+   *   that are no sum of bits, or a callback that nobody would call
    */
   node_private_set_ops(nid: number, ops: NodePrivateOps | null): number {
     if (!this.isBuilt()) return -ENODEV;

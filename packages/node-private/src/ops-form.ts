@@ -21,7 +21,10 @@ const TYPOS_MAX = 2;
  * @throws MmError OPS_MALFORMED
  */
 export function checkOpsForm(ops: NodePrivateOps, plugin: string): void {
-  checkBits(plugin, 'flags', ops.flags);
+  if (!isSumOfBits(ops.flags)) {
+    const detail = `flags is ${ops.flags}, no sum of NP_OPS_* bits (0: none)`;
+    throw new MmError('OPS_MALFORMED', { plugin, detail });
+  }
   for (const name of functionNames(ops)) {
     if (KNOWN.includes(name)) continue;
     const near = closestMatch(name, KNOWN, { maxDistance: TYPOS_MAX });
@@ -37,21 +40,19 @@ export function checkOpsForm(ops: NodePrivateOps, plugin: string): void {
   }
 }
 
-/** @throws MmError OPS_MALFORMED */
+/** @throws MmError CAPS_MALFORMED */
 export function checkCapsForm({ name, caps = 0 }: NodePrivateInfo): void {
-  checkBits(name, 'caps', caps);
+  if (isSumOfBits(caps)) return;
+  throw new MmError('CAPS_MALFORMED', { plugin: name, detail: `caps is ${caps}` });
 }
 
 /**
  * Bits that nobody knows are accepted, as by the posted code. With bit 31 set by an operator a sum
  * of bits is below 0, and so is an error number that was taken for one.
  */
-function checkBits(plugin: string, what: 'flags' | 'caps', bits: number): void {
-  const isSum = (bits >= 0 && bits < 2 ** 32) || (bits >= -(2 ** 31) && bits < -MAX_ERRNO);
-  if (Number.isInteger(bits) && isSum) return;
-  const names = what === 'flags' ? 'NP_OPS_*' : 'NODE_PRIVATE_CAP_*';
-  const detail = `${what} is ${bits}, no sum of ${names} bits (0: none)`;
-  throw new MmError('OPS_MALFORMED', { plugin, detail });
+function isSumOfBits(bits: number): boolean {
+  const isInRange = (bits >= 0 && bits < 2 ** 32) || (bits >= -(2 ** 31) && bits < -MAX_ERRNO);
+  return Number.isInteger(bits) && isInRange;
 }
 
 function isPlain(ops: object): boolean {

@@ -99,7 +99,7 @@ test('D1: OOM_ELIGIBLE needs RECLAIM by the code and MIGRATION by the text', () 
   expect(eligible).toEqual({ code: [true, false], text: [false, true] });
 });
 
-test('D1: so a kill for a request that asks counts the node by one reading or by the other', () => {
+test('D1: so the reading decides whether the total of a kill has the pages of the node', () => {
   const counted = (flags: number) =>
     both('oomEligible', ({ machine, nodes, moving }) => {
       nodes.node_private_set_ops(2, { flags, ...moving() });
@@ -232,7 +232,18 @@ test('D7: handle_fault has three arguments by the code and one by the text', () 
   expect(seen).toEqual({ code: ['three: 2 0 true'], text: ['one: 2 0 true'] });
 });
 
-test('D9: so by the text who meets a short task on such a node is killed first, in vain', () => {
+test('D9: an eligible private node counts as shared memory by the text and not by the code', () => {
+  const counts = both('oomNodes', ({ machine, nodes }) => {
+    nodes.node_private_set_ops(2, { flags: NP_OPS_RECLAIM | NP_OPS_DEMOTION });
+    const counts = (nid: number): boolean => machine.managed.node_counts_for_oom(0, nid);
+    const eligible = counts(2);
+    nodes.node_private_set_ops(2, { flags: NP_OPS_RECLAIM });
+    return [eligible, counts(2), counts(0)];
+  });
+  expect(counts).toEqual({ code: [false, false, true], text: [true, false, true] });
+});
+
+test('D9: so by the text a task is killed in vain that shares only such a node', () => {
   const victims = both('oomNodes', ({ machine, nodes }) => {
     nodes.node_private_set_ops(2, { flags: NP_OPS_RECLAIM | NP_OPS_DEMOTION });
     const large = machine.createTask('large');
@@ -260,15 +271,4 @@ test('D9: so by the text who meets a short task on such a node is killed first, 
     code: ['short'],
     text: ['large', 'short'],
   });
-});
-
-test('D9: cpusets that meet on an eligible private node only compete by the text', () => {
-  const counts = both('oomNodes', ({ machine, nodes }) => {
-    nodes.node_private_set_ops(2, { flags: NP_OPS_RECLAIM | NP_OPS_DEMOTION });
-    const counts = (nid: number): boolean => machine.managed.node_counts_for_oom(0, nid);
-    const eligible = counts(2);
-    nodes.node_private_set_ops(2, { flags: NP_OPS_RECLAIM });
-    return [eligible, counts(2), counts(0)];
-  });
-  expect(counts).toEqual({ code: [false, false, true], text: [true, false, true] });
 });

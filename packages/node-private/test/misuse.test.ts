@@ -206,7 +206,10 @@ describe('ops that mm would not take as they are meant are refused', () => {
   test('capabilities too', () => {
     const { nodes } = machineOf(1, { profile: 'v5-caps' });
     const register = () => nodes.node_private_register(C, { ...np, caps: Number.NaN });
-    expect(register).toThrow(/caps is NaN, no sum of NODE_PRIVATE_CAP_\* bits/);
+    expect(register).toThrow(
+      'careless: the capabilities of the node are no sum of bits: caps is NaN. ' +
+        'Give caps a sum of NODE_PRIVATE_CAP_* bits, or leave it out for none.',
+    );
   });
 });
 

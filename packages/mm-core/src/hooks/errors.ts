@@ -85,6 +85,10 @@ export const ERRORS = {
     what: 'what the service brings is not what mm takes',
     hint: 'flags is a sum of bits, and docs/hooks.md has the callbacks',
   },
+  CAPS_MALFORMED: {
+    what: 'the capabilities of the node are no sum of bits',
+    hint: 'give caps a sum of NODE_PRIVATE_CAP_* bits, or leave it out for none',
+  },
   NODE_BUSY: {
     what: 'a node was unregistered from inside a callback of its own',
     hint: 'return from migrate_to first: unregistering waits until no callback is under way',
