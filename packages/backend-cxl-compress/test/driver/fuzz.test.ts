@@ -29,8 +29,8 @@ test.each(RUNS)('CRAM under fuzz and interrupts loses nothing, seed $seed', (run
 });
 
 /**
- * Media that fragment, and what each has to meet here; what they report as used has to keep the
- * node safe all the same. A medium that closes its holes when it must is not so full here.
+ * Media that fragment, and what each has to meet here. Too little of them is filled to make their
+ * holes matter: fragmentation.test.ts does.
  */
 const MEDIA: readonly (readonly [string, Partial<CxlCompressOptions>, readonly string[]])[] = [
   ['first fit', { packing: 'first-fit' }, ['device.fragmentation_bytes']],
