@@ -8,7 +8,7 @@ const RUNS = [
   ['idle-plugin.mjs', '--processes', '1', '--turns', '2', '--pages', '300', '--rows', '5000'],
   ['build-1tib.mjs', '--gib', '8', '--touch', '1000'],
   ['device-path.mjs', '--pages', '600', '--rows', '20000', '--runs', '1'],
-  ['codec-share.mjs', '--mib', '8', '--rows', '2000'],
+  ['codec-share.mjs', '--mib', '8'],
 ];
 
 for (const [script, ...options] of RUNS) {
