@@ -2,12 +2,17 @@ import type { Clock } from '@mm-lab/mm-core';
 import type { Medium } from './medium.js';
 
 /**
- * The time that a medium's moves take: the device is busy from then on, and whoever comes first
- * before it is done waits for the rest. Simplified: others who come in the meantime do not.
+ * The time that a medium's moves take. The device is busy with them until they are done, and
+ * whoever comes before waits for the rest. A path of the model is atomic in simulated time: what it
+ * waited for at an instant it does not wait for again at that instant. Simplified: two actors at
+ * one instant count as one.
  */
 export class MoveDebt {
   private notedBytes = 0;
   private untilNs = 0;
+  /** When somebody last waited, and until when. */
+  private paidAtNs = -1;
+  private paidUntilNs = 0;
 
   constructor(
     private readonly medium: Medium,
@@ -23,15 +28,18 @@ export class MoveDebt {
     this.untilNs = Math.max(this.untilNs, this.clock.now) + bytes / this.bytesPerNs;
   }
 
-  /** What is left of them, in ns; whoever asks waits for it, and nobody after. */
+  /** What is left of them, in ns: whoever asks waits for it. */
   payNs(): number {
-    const leftNs = Math.max(0, this.untilNs - this.clock.now);
-    this.untilNs = this.clock.now;
-    return leftNs;
+    const { now } = this.clock;
+    const paidNs = this.paidAtNs === now ? this.paidUntilNs : now;
+    this.paidAtNs = now;
+    this.paidUntilNs = Math.max(paidNs, this.untilNs);
+    return this.paidUntilNs - paidNs;
   }
 
   clear(): void {
     this.notedBytes = this.medium.movedBytes;
-    this.untilNs = this.clock.now;
+    this.untilNs = 0;
+    this.paidAtNs = -1;
   }
 }

@@ -42,6 +42,17 @@ test('what moved while pages were given back is waited for only as long as it st
   expect([device.writePageNs(BASE), device.writePageNs(BASE)]).toEqual([2288, 0]);
 });
 
+test('whoever comes while it moves waits for the rest, once at an instant', () => {
+  const { device, clock } = plug({ ...SLOTS, compaction: { bytesPerNs: 1 } });
+  for (let page = 0; page < 64; page++) device.store(BASE + page, 1024);
+  for (let page = 0; page < 64; page++) if (page % 16 > 1) device.discard(BASE + page);
+  const waits = [0, 0, 2288, 10_000, 1].flatMap((ns) => {
+    clock.advance(ns);
+    return [device.writePageNs(BASE), device.readPageNs(BASE + 60)];
+  });
+  expect(waits).toEqual([12_288, 0, 0, 0, 10_000, 0, 0, 0, 0, 0]);
+});
+
 test.each([
   ['never', {}],
   ['paid', { compaction: {} }],
