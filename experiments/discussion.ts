@@ -4,7 +4,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Figures, type Probe, type ProbeOutcome, runProbe } from '@mm-lab/lab';
+import {
+  type Figures,
+  type FigureTable,
+  type Probe,
+  type ProbeOutcome,
+  runProbe,
+} from '@mm-lab/lab';
 import { expect, test } from 'vitest';
 // @ts-expect-error plain JavaScript, because the generator also runs without a build of its own
 import * as pages from '../scripts/docs/discussion-page.mjs';
@@ -17,6 +23,12 @@ const TIMEOUT_MS = 120_000;
 
 /** Makes other figures of those that were measured. */
 type Doctor = (figures: Figures) => Figures;
+
+function unknownColumns({ columns, chart }: FigureTable): readonly string[] {
+  if (chart === undefined) return [];
+  const colour = chart.kind === 'plane' ? [chart.colour] : [];
+  return [chart.x, chart.y, colour].flat().filter((name) => !columns.includes(name));
+}
 
 /**
  * Defines the tests of one folder of experiments.
@@ -35,6 +47,9 @@ export function testDiscussed(
     outcomes[name] = outcome;
     expect(outcome.claims.length, 'an experiment claims something').toBeGreaterThan(0);
     expect(outcome.claims.filter(({ holds }) => !holds)).toEqual([]);
+    const drawn = outcome.figures.tables.filter(({ chart }) => chart !== undefined);
+    expect(drawn.flatMap(unknownColumns), 'a chart draws columns of its table').toEqual([]);
+    if (folder === 'cram') expect(drawn.length, 'the report draws it').toBeGreaterThan(0);
     for (const [start, doctor] of Object.entries(doctored[name] ?? {})) {
       const other = { ...probe, probe: () => doctor(outcome.figures) };
       const { claims } = await runProbe(other);

@@ -154,6 +154,12 @@ async function probe(): Promise<Figures> {
       {
         name: 'media',
         title: `A device of ${CAPACITY_PAGES} pages, filled ${ROUNDS} times to its low mark`,
+        chart: {
+          kind: 'bars',
+          x: ['contents', 'medium'],
+          y: ['stored %', 'lost to holes %'],
+          title: '% of the capacity',
+        },
         columns: [
           ...['contents', 'medium', 'pages held', 'of packed'],
           ...['stored %', 'lost to holes %', 'rounds shut'],

@@ -96,6 +96,12 @@ function probe(): Figures {
       {
         name: 'faults',
         title: 'One store of 8 bytes to a page that was demoted',
+        chart: {
+          kind: 'bars',
+          x: ['page'],
+          y: ['model', 'kernel', 'bytes moved per byte'],
+          log: true,
+        },
         columns: [
           'page',
           'model',

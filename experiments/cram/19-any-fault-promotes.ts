@@ -77,6 +77,12 @@ function probe(): Figures {
       {
         name: 'reads',
         title: `${PAGES} demoted pages that are only read, ${ROUNDS} times, aged before each`,
+        chart: {
+          kind: 'bars',
+          x: ['hardware'],
+          y: ['promoted by reads', 'left there'],
+          title: 'pages',
+        },
         columns: ['hardware', 'demoted', 'promoted by reads', 'left there', 'ns per read'],
         rows,
       },

@@ -129,6 +129,7 @@ function probe(): Figures {
       {
         name: 'control',
         title: `${BATCH} raw pages offered every 60 µs, ${ROUNDS} times; ${SEEDS.length} seeds`,
+        chart: { kind: 'bars', x: ['interrupts', 'budget'], y: ['pages lost'], title: 'pages' },
         columns: [
           'interrupts',
           'budget',

@@ -130,6 +130,11 @@ function probe({ seed }: { seed: number }): Figures {
       {
         name: 'budgets',
         title: `${STORES} stores to ${HOT_PAGES} pages; the device has room for ${ROOM_PAGES} raw`,
+        chart: {
+          kind: 'bars',
+          x: ['rule', 'pages', 'control path'],
+          y: ['promotions', 'granted in place', 'pages lost'],
+        },
         columns: [
           'rule',
           'pages',

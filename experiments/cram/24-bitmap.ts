@@ -39,6 +39,7 @@ function probe(): Figures {
       {
         name: 'sizes',
         title: 'The bitmap of writable pages',
+        chart: { x: 'node GiB', y: ['MiB per TiB'], xLog: true, yTitle: 'MiB per TiB' },
         columns: ['node GiB', 'bytes', 'MiB per TiB'],
         rows,
       },

@@ -113,6 +113,7 @@ function probe(): Figures {
       {
         name: 'ladder',
         title: `${GROWER_PAGES} pages turn incompressible, ${BYSTANDER_PAGES} are somebody else’s`,
+        chart: { kind: 'bars', x: ['who reacts'], y: ['overflows', 'pages lost'] },
         columns: [
           'who reacts',
           'kills',

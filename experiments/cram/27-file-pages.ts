@@ -119,6 +119,12 @@ function probe(): Figures {
       {
         name: 'ways',
         title: `${PAGES} pages on the node are stored to once`,
+        chart: {
+          kind: 'bars',
+          x: ['way'],
+          y: ['changed in place unseen', 'unseen', 'unseen then'],
+          title: 'pages',
+        },
         columns: [
           'way',
           'entered',

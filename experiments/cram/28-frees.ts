@@ -103,6 +103,12 @@ function probe(): Figures {
       {
         name: 'frees',
         title: `${PAGES} pages on the node, 1 KiB each on the device, are freed`,
+        chart: {
+          kind: 'bars',
+          x: ['way'],
+          y: ['KiB left on the device', 'KiB left, mended'],
+          title: 'KiB',
+        },
         columns: [
           'way',
           'freed',

@@ -96,6 +96,12 @@ function probe(): Figures {
       {
         name: 'late',
         title: `${ROUNDS} programs of ${PAGES} pages; ${100 * SLOW_SHARE} % of commands are slow`,
+        chart: {
+          kind: 'bars',
+          x: ['pages of a late command', 'slow one takes s'],
+          y: ['pages lost', 'most pages held'],
+          title: 'pages',
+        },
         columns: [
           'pages of a late command',
           'slow one takes s',

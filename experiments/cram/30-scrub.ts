@@ -114,6 +114,12 @@ function probe(): Figures {
       {
         name: 'scrub',
         title: `${PAGES} pages of ${PAGE_BYTES} bytes are freed, half as many come in again`,
+        chart: {
+          kind: 'bars',
+          x: ['scrub'],
+          y: ['% of capacity back at once', '% back after 2 s'],
+          title: '%',
+        },
         columns: [
           'scrub',
           '% of capacity back at once',

@@ -121,6 +121,12 @@ function probe(): Figures {
       {
         name: 'traffic',
         title: `${PAGES} pages are demoted; the host's cache has room for ${CACHE}`,
+        chart: {
+          kind: 'bars',
+          x: ['copy', 'frames'],
+          y: ['read ×', 'written ×'],
+          title: 'times what was demoted',
+        },
         columns: ['copy', 'frames', 'read ×', 'written ×', 'pages expanded', 'ns a page'],
         rows: firsts.map((one) => [
           one.copies,
@@ -134,6 +140,7 @@ function probe(): Figures {
       {
         name: 'sizes',
         title: 'Ordinary stores, by the pages that are demoted at once',
+        chart: { x: 'pages', y: ['read ×', 'written ×', 'still dirty in the cache ×'], xLog: true },
         columns: ['pages', 'read ×', 'written ×', 'still dirty in the cache ×'],
         rows: sizes.map(({ pages, read, written, dirty }) => [
           pages,

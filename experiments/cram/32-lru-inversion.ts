@@ -114,6 +114,12 @@ function probe(): Figures {
       {
         name: 'fallback',
         title: `${PAGES} pages are demoted, the oldest first`,
+        chart: {
+          kind: 'bars',
+          x: ['case'],
+          y: ['DRAM', 'near', 'far', 'slow', 'inverted'],
+          title: 'pages',
+        },
         columns: ['case', 'DRAM', 'near', 'far', 'slow', 'inverted', 'model', 'kernel'],
         rows,
       },

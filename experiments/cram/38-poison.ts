@@ -108,6 +108,11 @@ function probe(): Figures {
       {
         name: 'poison',
         title: 'Poison is injected into one page; its owner reads afterwards',
+        chart: {
+          kind: 'bars',
+          x: ['node', 'page'],
+          y: ['calls of the driver', 'references at the call'],
+        },
         columns: [
           'node',
           'page',

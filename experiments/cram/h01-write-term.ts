@@ -209,12 +209,19 @@ function probe(): Figures {
       {
         name: 'candidates',
         title: 'Pages of the device changed in place',
+        chart: {
+          kind: 'bars',
+          x: ['way'],
+          y: ['by programs, v4', 'by programs, mended', 'by the kernel'],
+          title: 'pages',
+        },
         columns: ['way', 'by programs, v4', 'by programs, mended', 'by the kernel'],
         rows: candidates,
       },
       {
         name: 'generated',
         title: `Increases of usage in ${SEEDS} generated programs of ${STEPS} steps`,
+        chart: { kind: 'bars', x: ['cause'], y: ['v4', 'mended'], title: 'increases' },
         columns: ['cause', 'v4', 'v4, bytes', 'mended', 'mended, bytes'],
         rows,
       },

@@ -118,6 +118,12 @@ function probe(): Figures {
       {
         name: 'nomination',
         title: `${HOT} of ${HOT + COLD} pages read ${READS} times in each of ${SECONDS} seconds`,
+        chart: {
+          kind: 'bars',
+          x: ['ring', 'pages a second, at most'],
+          y: ['ms lost', 'closed form'],
+          title: 'ms',
+        },
         columns: [
           'ring',
           'pages a second, at most',

@@ -127,6 +127,12 @@ async function probe(): Promise<Figures> {
       {
         name: 'admission',
         title: `${PAGES} cold pages offered ${ROUNDS} times; lz4`,
+        chart: {
+          kind: 'bars',
+          x: ['contents', 'filter'],
+          y: ['ratio of what is stored'],
+          title: 'ratio',
+        },
         columns: [
           'contents',
           'filter',

@@ -81,6 +81,7 @@ function probe(): Figures {
       {
         name: 'runs',
         title: 'Pages are visited once, with so many loads each',
+        chart: { x: 'loads a page', y: ['speedup', 'closed form'], xLog: true, yTitle: 'times' },
         columns: ['loads a page', 'first touches', 'ns a line', 'speedup', 'closed form'],
         rows: runs.map(({ loads, gain, bound: expected }) => [
           loads,
@@ -93,6 +94,7 @@ function probe(): Figures {
       {
         name: 'rounds',
         title: `So many pages are loaded in turn, and ${KEPT} are kept expanded`,
+        chart: { x: 'pages', y: ['speedup'], xLog: true, yTitle: 'times' },
         columns: ['pages', 'ns a line', 'speedup'],
         rows: rounds.map(({ pages, gain }) => [pages, gain.lineNs, gain.speedup]),
       },

@@ -14,6 +14,7 @@ export type {
   VariantDefinition,
 } from './experiment/experiment.js';
 export type {
+  BarChart,
   FigureChart,
   FigureRunner,
   Figures,

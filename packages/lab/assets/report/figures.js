@@ -1,6 +1,6 @@
 // Tables that an experiment's `figures` function found, and a chart of each that asks for one.
 
-const { format, options, plane } = globalThis.mmLab;
+const { bars, format, options, plane } = globalThis.mmLab;
 
 /** Longer lines are drawn without a mark at each point: the marks would hide the line. */
 const POINTS_MARKED = 40;
@@ -32,6 +32,7 @@ function tableOf({ columns, rows }) {
 function optionOf(theme, figure, variants, size) {
   const { chart, columns, rows } = figure;
   if (chart.kind === 'plane') return plane.optionOf(theme, figure, size);
+  if (chart.kind === 'bars') return bars.optionOf(theme, figure);
   const x = columns.indexOf(chart.x);
   return {
     ...options.base(theme),
@@ -89,6 +90,9 @@ function place(list, figures) {
     if (figure.chart !== undefined) {
       const plot = document.createElement('div');
       plot.className = 'plot';
+      if (figure.chart.kind === 'bars') {
+        plot.style.setProperty('--height', `${bars.heightOf(figure)}px`);
+      }
       plot.setAttribute('role', 'img');
       plot.setAttribute('aria-label', `${figure.title}; the table below has the numbers`);
       element.append(plot);

@@ -35,7 +35,7 @@ export interface FigureTable {
 }
 
 /** What is drawn of a table. */
-export type FigureChart = LineChart | PlaneChart;
+export type FigureChart = LineChart | PlaneChart | BarChart;
 
 interface ChartAxes {
   readonly xLog?: boolean | undefined;
@@ -49,6 +49,18 @@ export interface LineChart extends ChartAxes {
   readonly kind?: 'lines' | undefined;
   readonly x: string;
   readonly y: readonly string[];
+}
+
+/**
+ * Bars: one of each column `y` for each row, which the words in the columns `x` name. What is no
+ * number has no bar.
+ */
+export interface BarChart {
+  readonly kind: 'bars';
+  readonly x: readonly string[];
+  readonly y: readonly string[];
+  readonly log?: boolean | undefined;
+  readonly title?: string | undefined;
 }
 
 /**

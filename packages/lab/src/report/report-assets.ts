@@ -10,6 +10,7 @@ const SCRIPTS = [
   'theme.js',
   'options.js',
   'plane.js',
+  'bars.js',
   'figures.js',
   'page.js',
 ] as const;
@@ -25,8 +26,8 @@ export interface ReportAssets {
 /** Reads the page's style and scripts, and ECharts out of its package. */
 export function reportAssets(): ReportAssets {
   const require = createRequire(import.meta.url);
-  // The `common` build has lines, cells and the SVG painter: what we draw, at two thirds of the
-  // size.
+  // The `common` build has lines, bars, cells and the SVG painter: what we draw, at two thirds of
+  // the size.
   const library = readFileSync(require.resolve('echarts/dist/echarts.common.min.js'), 'utf8');
   const own = SCRIPTS.map((name) => readFileSync(new URL(name, FOLDER), 'utf8'));
   const style = new Html(readFileSync(new URL('report.css', FOLDER), 'utf8'));

@@ -23,6 +23,13 @@ const lines = z.object({
   y: z.array(z.string()),
   ...axes,
 });
+const bars = z.object({
+  kind: z.literal('bars'),
+  x: z.array(z.string()),
+  y: z.array(z.string()),
+  log: z.boolean().optional(),
+  title: z.string().optional(),
+});
 const plane = z.object({
   kind: z.literal('plane'),
   x: z.string(),
@@ -40,7 +47,7 @@ const figures = z.object({
       title: z.string(),
       columns: z.array(z.string()),
       rows: z.array(z.array(z.union([z.string(), z.number()]))),
-      chart: z.union([plane, lines]).optional(),
+      chart: z.union([plane, bars, lines]).optional(),
       plotOnly: z.boolean().optional(),
     }),
   ),

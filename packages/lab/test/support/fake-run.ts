@@ -147,6 +147,7 @@ function fakeResults(): Results {
           chart: { x: 'share', y: ['unguarded', 'cram', 'zone-device'], yTitle: 'pages lost' },
         },
         fakePlane(),
+        fakeBars(),
       ],
     },
   };
@@ -174,6 +175,21 @@ function fakePlane(): FigureTable {
       yLog: true,
       curves: [{ name: 'load × delay = 500', points: steps.map((load) => [load, 500 / load]) }],
     },
+  };
+}
+
+/** Bars named by two columns; one is missing. */
+function fakeBars(): FigureTable {
+  return {
+    name: 'bars',
+    title: 'What each way takes',
+    columns: ['way', 'page', 'pages', 'faults'],
+    rows: [
+      ['store', '4 KiB', 1, 2],
+      ['store', '2 MiB', 512, 2],
+      ['write(2)', '4 KiB', 1, '–'],
+    ],
+    chart: { kind: 'bars', x: ['way', 'page'], y: ['pages', 'faults'], log: true },
   };
 }
 
