@@ -386,6 +386,7 @@ export { Task } from './machine/task.js';
 export type { ZoneConfig } from './machine/zone-config.js';
 export { AddressSpace, type FileKind, type PageImage } from './mem/address-space.js';
 export { AnonVma } from './mem/anon-vma.js';
+export { type BackingDev, NOOP_BACKING_DEV } from './mem/backing-dev.js';
 export {
   addFreeRange,
   buddyinfo,
@@ -395,6 +396,7 @@ export {
 } from './mem/buddy.js';
 export type { Cgroup } from './mem/cgroup.js';
 export { Contents, ContentsToken } from './mem/contents.js';
+export { FileRaState } from './mem/file-ra-state.js';
 export {
   FOLIO_TABLE_BYTES_PER_PAGE,
   FolioTable,
@@ -505,7 +507,7 @@ export { DiskSwap, type DiskSwapOptions, diskSwap } from './mm/disk-swap.js';
 export { Dma, DmaToken } from './mm/dma.js';
 export { type EntryType, EntryTypes, EntryTypesToken } from './mm/entry-types.js';
 export { FileFault, FileFaultToken } from './mm/file-fault.js';
-export { Filemap, FilemapToken } from './mm/filemap.js';
+export { Filemap, FilemapToken, type ReadOptions } from './mm/filemap.js';
 export { Files, FilesToken } from './mm/files.js';
 export { Folios, FoliosToken, type FrameHolder } from './mm/folio.js';
 export { Fork, ForkToken } from './mm/fork.js';

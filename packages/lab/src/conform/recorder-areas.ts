@@ -1,6 +1,7 @@
 import {
   type Machine,
   type MmStruct,
+  NOOP_BACKING_DEV,
   PAGE_SIZE,
   PROT_EXEC,
   PROT_READ,
@@ -70,9 +71,9 @@ const OWN = { at: 0x700, ofStarter: 36, ofTask: 2 } as const;
 /** Pages of the shared memory that are locked, by the task that started the others. */
 const SCRATCH_LOCKED = 1937;
 
-/** The file of the recorder's program. */
+/** The file of the recorder's program; the guest's root file system is memory. */
 export function recorderProgram({ files }: Machine): Scratch {
-  return { file: files.create('regular', '/init', PROGRAM_BYTES), pgoff: 0 };
+  return { file: files.create('regular', '/init', PROGRAM_BYTES, NOOP_BACKING_DEV), pgoff: 0 };
 }
 
 /** The task that started the others has the shared memory in use and part of it locked. */

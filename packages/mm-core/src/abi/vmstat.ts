@@ -1,5 +1,7 @@
 /** Event counters under their kernel names (mm/vmstat.c:vmstat_text): those this model moves. */
 export const VMSTAT_NAMES = [
+  'pgpgin',
+  'pgpgout',
   'pgalloc_dma',
   'pgalloc_dma32',
   'pgalloc_normal',

@@ -1,4 +1,6 @@
 import { PAGE_SIZE } from '../abi/zone.js';
+import { type BackingDev, NOOP_BACKING_DEV } from './backing-dev.js';
+import { FileRaState } from './file-ra-state.js';
 import { SharedPolicy } from './shared-policy.js';
 
 /** What a page of a file is on disk: identity and name of its bytes (`Contents`). */
@@ -39,6 +41,8 @@ export class AddressSpace {
   isLinked = true;
   /** What a long-term pin of its pages gets (check_vma_flags, fs-dax): -errno, or 0. */
   longtermRefusal = 0;
+  /** Readahead state of the file as it is open to whoever does not bring his own. */
+  readonly ra: FileRaState;
 
   constructor(
     /** Inode number, 1, 2, 3 …; the interleave index of shared memory counts from it. */
@@ -47,7 +51,11 @@ export class AddressSpace {
     readonly name: string,
     /** i_size in bytes. */
     public sizeBytes: number,
-  ) {}
+    /** The storage behind it (inode_to_bdi). */
+    readonly bdi: BackingDev = NOOP_BACKING_DEV,
+  ) {
+    this.ra = new FileRaState(bdi);
+  }
 
   /** Pages that the file has, the last one perhaps in part. */
   get sizePages(): number {

@@ -35,7 +35,7 @@ export function anonVmaFor(vma: Vma, before: Vma | undefined, after: Vma | undef
 
 function areAlike(low: Vma, high: Vma, ignoredFlags: number): boolean {
   if (((low.flags ^ high.flags) & ~ignoredFlags) !== 0) return false;
-  if (low.file !== high.file || low.uffd !== high.uffd) return false;
+  if (low.file !== high.file || low.ra !== high.ra || low.uffd !== high.uffd) return false;
   if (low.pgoff + (low.end - low.start) !== high.pgoff) return false;
   return samePolicy(low.policy, high.policy);
 }

@@ -9,6 +9,7 @@ import {
 import { PTRS_PER_PTE } from '../abi/zone.js';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
+import type { FileRaState } from './file-ra-state.js';
 import type { Policy } from './policy.js';
 import type { TaskStruct } from './task-struct.js';
 import type { UserfaultfdCtx } from './userfaultfd.js';
@@ -32,6 +33,8 @@ export interface Vma {
   readonly pgoff: number;
   /** The file it maps; null = private anonymous memory. Shared anonymous memory has a file. */
   readonly file: AddressSpace | null;
+  /** Readahead state of the open file (vm_file->f_ra); null = the file's own. */
+  readonly ra: FileRaState | null;
   /** Set by the first private page in it. */
   readonly anonVma: AnonVma | null;
   /** The userfaultfd it is registered with. */
@@ -40,7 +43,8 @@ export interface Vma {
 
 /** A new area of private anonymous memory without policy. */
 export function anonymousVma(start: number, end: number, flags: number): Vma {
-  return { start, end, flags, policy: null, pgoff: start, file: null, anonVma: null, uffd: null };
+  const nothing = { policy: null, file: null, ra: null, anonVma: null, uffd: null };
+  return { start, end, flags, pgoff: start, ...nothing };
 }
 
 /**

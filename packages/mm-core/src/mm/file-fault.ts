@@ -6,6 +6,7 @@ import {
   PG_dirty,
   PG_hwpoison,
   PG_locked,
+  PG_readahead,
   PG_swapbacked,
 } from '../abi/page-flags.js';
 import { PTE_ACCESSED, PTE_MKDIRTY, PTE_PRESENT, PTE_WRITE } from '../abi/pte.js';
@@ -35,9 +36,13 @@ import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { type Migrate, MigrateToken } from './migrate.js';
 import { type MlockFolio, MlockFolioToken } from './mlock-folio.js';
+import { type MmapReadahead, MmapReadaheadToken } from './mmap-readahead.js';
 import type { FilePage } from './shmem.js';
 import { Sysctl } from './sysctl.js';
 import { type Work, WorkToken } from './work.js';
+
+/** Does a fault begin anew because its page was read (FAULT_FLAG_TRIED)? */
+type Tries = 'first try' | 'tried';
 
 /** A fault where a file is mapped and nothing stands yet (mm/memory.c:do_fault). */
 @injectable()
@@ -50,6 +55,7 @@ export class FileFault {
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(FilemapToken) private readonly filemap: Filemap,
     @inject(FilePmdToken) private readonly filePmd: FilePmd,
+    @inject(MmapReadaheadToken) private readonly readahead: MmapReadahead,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
     @inject(MlockFolioToken) private readonly mlockFolio: MlockFolio,
@@ -73,14 +79,17 @@ export class FileFault {
       : this.doCowFault(vmf, file);
   }
 
-  /** Cached pages around it are mapped along; one that is missing is brought in alone. */
+  /** Cached pages around it are mapped along, also those that had to be read for it. */
   private doReadFault(vmf: FaultContext, file: AddressSpace): number {
     this.work.charge(this.cost.ns.trap);
-    if ((vmf.vma.flags & (VM_UFFD_WP | VM_UFFD_MINOR)) === 0) this.mapAround(vmf, file);
-    if (this.ptes.bits[vmf.slot] !== vmf.bits) return 0;
+    if (this.mapAround(vmf, file, 'first try')) return 0;
     const page = this.page(vmf, file);
     if (page.pfn < 0) return -page.pfn;
-    this.finish(vmf, page.pfn, PTE_ACCESSED);
+    const tries = page.isMajor ? 'tried' : 'first try';
+    if (page.isRetried !== true || !this.mapAround(vmf, file, tries)) {
+      this.foundAgain(vmf, file, page);
+      this.finish(vmf, page.pfn, PTE_ACCESSED);
+    }
     return page.isMajor ? VM_FAULT_MAJOR : 0;
   }
 
@@ -88,8 +97,12 @@ export class FileFault {
     this.work.charge(this.cost.ns.trap);
     const page = this.page(vmf, file);
     if (page.pfn < 0) return -page.pfn;
+    this.foundAgain(vmf, file, page);
     this.finish(vmf, page.pfn, PTE_ACCESSED | PTE_WRITE | PTE_MKDIRTY);
-    this.table.set(this.table.head(page.pfn), PG_dirty);
+    const folio = this.table.head(page.pfn);
+    // folio_mark_dirty takes a mark for PG_reclaim, whose bit it is.
+    this.table.clear(folio, PG_readahead);
+    this.table.set(folio, PG_dirty);
     return page.isMajor ? VM_FAULT_MAJOR : 0;
   }
 
@@ -104,6 +117,7 @@ export class FileFault {
       this.folios.put(copy);
       return -page.pfn;
     }
+    this.foundAgain(vmf, file, page);
     this.contents.copy(copy, page.pfn);
     this.ptes.shadow[vmf.slot] = file.expected.get(pageIndex(vmf.vma, vmf.vpn)) ?? 0;
     this.table.set(copy, PG_anon | PG_anon_exclusive | PG_swapbacked);
@@ -113,6 +127,12 @@ export class FileFault {
     this.mlockFolio.mapped(copy, vmf.vma);
     this.folios.addLru(copy);
     return page.isMajor ? VM_FAULT_MAJOR : 0;
+  }
+
+  /** A fault that begins anew at a mark finds its page once more, and no mark. */
+  private foundAgain(vmf: FaultContext, file: AddressSpace, page: FilePage): void {
+    if (page.isRetried !== true || page.isMajor) return;
+    this.readahead.async(vmf, file, this.table.head(page.pfn));
   }
 
   /** The file's page; `pfn` is minus the fault bits if there is none. */
@@ -131,27 +151,31 @@ export class FileFault {
    * Maps what is cached around the fault: as many pages as the window has from its aligned start
    * on, or from the start of the area or of the page table if that comes later. Mapped pages are
    * old, the faulting one is not (do_fault_around, filemap_map_pages).
+   * @returns is there an entry for the fault now?
    */
-  private mapAround(vmf: FaultContext, file: AddressSpace): void {
+  private mapAround(vmf: FaultContext, file: AddressSpace, tries: Tries): boolean {
     const pages = this.sysctl.fault_around_bytes / 4096;
-    if (pages <= 1) return;
+    if (pages <= 1 || (vmf.vma.flags & (VM_UFFD_WP | VM_UFFD_MINOR)) !== 0) return false;
     const { vma, vpn } = vmf;
     const table = Math.floor(vpn / PTRS_PER_PTE) * PTRS_PER_PTE;
     const window = Math.floor(vpn / pages) * pages;
     const from = Math.max(window, vma.start, table);
     const cached = file.pages.get(pageIndex(vma, from));
     const folio = cached === undefined ? -1 : this.table.head(cached);
-    if (folio >= 0 && this.filePmd.set(vmf.mm, vma, vpn, folio, false)) return;
+    if (folio >= 0 && this.filePmd.set(vmf.mm, vma, vpn, folio, false)) return true;
     const fileEnd = vma.start + (file.sizePages - vma.pgoff);
     const to = Math.min(from + pages, vma.end, table + PTRS_PER_PTE, fileEnd);
     for (let at = from; at < to; at++) {
       const pfn = file.pages.get(pageIndex(vma, at));
       const slot = this.ptes.slot(vmf.mm.id, at);
       if (pfn === undefined || this.ptes.bits[slot] !== 0) continue;
-      if (this.table.has(pfn, PG_hwpoison) || this.table.has(this.table.head(pfn), PG_locked))
+      const head = this.table.head(pfn);
+      if (this.table.has(pfn, PG_hwpoison) || this.table.has(head, PG_locked | PG_readahead))
         continue;
       this.map(vmf, slot, pfn, at === vpn ? PTE_ACCESSED : 0);
+      if (at === vpn && tries === 'first try') this.readahead.foundAround(vma, file, head);
     }
+    return this.ptes.bits[vmf.slot] !== vmf.bits;
   }
 
   /**

@@ -1,46 +1,63 @@
 import { ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_NUMA_MISPLACED } from '../abi/migrate.js';
-import { PG_dirty, PG_lru } from '../abi/page-flags.js';
+import { PG_dirty, PG_lru, PG_readahead } from '../abi/page-flags.js';
+import { PAGE_SIZE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type Contents, ContentsToken } from '../mem/contents.js';
+import type { FileRaState } from '../mem/file-ra-state.js';
 import { type FolioTable, FolioTableToken, VERSION_ZERO } from '../mem/folio-table.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { Vmstat, VmstatToken } from '../mem/vmstat.js';
 import type { FaultContext } from './fault-context.js';
+import { type FileRead, FileReadToken, type FillReason, type MissingPage } from './file-read.js';
 import { type Folios, FoliosToken } from './folio.js';
-import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
 import { type Migrate, MigrateToken } from './migrate.js';
+import { type MmapReadahead, MmapReadaheadToken } from './mmap-readahead.js';
 import { type PageAlloc, PageAllocToken } from './page-alloc.js';
 import { type PageCache, PageCacheToken } from './page-cache.js';
-import { type PolicyNodes, PolicyNodesToken } from './policy-nodes.js';
+import { type Readahead, type ReadaheadControl, ReadaheadToken } from './readahead.js';
 import { type FilePage, type Shmem, ShmemToken } from './shmem.js';
 import { type Workingset, WorkingsetToken } from './workingset.js';
 
+/** What a read(2) is like. */
+export interface ReadOptions {
+  /** Pages that are asked for at once; 1 if left out. */
+  readonly pages?: number;
+  /** Readahead state of the open file; the file's own if left out. */
+  readonly ra?: FileRaState;
+}
+
+/** Folios that a read handles at a time. */
+const FOLIO_BATCH_SIZE = 31;
+
 /**
  * Pages of files by index, whatever is behind them (mm/filemap.c), reading and writing through
- * system calls included. Simplified: no readahead, so each page of a regular file is read on its
- * own; writeback is done when it is asked for.
+ * system calls included. Simplified: writeback is done when it is asked for.
  */
 @injectable()
 export class Filemap {
   private readonly pgmajfault = Vmstat.index('pgmajfault');
+  private readonly pgpgout = Vmstat.index('pgpgout');
   private readonly site = Sites.index('filemap.generic_perform_write');
 
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(PageCacheToken) private readonly cache: PageCache,
     @inject(ShmemToken) private readonly shmem: Shmem,
-    @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
-    @inject(PolicyNodesToken) private readonly policyNodes: PolicyNodes,
+    @inject(FileReadToken) private readonly reader: FileRead,
+    @inject(ReadaheadToken) private readonly readahead: Readahead,
+    @inject(MmapReadaheadToken) private readonly mmapReadahead: MmapReadahead,
     @inject(FoliosToken) private readonly folios: Folios,
     @inject(ContentsToken) private readonly contents: Contents,
     @inject(MigrateToken) private readonly migrate: Migrate,
     @inject(WorkingsetToken) private readonly workingset: Workingset,
     @inject(PageAllocToken) private readonly pageAlloc: PageAlloc,
     @inject(ManagedToken) private readonly managed: Managed,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
     @inject(VmstatToken) private readonly vmstat: Vmstat,
   ) {}
 
@@ -53,11 +70,26 @@ export class Filemap {
   ): FilePage {
     if (file.kind === 'shmem') return this.shmem.getFolio(file, index, nid, vmf);
     const cached = this.cache.find(file, index);
-    if (cached >= 0) return { pfn: cached, isMajor: false };
-    const pfn = this.fill(file, index, nid, 'read');
-    if (pfn < 0) return { pfn, isMajor: false };
+    if (cached >= 0) {
+      const isRetried = vmf !== null && this.readFromMark(vmf, file, cached);
+      return { pfn: cached, isMajor: false, isRetried };
+    }
     this.vmstat.add(this.pgmajfault, 1);
-    return { pfn, isMajor: true };
+    if (vmf !== null) {
+      this.memcgs.countMm(vmf.mm, this.pgmajfault, 1);
+      this.mmapReadahead.sync(vmf, file);
+    }
+    const pfn = this.pageAt(file, index, nid, 'read');
+    return { pfn, isMajor: pfn >= 0, isRetried: pfn >= 0 };
+  }
+
+  /** A reference keeps the page while memory for others is looked for. */
+  private readFromMark(vmf: FaultContext, file: AddressSpace, page: number): boolean {
+    const folio = this.table.head(page);
+    this.folios.get(folio);
+    const isRetried = this.mmapReadahead.async(vmf, file, folio);
+    this.folios.put(folio);
+    return isRetried;
   }
 
   /**
@@ -74,15 +106,80 @@ export class Filemap {
     return version;
   }
 
-  /** read(2) of a page. @returns identity of its contents, or -errno */
-  read(file: AddressSpace, index: number, nid: number): number {
-    if (file.kind === 'shmem' && !file.pages.has(index) && !file.swapped.has(index)) {
-      return VERSION_ZERO;
-    }
+  /**
+   * read(2) of whole pages, one if nothing is said.
+   * @returns identity of the contents of the first, or -errno; zeroes behind the end of the file
+   */
+  read(file: AddressSpace, index: number, nid: number, how: ReadOptions = {}): number {
+    if (file.kind !== 'shmem') return this.readPages({ file, index, nid }, how);
+    if (!file.pages.has(index) && !file.swapped.has(index)) return VERSION_ZERO;
     const page = this.pageForIo(file, index, nid, 'read');
     if (page < 0) return page;
     this.workingset.markAccessed(page);
     return this.table.version[page]!;
+  }
+
+  /** filemap_read. */
+  private readPages(first: MissingPage, { pages = 1, ra = first.file.ra }: ReadOptions): number {
+    const { file, nid } = first;
+    const end = Math.min(first.index + pages, file.sizePages);
+    let version = VERSION_ZERO;
+    for (let index = first.index; index < end; ) {
+      const batch = this.getPages({ file, ra, index, nid, awaited: index }, first.index + pages);
+      if (batch.length === 0) return index === first.index ? -ENOMEM : version;
+      if (index === first.index) version = this.table.version[batch[0]!]!;
+      for (const page of batch) {
+        this.workingset.markAccessed(page);
+        this.folios.put(this.table.head(page));
+      }
+      index += batch.length;
+    }
+    ra.prevIndex = Math.min(first.index + pages, Math.floor(file.sizeBytes / PAGE_SIZE));
+    return version;
+  }
+
+  /**
+   * Pages in a row from an index on, each with a reference (filemap_get_pages). Readahead is asked
+   * where the first is missing and where the last is marked.
+   */
+  private getPages(ctl: ReadaheadControl, end: number): number[] {
+    const { file, index, nid } = ctl;
+    for (let at = index; at < end; at++) {
+      const moving = this.cache.find(file, at);
+      if (moving < 0) break;
+      this.migrate.waitFor(moving);
+    }
+    let batch = this.batch(file, index, end);
+    if (batch.length === 0) {
+      this.readahead.sync(ctl, end - index);
+      batch = this.batch(file, index, end);
+    }
+    if (batch.length === 0) {
+      const page = this.pageAt(file, index, nid, 'read');
+      if (page < 0) return [];
+      this.folios.get(this.table.head(page));
+      return [page];
+    }
+    const last = index + batch.length - 1;
+    const folio = this.table.head(this.cache.find(file, last));
+    if (this.table.has(folio, PG_readahead)) {
+      this.readahead.async({ ...ctl, index: last, awaited: -1 }, folio, end - last);
+    }
+    return batch;
+  }
+
+  /** What is cached in a row, up to a marked page (filemap_get_read_batch). */
+  private batch(file: AddressSpace, index: number, end: number): number[] {
+    const batch: number[] = [];
+    for (let at = index; at < end && batch.length < FOLIO_BATCH_SIZE; at++) {
+      const page = this.cache.find(file, at);
+      if (page < 0) break;
+      const folio = this.table.head(page);
+      this.folios.get(folio);
+      batch.push(page);
+      if (this.table.has(folio, PG_readahead)) break;
+    }
+    return batch;
   }
 
   /** Writes dirty pages to disk: they are clean then (filemap_write_and_wait). */
@@ -91,7 +188,9 @@ export class Filemap {
     for (const [index, pfn] of file.pages) {
       if (!this.table.has(pfn, PG_dirty)) continue;
       file.disk.set(index, { version: this.table.version[pfn]!, key: this.table.key[pfn]! });
-      this.table.clear(pfn, PG_dirty);
+      // The end of writeback takes the mark for PG_reclaim, whose bit it is.
+      this.table.clear(pfn, PG_dirty | PG_readahead);
+      this.vmstat.add(this.pgpgout, PAGE_SIZE / 1024);
     }
   }
 
@@ -124,29 +223,14 @@ export class Filemap {
     const moving = this.cache.find(file, index);
     if (moving >= 0) this.migrate.waitFor(moving);
     if (file.kind === 'shmem') return this.shmem.getFolio(file, index, nid).pfn;
-    const cached = this.cache.find(file, index);
-    return cached >= 0 ? cached : this.fill(file, index, nid, why);
+    return this.pageAt(file, index, nid, why);
   }
 
-  /**
-   * Reads a page from disk into a fresh folio of the cache, by the policy of the task alone
-   * (filemap_alloc_folio); a hole reads as zeroes. One that is about to be written is no refault.
-   */
-  private fill(file: AddressSpace, index: number, nid: number, why: FillReason): number {
-    const choice = this.policyNodes.taskChoice(nid);
-    const pfn = this.prealloc.forFile(choice, GFP_HIGHUSER_MOVABLE);
-    if (pfn < 0) return -ENOMEM;
-    const image = file.disk.get(index);
-    this.contents.put(pfn, image?.version ?? VERSION_ZERO, image?.key ?? 0);
-    const shadow = file.shadows.get(index) ?? 0;
-    this.cache.add(file, index, pfn);
-    if (why === 'read') this.workingset.refault(pfn, shadow);
-    this.folios.addLru(pfn);
-    this.folios.put(pfn);
-    return pfn;
+  /** The cached page, or one that is read alone. */
+  private pageAt(file: AddressSpace, index: number, nid: number, why: FillReason): number {
+    const cached = this.cache.find(file, index);
+    if (cached >= 0) return cached;
+    return this.reader.readFolio({ file, index, nid }, GFP_HIGHUSER_MOVABLE, why);
   }
 }
-/** What a page is brought in for. */
-type FillReason = 'read' | 'write';
-
 export const FilemapToken = createToken<Filemap>('Filemap');

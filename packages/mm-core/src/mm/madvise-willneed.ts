@@ -4,9 +4,9 @@ import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import { type MmStruct, pageIndex, type Vma } from '../mem/vma.js';
-import { type Filemap, FilemapToken } from './filemap.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type FolioPrealloc, FolioPreallocToken } from './folio-prealloc.js';
+import { type Readahead, ReadaheadToken } from './readahead.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type SwapRead, SwapReadToken } from './swap-read.js';
 import { type Work, WorkToken } from './work.js';
@@ -20,7 +20,7 @@ export class MadviseWillneed {
   constructor(
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(FoliosToken) private readonly folios: Folios,
-    @inject(FilemapToken) private readonly filemap: Filemap,
+    @inject(ReadaheadToken) private readonly readahead: Readahead,
     @inject(SwapToken) private readonly swap: Swap,
     @inject(SwapReadToken) private readonly reader: SwapRead,
     @inject(FolioPreallocToken) private readonly prealloc: FolioPrealloc,
@@ -53,12 +53,12 @@ export class MadviseWillneed {
     this.folios.lruAddDrain();
   }
 
+  /** generic_fadvise. */
   private readFile(part: Vma, file: AddressSpace): void {
-    for (let vpn = part.start; vpn < part.end; vpn++) {
-      const index = pageIndex(part, vpn);
-      if (index >= file.sizePages) return;
-      this.filemap.read(file, index, this.work.cpuNid);
-    }
+    const ra = part.ra ?? file.ra;
+    const index = pageIndex(part, part.start);
+    const ctl = { file, ra, index, nid: this.work.cpuNid, awaited: -1 };
+    this.readahead.force(ctl, part.end - part.start);
   }
 
   /** read_swap_cache_async. */

@@ -122,7 +122,7 @@ export class Mmap {
 }
 
 /** What an area maps. */
-export type FileBacking = Pick<Vma, 'file' | 'pgoff'>;
+export type FileBacking = Pick<Vma, 'file' | 'pgoff'> & Partial<Pick<Vma, 'ra'>>;
 
 export const MmapToken = createToken<Mmap>('Mmap');
 

@@ -91,6 +91,7 @@ export class PageIo {
       const rc = key === 0 ? 0 : this.device.store(slot, key, nid);
       if (rc < 0) return rc;
       this.event(folio, 'pswpout');
+      this.vmstat.count('pgpgout', PAGE_SIZE / 1024);
     }
     if (this.table.order[folio] === PMD_ORDER) this.event(folio, 'thp_swpout');
     return 0;
@@ -121,6 +122,7 @@ export class PageIo {
       if (this.place[slot] === WRITTEN) this.device.load(slot, why);
       this.zswap.noteSwapin(this.memcgs.of(pfn), this.nodes.nidOf(pfn));
       this.event(pfn, 'pswpin');
+      this.vmstat.count('pgpgin', PAGE_SIZE / 1024);
     }
     this.fill(slot, pfn);
     const tp = this.tracepoints.mm_swap_in;

@@ -25,6 +25,8 @@ import { type Workingset, WorkingsetToken } from './workingset.js';
 export interface FilePage {
   readonly pfn: number;
   readonly isMajor: boolean;
+  /** Something was read and the lock dropped for it, so the fault begins anew (VM_FAULT_RETRY). */
+  readonly isRetried?: boolean;
 }
 
 /** Memory of files that live in memory and swap (mm/shmem.c). */

@@ -194,7 +194,10 @@ export class SysMmap {
   private area(plan: Plan, flags: number): Vma | null {
     const { task, start, pages, file, request } = plan;
     const plain = anonymousVma(start, start + pages, flags);
-    if (file !== null) return { ...plain, file: file.mapping, pgoff: vpnOf(request.offset ?? 0) };
+    if (file !== null) {
+      const { mapping, ra = null } = file;
+      return { ...plain, file: mapping, ra, pgoff: vpnOf(request.offset ?? 0) };
+    }
     if ((request.flags & MAP_HUGETLB) !== 0) return this.hugetlbArea(plan, plain);
     if ((flags & VM_SHARED) === 0) return plain;
     const isCharged = (flags & VM_NORESERVE) === 0;

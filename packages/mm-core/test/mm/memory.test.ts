@@ -116,6 +116,7 @@ test('a stack grows down to what is touched, not past the limit', () => {
           "flags": 134218099,
           "pgoff": 4990,
           "policy": null,
+          "ra": null,
           "start": 4990,
           "uffd": null,
         },
