@@ -4,13 +4,15 @@ import { type Json, listAt, textAt } from './json.js';
 export class BootOrder {
   private readonly byMachine = new Map<string, Json[]>();
 
-  /** @returns earlier cases of its boot that used the pool of huge pages, if it uses that too */
+  /** @returns earlier cases of its boot that left something behind that it has to do with */
   add(kase: Json): readonly Json[] {
-    if (!usesPool(kase)) return [];
     const machine = textAt(kase, 'machine');
     const earlier = this.byMachine.get(machine) ?? [];
     this.byMachine.set(machine, [...earlier, kase]);
-    return earlier;
+    return earlier.filter(
+      (before) =>
+        (usesPool(before) && usesPool(kase)) || (setsCompaction(before) && compacts(kase)),
+    );
   }
 }
 
@@ -20,4 +22,17 @@ export function usesPool(kase: Json): boolean {
     (step) =>
       textAt(step, 'path').includes('nr_hugepages') || listAt(step, 'flags').includes('hugetlb'),
   );
+}
+
+/** compact_unevictable_allowed and compaction_proactiveness: the recorder leaves them as they are. */
+function setsCompaction(kase: Json): boolean {
+  return listAt(kase, 'steps').some(
+    (step) =>
+      textAt(step, 'op') === 'sys_write' &&
+      /^\/proc\/sys\/vm\/compact(?!_memory)/.test(textAt(step, 'path')),
+  );
+}
+
+function compacts(kase: Json): boolean {
+  return listAt(kase, 'steps').some((step) => textAt(step, 'path').includes('compact'));
 }

@@ -35,10 +35,11 @@ const POOLS_NOTE = 'what its boot had done to the pool of huge pages was read fr
  * Cases were recorded several to a boot, and not everything is put back in between. Shared memory
  * interleaves from its inode number (shmem_get_pgoff_policy), so from how many shared files there
  * were. The pool of huge pages goes on with the node whose turn it is (next_nid_to_alloc,
- * next_nid_to_free), and a page that was moved stays in the pool of its new node. So if the first
- * look at one of them is not that of a fresh boot, the cases that stand before it in its file are
- * run again; if that doesn't explain the look, a past is fitted: of those that explain the look the
- * one that explains most. That such a case passes says that some past leads there, and little more,
+ * next_nid_to_free), and a page that was moved stays in the pool of its new node. Settings of
+ * compaction stay as they were set. So if the first look at one of them is not that of a fresh boot,
+ * the cases that stand before it in its file are run again; if that doesn't explain a look at shared
+ * memory or at the pool, a past is fitted: of those that explain the look the one that explains
+ * most. That such a case passes says that some past leads there, and little more,
  * so it is noted and counted apart.
  */
 export function withBootPast(
@@ -63,13 +64,13 @@ export function withBootPast(
     return best.run;
   };
   if (first === firstSharedLook(kase)) return search(first, filePasts(), FILES_NOTE);
+  const replay = earlier.length > 0 ? [{ ...FRESH, cases: earlier }] : [];
   if (Number.isFinite(first) && usesPool(kase)) {
     const nids = Object.keys(isObject(topology.nodes) ? topology.nodes : {}).map(Number);
-    const replay = earlier.length > 0 ? [{ ...FRESH, cases: earlier }] : [];
     const others = asksAllNodes(kase) ? turnPasts(nids) : leftPasts(nids);
     return search(poolLookEnd(kase, first), chain(replay, others), POOLS_NOTE);
   }
-  return fresh;
+  return Number.isFinite(first) ? search(first, replay, REPLAY_NOTE) : fresh;
 }
 
 /** The first step that shows where a shared region lies, in a case that interleaves. */
