@@ -54,7 +54,10 @@ function nodeOf(id: number, node: JsonObject): NodeConfig {
   };
 }
 
-/** Pages on per-CPU lists are free as well. */
+/**
+ * Pages on per-CPU lists are free as well. Which CPU has them is not told: the recorder begins on the
+ * first, which would use them up, so the last one does.
+ */
 function zoneOf(name: string, zone: JsonObject): ZoneConfig {
   const startPfn = numberAt(zone, 'start_pfn');
   return {
@@ -64,6 +67,7 @@ function zoneOf(name: string, zone: JsonObject): ZoneConfig {
     present: numberAt(zone, 'present'),
     managed: numberAt(zone, 'managed'),
     free: numberAt(zone, 'free') + numberAt(zone, 'pcp_count'),
+    stocked: numberAt(zone, 'pcp_count'),
     hotplugged: startPfn >= FIRST_PLUGGED_PFN,
   };
 }

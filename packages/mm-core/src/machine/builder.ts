@@ -169,6 +169,10 @@ function boot(services: Services, config: MachineConfig): void {
     blocks.addBootZone(nodes.zone(placed.nid, placed.type), placed.hotplugged);
   }
   services.get(WatermarksToken).boot(config.bootMinFreeKbytes);
+  for (const { nid, type, stocked } of placeZones(online)) {
+    if (stocked === 0) continue;
+    nodes.zone(nid, type).pcp(Math.max(folios.cpus - 1, 0)).stock(stocked);
+  }
 }
 
 function checkNames(plugins: readonly Plugin[]): void {

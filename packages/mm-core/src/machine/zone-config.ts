@@ -13,6 +13,8 @@ export interface ZoneConfig {
   readonly managed?: number;
   /** Pages still free when the boot is over, per-CPU lists included; default all managed. */
   readonly free?: number;
+  /** Of those, pages on the list of the last CPU, from where no other CPU gets them; default none. */
+  readonly stocked?: number;
   /** Plugged in after the memory of the boot: whole memory blocks. */
   readonly hotplugged?: boolean;
 }
@@ -78,11 +80,12 @@ export function checkLayout(nodes: readonly NodeLayout[]): void {
 }
 
 function checkZone(zone: PlacedZone): void {
-  const sizes = [zone.startPfn, zone.spanned, zone.present, zone.managed, zone.free];
+  const { startPfn, spanned, present, managed, free, stocked } = zone;
+  const sizes = [startPfn, spanned, present, managed, free, stocked];
   if (sizes.some((size) => !Number.isInteger(size) || size < 0)) throw bad(zone, 'sizes');
   const nested =
-    zone.present <= zone.spanned && zone.managed <= zone.present && zone.free <= zone.managed;
-  if (!nested) throw bad(zone, 'needs free <= managed <= present <= spanned');
+    stocked <= free && free <= managed && managed <= present && present <= spanned;
+  if (!nested) throw bad(zone, 'needs stocked <= free <= managed <= present <= spanned');
 }
 
 function simpleZone(node: NodeLayout, startPfn: number): ZoneConfig {
@@ -94,7 +97,8 @@ function withDefaults(zone: ZoneConfig, nid: number): PlacedZone {
   const present = zone.present ?? zone.spanned;
   const managed = zone.managed ?? present;
   const free = zone.free ?? managed;
-  return { ...zone, nid, present, managed, free, hotplugged: zone.hotplugged ?? false };
+  const { stocked = 0, hotplugged = false } = zone;
+  return { ...zone, nid, present, managed, free, stocked, hotplugged };
 }
 
 function bad(zone: PlacedZone, detail: string): MmError {

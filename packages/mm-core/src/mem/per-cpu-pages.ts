@@ -56,6 +56,11 @@ export class PerCpuPages {
     this.move(-Math.min(this.count, Math.max(batch, Math.min(this.freeCount, most))));
   }
 
+  /** Free pages of the zone are in stock when the machine starts. */
+  stock(pages: number): void {
+    this.move(pages);
+  }
+
   /** Everything goes back (drain_pages_zone). */
   drain(): void {
     this.move(-this.count);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ZONE_NORMAL } from '../../src/index.js';
 import { machineOf } from '../machine-of.js';
 
 const GIB = 2 ** 18;
@@ -47,5 +48,38 @@ test('pages that come back stay with the CPU up to its limit', () => {
       "free": 262144,
       "kept": 8001,
     }
+  `);
+});
+
+test('what the last CPU has in stock at the start is free, but no other CPU gets it', () => {
+  const left = (stocked: number): unknown => {
+    const zone = { type: ZONE_NORMAL, startPfn: 0, spanned: 32768, free: 32000, stocked };
+    const machine = machineOf({
+      nodes: [
+        { id: 0, pages: 0, cpus: 2, zones: [zone] },
+        { id: 1, pages: 32768 },
+      ],
+    });
+    const { freePages, pcpPages } = machine.nodes.zone(0, ZONE_NORMAL);
+    const task = machine.createTask('t');
+    task.mmap(0, 33000);
+    for (let vpn = 0; vpn < 33000; vpn++) task.write(vpn);
+    machine.verify();
+    const elsewhere = 32768 - machine.nodes.zone(1, ZONE_NORMAL).freePages;
+    return { freePages, pcpPages, elsewhere };
+  };
+  expect([left(0), left(3000)]).toMatchInlineSnapshot(`
+    [
+      {
+        "elsewhere": 1561,
+        "freePages": 32000,
+        "pcpPages": 0,
+      },
+      {
+        "elsewhere": 4473,
+        "freePages": 29000,
+        "pcpPages": 3000,
+      },
+    ]
   `);
 });
