@@ -4,15 +4,19 @@ import { type Json, listAt, textAt } from './json.js';
 export class BootOrder {
   private readonly byMachine = new Map<string, Json[]>();
 
-  /** @returns earlier cases of its boot that left something behind that it has to do with */
+  /**
+   * @returns earlier cases of its boot that left something behind that it has to do with; if none
+   * did, the one before it, whose freed pages are still on the lists of their CPU
+   */
   add(kase: Json): readonly Json[] {
     const machine = textAt(kase, 'machine');
     const earlier = this.byMachine.get(machine) ?? [];
     this.byMachine.set(machine, [...earlier, kase]);
-    return earlier.filter(
+    const left = earlier.filter(
       (before) =>
         (usesPool(before) && usesPool(kase)) || (setsCompaction(before) && compacts(kase)),
     );
+    return left.length > 0 ? left : earlier.slice(-1);
   }
 }
 

@@ -222,7 +222,9 @@ export class Guest {
     this.undo.run(this.machine);
     if (numberAt(kase, 'swap') !== 0) this.machine.swapoff.swapoff();
     this.machine.spend();
-    return new Guest(this.machine, this.words, this.options);
+    const next = new Guest(this.machine, this.words, this.options);
+    next.hmm = this.hmm;
+    return next;
   }
 
   /** A fresh task on CPU 0. */
