@@ -28,7 +28,7 @@ export function usesPool(kase: Json): boolean {
   );
 }
 
-/** compact_unevictable_allowed and compaction_proactiveness: the recorder leaves them as they are. */
+/** compact_unevictable_allowed and such: the recorder leaves them as they are. */
 function setsCompaction(kase: Json): boolean {
   return listAt(kase, 'steps').some(
     (step) =>

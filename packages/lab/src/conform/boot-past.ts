@@ -37,11 +37,10 @@ const POOLS_NOTE = 'what its boot had done to the pool of huge pages was read fr
  * were. The pool of huge pages goes on with the node whose turn it is (next_nid_to_alloc,
  * next_nid_to_free), and a page that was moved stays in the pool of its new node. Settings of
  * compaction stay as they were set, and pages that were freed last stay on the lists of their CPU,
- * where no huge page is made of them. So if the first look at one of them is not that of a fresh boot,
- * the cases that stand before it in its file are run again; if that doesn't explain a look at shared
- * memory or at the pool, a past is fitted: of those that explain the look the one that explains
- * most. That such a case passes says that some past leads there, and little more,
- * so it is noted and counted apart.
+ * where no huge page is made of them. So if the record is not that of a fresh boot, the cases that
+ * stand before it in its file are run again; if that doesn't explain a look at shared memory or at
+ * the pool, a past is fitted: of those that explain the look the one that explains most. That such
+ * a case passes says that some past leads there, and little more, so it is noted and counted apart.
  */
 export function withBootPast(
   found: Pick<RecordCase, 'kase' | 'record' | 'topology' | 'earlier'>,

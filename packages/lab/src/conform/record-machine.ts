@@ -55,8 +55,8 @@ function nodeOf(id: number, node: JsonObject): NodeConfig {
 }
 
 /**
- * Pages on per-CPU lists are free as well. Which CPU has them is not told: the recorder begins on the
- * first, which would use them up, so the last one does.
+ * Pages on per-CPU lists are free as well. Which CPU has them is not told: the recorder begins on
+ * the first, which would use them up, so the last one does.
  */
 function zoneOf(name: string, zone: JsonObject): ZoneConfig {
   const startPfn = numberAt(zone, 'start_pfn');

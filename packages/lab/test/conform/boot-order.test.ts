@@ -15,7 +15,7 @@ function earlierOf(cases: readonly Json[]): unknown[] {
   return cases.map((kase) => order.add(kase).map((before) => (before as { id: string }).id));
 }
 
-test('a setting of compaction, which the recorder does not put back, is there for what comes after', () => {
+test('a setting of compaction is not put back: it is there for what comes after', () => {
   expect(
     earlierOf([
       caseOf('compacts', 'sys_write', COMPACT),

@@ -171,7 +171,10 @@ function boot(services: Services, config: MachineConfig): void {
   services.get(WatermarksToken).boot(config.bootMinFreeKbytes);
   for (const { nid, type, stocked } of placeZones(online)) {
     if (stocked === 0) continue;
-    nodes.zone(nid, type).pcp(Math.max(folios.cpus - 1, 0)).stock(stocked);
+    nodes
+      .zone(nid, type)
+      .pcp(Math.max(folios.cpus - 1, 0))
+      .stock(stocked);
   }
 }
 

@@ -13,7 +13,7 @@ export interface ZoneConfig {
   readonly managed?: number;
   /** Pages still free when the boot is over, per-CPU lists included; default all managed. */
   readonly free?: number;
-  /** Of those, pages on the list of the last CPU, from where no other CPU gets them; default none. */
+  /** Of those, pages on the list of the last CPU, where no other gets them; default none. */
   readonly stocked?: number;
   /** Plugged in after the memory of the boot: whole memory blocks. */
   readonly hotplugged?: boolean;
@@ -83,8 +83,7 @@ function checkZone(zone: PlacedZone): void {
   const { startPfn, spanned, present, managed, free, stocked } = zone;
   const sizes = [startPfn, spanned, present, managed, free, stocked];
   if (sizes.some((size) => !Number.isInteger(size) || size < 0)) throw bad(zone, 'sizes');
-  const nested =
-    stocked <= free && free <= managed && managed <= present && present <= spanned;
+  const nested = stocked <= free && free <= managed && managed <= present && present <= spanned;
   if (!nested) throw bad(zone, 'needs stocked <= free <= managed <= present <= spanned');
 }
 
