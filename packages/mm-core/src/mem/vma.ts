@@ -31,6 +31,8 @@ export interface Vma {
   readonly policy: Policy | null;
   /** Page index of `start` in the file; of anonymous memory the page it was made at (vm_pgoff). */
   readonly pgoff: number;
+  /** The same for the private pages of a file's area (vma_start_anon_pgoff); they keep it. */
+  readonly anonPgoff: number;
   /** The file it maps; null = private anonymous memory. Shared anonymous memory has a file. */
   readonly file: AddressSpace | null;
   /** Readahead state of the open file (vm_file->f_ra); null = the file's own. */
@@ -44,7 +46,7 @@ export interface Vma {
 /** A new area of private anonymous memory without policy. */
 export function anonymousVma(start: number, end: number, flags: number): Vma {
   const nothing = { policy: null, file: null, ra: null, anonVma: null, uffd: null };
-  return { start, end, flags, pgoff: start, ...nothing };
+  return { start, end, flags, pgoff: start, anonPgoff: start, ...nothing };
 }
 
 /**
@@ -55,9 +57,10 @@ export function hasRecency(vma: Vma): boolean {
   return (vma.flags & (VM_SEQ_READ | VM_RAND_READ)) === 0;
 }
 
-/** The part of an area in [start, end); its page offset moves along (split_vma). */
+/** The part of an area in [start, end); its page offsets move along (split_vma). */
 export function clipVma(vma: Vma, start: number, end: number): Vma {
-  return { ...vma, start, end, pgoff: vma.pgoff + (start - vma.start) };
+  const moved = start - vma.start;
+  return { ...vma, start, end, pgoff: vma.pgoff + moved, anonPgoff: vma.anonPgoff + moved };
 }
 
 /** Page index in the file of a virtual page (linear_page_index). */

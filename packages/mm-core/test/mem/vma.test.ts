@@ -7,11 +7,15 @@ import {
   PROT_READ,
   PROT_WRITE,
   Prng,
+  VM_DONTEXPAND,
+  VM_MAYWRITE,
   VM_READ,
+  VM_SHARED,
   VM_WRITE,
   type Vma,
 } from '../../src/index.js';
-import { anonymousVma, vmaAllows } from '../../src/mem/vma.js';
+import { AddressSpace } from '../../src/mem/address-space.js';
+import { anonymousVma, clipVma, vmaAllows } from '../../src/mem/vma.js';
 
 const RW = VM_READ | VM_WRITE;
 
@@ -177,4 +181,31 @@ test('a first touch borrows from a neighbour that differs in protection only', (
     mm.within(4, 8).map((vma) => ({ ...vma, flags: RW })),
   );
   expect(layout(mm)).toEqual([`0-8 ${RW}`]);
+});
+
+test('special areas stay as they were cut', () => {
+  const mm = new MmStruct(1, 't');
+  mm.replace(0, 4, [area(0, 4, RW | VM_DONTEXPAND)]);
+  mm.replace(4, 8, [area(4, 8, RW | VM_DONTEXPAND)]);
+  expect(layout(mm).length).toBe(2);
+});
+
+test('parts of a file merge if their private pages follow each other, too', () => {
+  const file = new AddressSpace(1, 'shmem', 'f', 8 * 4096);
+  const areasOf = (flags: number, anonPgoff: number): number => {
+    const mm = new MmStruct(1, 't');
+    const whole = { ...area(100, 108, RW | VM_MAYWRITE | flags), pgoff: 0, file };
+    mm.replace(100, 104, [{ ...clipVma(whole, 100, 104), anonPgoff }]);
+    mm.replace(104, 108, [clipVma(whole, 104, 108)]);
+    return mm.vmas.length;
+  };
+  expect({
+    'private, made here': areasOf(0, 100),
+    'private, made elsewhere': areasOf(0, 50),
+    'shared, made elsewhere': areasOf(VM_SHARED, 50),
+  }).toEqual({
+    'private, made here': 1,
+    'private, made elsewhere': 2,
+    'shared, made elsewhere': 1,
+  });
 });

@@ -108,6 +108,7 @@ test('a stack grows down to what is touched, not past the limit', () => {
       "ok",
       [
         {
+          "anonPgoff": 4990,
           "anonVma": AnonVma {
             "isForked": false,
           },

@@ -7,6 +7,7 @@ import {
   MADV_GUARD_INSTALL,
   MADV_POPULATE_WRITE,
   type Machine,
+  MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PAGE_SIZE,
@@ -15,6 +16,7 @@ import {
   PROT_WRITE,
   plainCreds,
   type Task,
+  VM_LOCKED,
 } from '../../src/index.js';
 import { machineOf } from '../machine-of.js';
 
@@ -292,4 +294,29 @@ test('MREMAP_DONTUNMAP leaves two unlocked areas apart, numbered anew', () => {
   const left = task.mm.vmas.filter((vma) => vma.start < at(32) / PAGE_SIZE);
   expect(left.map((vma) => vma.end - vma.start)).toEqual([4, 4]);
   expect(left.every((vma) => vma.anonVma === null && vma.pgoff === vma.start)).toBe(true);
+});
+
+test('MREMAP_DONTUNMAP cuts a locked area and leaves a part that was never touched', () => {
+  const { machine, task } = start(8);
+  const first = BASE / PAGE_SIZE;
+  task.mremap(first, 8, first + 100, 8);
+  for (let page = 100; page < 108; page++) task.write(first + page);
+  machine.sys.mlock.mlock(task.struct, at(100), 8 * PAGE_SIZE);
+  const flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+  const sizes = { oldLength: 2 * PAGE_SIZE, newLength: 2 * PAGE_SIZE };
+  const { mremap } = machine.sys;
+  mremap.mremap(task.struct, { addr: at(103), newAddr: at(200), ...sizes, flags });
+  const shape = task.mm.vmas.map(({ start: from, end, pgoff, anonVma, flags: vm }) => {
+    const words = [(vm & VM_LOCKED) !== 0 ? 'locked' : 'open', anonVma ? 'touched' : 'fresh'];
+    return `${from - first}-${end - first} @${pgoff - first} ${words.join(' ')}`;
+  });
+  expect(shape).toMatchInlineSnapshot(`
+    [
+      "100-103 @100 locked touched",
+      "103-105 @103 open fresh",
+      "105-108 @105 locked touched",
+      "200-202 @103 locked touched",
+    ]
+  `);
+  machine.verify();
 });
