@@ -105,7 +105,10 @@ export class SysMremap {
     return this.edit.mayAdd(mm, 6) ? 0 : -ENOMEM;
   }
 
-  /** Moves every area of the range, holes between them included (remap_move). */
+  /**
+   * Moves every area of the range, holes between them included; one with a userfaultfd only alone
+   * (remap_move, vma_multi_allowed).
+   */
   private moveAll(request: Omit<Remap, 'vma'>): number {
     const { mm, start, oldPages, to } = request;
     let first = -EFAULT;
@@ -114,7 +117,7 @@ export class SysMremap {
       if (isFirst && part.start > start) return -EFAULT;
       const vma = mm.find(part.start);
       if (vma === null) return -EFAULT;
-      const isAlone = vma.uffd !== null || (vma.flags & VM_HUGETLB) !== 0;
+      const isAlone = vma.uffd !== null;
       if (isAlone && (!isFirst || vma.end < start + oldPages)) return -EFAULT;
       const pages = part.end - part.start;
       const offset = part.start - start;

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
 import {
   MAP_PRIVATE,
+  MAP_SHARED,
   type Machine,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
+  PROT_READ,
+  PROT_WRITE,
   type Task,
 } from '../../src/index.js';
 import { HUGE, mapHuge, poolCounts, setPool, twoNodes } from '../hugetlb-pool.js';
@@ -70,4 +73,30 @@ test('what moves has its promises where it goes, and what is cut off gives them 
     }
   `);
   machine.verify();
+});
+
+test('an area of the pool moves along with its neighbours', () => {
+  const machine = twoNodes();
+  setPool(machine, 0, 2);
+  const task = machine.createTask('t');
+  const addr = mapHuge(machine, task, 1 << 30, 1, MAP_PRIVATE);
+  task.mmap((addr + HUGE) / 4096, 512);
+  mapHuge(machine, task, addr + 2 * HUGE, 1, MAP_SHARED);
+  const first = addr / 4096;
+  for (const vpn of [0, 512, 1024]) expect(task.write(first + vpn)).toBe('ok');
+  const newAddr = 3 << 29;
+  expect(task.mremap(first, 1536, newAddr / 4096, 1536)).toBe(0);
+  expect(state(machine, task)).toBe('mapped 768-769,769-770,770-771, promised 0, pool 2/0/0 0/0/0');
+  expect([0, 512, 1024].map((vpn) => task.read(newAddr / 4096 + vpn))).toEqual(['ok', 'ok', 'ok']);
+  expect(machine.engine.shadow.counts.lostPages).toBe(0);
+  machine.verify();
+});
+
+test('an area of the pool that was cut does not heal', () => {
+  const machine = twoNodes();
+  setPool(machine, 0, 2);
+  const task = machine.createTask('t');
+  const first = mapHuge(machine, task, 1 << 30, 2, MAP_PRIVATE) / 4096;
+  for (const prot of [PROT_READ, PROT_READ | PROT_WRITE]) task.mprotect(first, 512, prot);
+  expect(state(machine, task)).toBe('mapped 512-513,513-514, promised 2, pool 2/2/0 0/0/0');
 });
