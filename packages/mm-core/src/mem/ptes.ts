@@ -82,6 +82,12 @@ export class Ptes {
     return made;
   }
 
+  /** Is there a table for the gigabyte that the page lies in, as `populate` noted? */
+  hasGigabyteTable(mmId: number, vpn: number): boolean {
+    const table = Math.floor(vpn / PTRS_PER_PTE ** 2) * TABLE_LEVELS + 1;
+    return this.tablesByMm.get(mmId)?.has(table) === true;
+  }
+
   /**
    * Makes the leaves of `regions` (vpn >> 9) one after the other, so that the i-th region's leaf is
    * the first plus i. None of them may exist.

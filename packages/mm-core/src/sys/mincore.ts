@@ -1,4 +1,5 @@
 import { EFAULT, EINVAL, ENOMEM } from '../abi/errno.js';
+import { VM_HUGETLB } from '../abi/mman.js';
 import {
   isMigrationType,
   PTE_TYPE_HWPOISON,
@@ -7,22 +8,28 @@ import {
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { TaskStruct } from '../mem/task-struct.js';
 import { pageIndex, type Vma } from '../mem/vma.js';
+import { type HugetlbCache, HugetlbCacheToken } from '../mm/hugetlb-cache.js';
 import { type Swap, SwapToken } from '../mm/swap.js';
 import { isPageAligned, pageRange, sizeOf, TASK_SIZE } from './user-range.js';
 
 /** Entries that mincore hands over at once: a page of them. */
 const BATCH = 4096;
 
-/** mincore(2): which pages need no input (mm/mincore.c). */
+/**
+ * mincore(2): which pages need no input (mm/mincore.c). Simplified: files have no owner, so whoever
+ * maps one may know (can_do_mincore).
+ */
 @injectable()
 export class SysMincore {
   constructor(
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(SwapToken) private readonly swap: Swap,
+    @inject(HugetlbCacheToken) private readonly hugetlbCache: HugetlbCache,
   ) {}
 
   /**
@@ -56,7 +63,19 @@ export class SysMincore {
     const type = pteType(bits);
     if (type === PTE_TYPE_SWAP) return this.swap.folioOf(this.ptes.value[slot]!) >= 0;
     if (pteHoldsPage(bits) || isMigrationType(type) || type === PTE_TYPE_HWPOISON) return true;
+    if ((vma.flags & VM_HUGETLB) !== 0) return this.isCachedHuge(task, vma, vpn);
     return this.isCached(vma, vpn);
+  }
+
+  /**
+   * Of the pool: an empty entry says no (mincore_hugetlb); the file is asked only where there is no
+   * table for one (walk_hugetlb_range).
+   */
+  private isCachedHuge(task: TaskStruct, vma: Vma, vpn: number): boolean {
+    const { file } = vma;
+    if (file === null || this.ptes.hasGigabyteTable(task.mm.id, vpn)) return false;
+    const index = Math.floor(pageIndex(vma, vpn) / PTRS_PER_PTE);
+    return this.hugetlbCache.page(file, index) >= 0;
   }
 
   /** Nothing stands there: does the file have the page at hand (__mincore_unmapped_range)? */
