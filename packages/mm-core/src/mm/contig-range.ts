@@ -35,8 +35,10 @@ export type ContigEffort = 'migrate' | 'reclaim';
  * it was. In an event the moves take time, so `finish` is for when that has passed. What is taken
  * counts as gone (adjust_managed_page_count) until it is given back.
  *
- * Simplified: one pass of migration, where the kernel has five; the request falls back to other
- * nodes without reclaim; one range at a time in each zone.
+ * Simplified: one pass of migration, where the kernel has five, and one batch, where it isolates
+ * 32 pages at a time and frees each source after its copy: until a batch has passed, all of the
+ * range is held twice. The request falls back to other nodes without reclaim; one range at a time
+ * in each zone.
  */
 @injectable()
 export class ContigRange {
