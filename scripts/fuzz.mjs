@@ -34,6 +34,12 @@ if (optionsOf === undefined) {
 }
 const { fuzzMachine, FuzzFailure } = await import('@mm-lab/testkit');
 
+/** What the model of a program cannot miss: poison, and what a device could not keep. */
+const DEVICE_EVENTS = [
+  'device.poison_injected',
+  'device.overflow_events',
+  'integrity.lost_unread_pages',
+];
 const total = { steps: 0, runs: 0, checks: 0, losses: 0, findings: 0 };
 const operations = new Map();
 const events = new Map();
@@ -57,7 +63,7 @@ function one(seed) {
     for (const [name, count] of Object.entries(report.operations)) add(operations, name, count);
     for (const [name, count] of Object.entries(report.stats)) {
       if (name.startsWith('vmstat.')) add(events, name.slice('vmstat.'.length), count);
-      if (name === 'device.poison_injected') add(events, name, count);
+      if (DEVICE_EVENTS.includes(name)) add(events, name, count);
     }
   } catch (failure) {
     if (!(failure instanceof FuzzFailure)) throw failure;
