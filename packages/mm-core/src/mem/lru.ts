@@ -139,6 +139,12 @@ export class LruLists {
     return this.table.links.walk(head);
   }
 
+  /** Is a listed folio among those that eviction comes to first (lru_gen_clear_refs)? */
+  isOldestGen(folio: number): boolean {
+    const { minSeq } = this.of(folio);
+    return this.table.lruGen[folio]! - 1 === genOf(minSeq[typeOf(this.table.flags[folio]!)]!);
+  }
+
   /** Aging found the folio in use: it is of another generation, its list changes later. */
   updateGen(folio: number, gen: number): void {
     const lruvec = this.of(folio);

@@ -1,11 +1,19 @@
 import { MADV_COLD } from '../abi/mman.js';
-import { PG_active } from '../abi/page-flags.js';
+import {
+  PG_active,
+  PG_lru,
+  PG_referenced,
+  PG_unevictable,
+  PG_workingset,
+} from '../abi/page-flags.js';
 import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { GRANT_MADVISE } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
+import { type LruLists, LruListsToken } from '../mem/lru.js';
+import { type MemCgroups, MemCgroupsToken } from '../mem/memcg.js';
 import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
@@ -13,6 +21,7 @@ import { type Folios, FoliosToken } from './folio.js';
 import { type MadviseSplit, MadviseSplitToken } from './madvise-split.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { DEF_PRIORITY, type ScanControl } from './scan-control.js';
+import { type ScanCounters, ScanCountersToken } from './scan-counters.js';
 import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
 import { type Work, WorkToken } from './work.js';
 
@@ -25,6 +34,9 @@ export class MadviseCold {
   constructor(
     @inject(FolioTableToken) private readonly table: FolioTable,
     @inject(NodesToken) private readonly nodes: Nodes,
+    @inject(LruListsToken) private readonly lru: LruLists,
+    @inject(MemCgroupsToken) private readonly memcgs: MemCgroups,
+    @inject(ScanCountersToken) private readonly counters: ScanCounters,
     @inject(PtesToken) private readonly ptes: Ptes,
     @inject(MappingToken) private readonly mapping: Mapping,
     @inject(MadviseSplitToken) private readonly large: MadviseSplit,
@@ -50,19 +62,40 @@ export class MadviseCold {
       const folio = this.table.head(pfn);
       if (!this.allows(slot, folio)) return;
       if (this.table.folioMapcount(folio) !== this.table.nrPages(folio)) return;
-      this.mapping.testAndClearYoung(slot);
-      if (!this.folios.isolateLru(folio)) return;
+      if (!this.table.has(folio, PG_lru)) return;
+      if (advice === MADV_COLD) this.mapping.testAndClearYoung(slot);
+      this.table.clear(folio, PG_referenced);
+      if (this.table.has(folio, PG_active)) this.table.set(folio, PG_workingset);
+      if (this.table.has(folio, PG_unevictable)) return;
+      if (advice === MADV_COLD) {
+        this.deactivate(folio);
+        return;
+      }
+      this.folios.isolateLru(folio);
       this.table.clear(folio, PG_active);
-      this.table.clearLruUses(folio);
       const nid = this.nodes.nidOf(folio);
       const list = out.get(nid);
       if (list === undefined) out.set(nid, [folio]);
       else list.push(folio);
     });
-    for (const list of out.values()) {
-      if (advice === MADV_COLD) for (const folio of list) this.folios.putbackLru(folio);
-      else this.pageOut(list);
-    }
+    for (const list of out.values()) this.pageOut(list);
+  }
+
+  /**
+   * To the inactive list, or to the oldest generation; what is there already keeps its place
+   * (folio_deactivate, lru_deactivate). Simplified: no batch of the CPU.
+   */
+  private deactivate(folio: number): void {
+    if (this.lru.lruGenEnabled) {
+      this.table.clearLruUses(folio);
+      this.table.clear(folio, PG_workingset);
+      if (this.lru.isOldestGen(folio)) return;
+    } else if (!this.table.has(folio, PG_active)) return;
+    this.lru.remove(folio);
+    this.table.clear(folio, PG_active | PG_referenced);
+    this.lru.add(folio);
+    const pages = this.table.nrPages(folio);
+    this.counters.event(this.memcgs.of(folio), 'pgdeactivate', pages);
   }
 
   /** RFC v4 patch 07 leaves the branch of huge entries out: there nobody is asked by default. */
