@@ -21,7 +21,7 @@ export function stackVm(mm: MmStruct): number {
   return pagesOf(mm, ({ flags }) => (flags & VM_GROWSDOWN) !== 0);
 }
 
-/** Does RLIMIT_DATA count the area (mm/vma.c:is_data_mapping)? */
+/** Does RLIMIT_DATA count the area (mm/vma.h:is_data_mapping)? */
 export function isDataMapping(flags: number): boolean {
   return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) === VM_WRITE;
 }

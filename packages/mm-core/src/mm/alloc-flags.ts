@@ -33,7 +33,7 @@ export function fastAllocFlags(gfp: number): number {
   return (gfp & __GFP_KSWAPD_RECLAIM) !== 0 ? ALLOC_KSWAPD : 0;
 }
 
-/** Rights of the walks at MIN (mm/page_alloc.c:gfp_to_alloc_flags). */
+/** Rights of the walks at MIN (mm/page_alloc.c:alloc_flags_slowpath). */
 export function slowAllocFlags(gfp: number, order: number): number {
   let flags = fastAllocFlags(gfp);
   const high = (gfp & __GFP_HIGH) !== 0;

@@ -25,8 +25,8 @@ export const DO_SWAP_PAGE = Sites.index('memory.do_swap_page');
 
 /**
  * Anonymous memory that went to swap as a large folio and comes back as one, from a synchronous
- * device (mm/memory.c:alloc_swap_folio, can_swapin_thp). Simplified: only where nobody else has the
- * entries, as the swap cache has base pages only.
+ * device (mm/memory.c:thp_swapin_suitable_orders, can_swapin_thp). Simplified: only where nobody
+ * else has the entries, as the swap cache has base pages only.
  */
 @injectable()
 export class SwapLarge {

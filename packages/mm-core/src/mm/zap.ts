@@ -34,7 +34,7 @@ import { type Pmds, PmdsToken } from './pmd.js';
 import { type Swap, SwapToken } from './swap.js';
 import { type Work, WorkToken } from './work.js';
 
-/** Empties entries and drops what they hold (mm/memory.c:zap_page_range, exit_mmap). */
+/** Empties entries and drops what they hold (mm/memory.c:zap_vma_range; mm/mmap.c:exit_mmap). */
 @injectable()
 export class Zap {
   constructor(
