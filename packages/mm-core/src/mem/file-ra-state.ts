@@ -14,8 +14,8 @@ export class FileRaState {
   raPages: number;
   /** Misses of mappings, less hits; at most MMAP_LOTSAMISS * 10. */
   mmapMiss = 0;
-  /** Page behind the last read(2) (prev_pos); -1 = there was none. */
-  prevIndex = -1;
+  /** Byte behind what read(2) found last (prev_pos); -1 = it found nothing yet. */
+  prevPos = -1;
 
   /** file_ra_state_init. */
   constructor(bdi: BackingDev) {

@@ -119,22 +119,25 @@ export class Filemap {
     return this.table.version[page]!;
   }
 
-  /** filemap_read. */
+  /** filemap_read. A page that the last read ended in was marked then (pos_same_folio). */
   private readPages(first: MissingPage, { pages = 1, ra = first.file.ra }: ReadOptions): number {
     const { file, nid } = first;
     const end = Math.min(first.index + pages, file.sizePages);
+    const marked = Math.floor((ra.prevPos - 1) / PAGE_SIZE);
     let version = VERSION_ZERO;
-    for (let index = first.index; index < end; ) {
+    let index = first.index;
+    while (index < end) {
       const batch = this.getPages({ file, ra, index, nid, awaited: index }, first.index + pages);
-      if (batch.length === 0) return index === first.index ? -ENOMEM : version;
+      if (batch.length === 0) break;
       if (index === first.index) version = this.table.version[batch[0]!]!;
       for (const page of batch) {
-        this.workingset.markAccessed(page);
+        if (index !== first.index || index !== marked) this.workingset.markAccessed(page);
         this.folios.put(this.table.head(page));
+        index += 1;
       }
-      index += batch.length;
     }
-    ra.prevIndex = Math.min(first.index + pages, Math.floor(file.sizeBytes / PAGE_SIZE));
+    if (index === first.index) return index < end ? -ENOMEM : VERSION_ZERO;
+    ra.prevPos = Math.min(index * PAGE_SIZE, file.sizeBytes);
     return version;
   }
 

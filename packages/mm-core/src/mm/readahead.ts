@@ -1,6 +1,6 @@
 import { __GFP_NORETRY, __GFP_NOWARN, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { PG_readahead } from '../abi/page-flags.js';
-import { PMD_ORDER } from '../abi/zone.js';
+import { PAGE_SIZE, PMD_ORDER } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import type { AddressSpace } from '../mem/address-space.js';
 import type { FileRaState } from '../mem/file-ra-state.js';
@@ -50,7 +50,8 @@ export class Readahead {
       return;
     }
     const most = maxPages(ctl, wanted);
-    const isNext = ra.prevIndex >= 0 && (index === ra.prevIndex || index === ra.prevIndex + 1);
+    const prevIndex = Math.floor(ra.prevPos / PAGE_SIZE);
+    const isNext = prevIndex >= 0 && (index === prevIndex || index === prevIndex + 1);
     if (index === 0 || wanted > most || isNext) {
       const size = initialSize(wanted, most);
       const asyncSize = size > wanted ? size - wanted : size >> 1;

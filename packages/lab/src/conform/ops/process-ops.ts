@@ -1,4 +1,4 @@
-import { EINTR, EPERM, PR_SET_THP_DISABLE, plainCreds } from '@mm-lab/mm-core';
+import { EINTR, EPERM, FileRaState, PR_SET_THP_DISABLE, plainCreds } from '@mm-lab/mm-core';
 import { returned } from '../result.js';
 import { Endless, type Step } from '../step.js';
 import { isMapFile, writeMapFile } from './map-files.js';
@@ -83,8 +83,9 @@ export const readFileOp: TaskOp = {
     const path = step.text('path', '');
     const file = [...machine.files.all()].find(({ name }) => name === path);
     if (file === undefined) return { bytes: 0 };
+    const ra = new FileRaState(file.bdi);
     for (let index = 0; index < file.sizePages; index++) {
-      machine.filemap.read(file, index, task.task.struct.nid);
+      machine.filemap.read(file, index, task.task.struct.nid, { ra });
     }
     machine.spend();
     return { bytes: file.sizeBytes };
