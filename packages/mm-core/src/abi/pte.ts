@@ -74,6 +74,14 @@ export function pteMapsPage(bits: number): boolean {
   return (bits & (PTE_PRESENT | PTE_PROTNONE)) !== 0;
 }
 
+/**
+ * Does the entry map a page that has a folio (vm_normal_page)? The zero page has none, and its
+ * value says frame 0, which is another page's.
+ */
+export function pteMapsNormalPage(bits: number): boolean {
+  return pteMapsPage(bits) && (bits & PTE_SPECIAL) === 0;
+}
+
 /** Does the entry count as a mapping of a page, whether the CPU can use it or not? */
 export function pteHoldsPage(bits: number): boolean {
   return (bits & (PTE_PRESENT | PTE_PROTNONE | PTE_UNADDRESSABLE)) !== 0;

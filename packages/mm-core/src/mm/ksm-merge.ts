@@ -14,6 +14,7 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
   PTE_WRITTEN,
+  pteMapsNormalPage,
   pteMapsPage,
 } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -66,7 +67,7 @@ export class KsmMerge {
   pageAt(mm: MmStruct, vpn: number): number {
     const slot = this.ptes.find(mm.id, vpn);
     const bits = slot < 0 ? 0 : this.ptes.bits[slot]!;
-    if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return -1;
+    if (!pteMapsNormalPage(bits)) return -1;
     const pfn = this.ptes.value[slot]!;
     const folio = this.table.head(pfn);
     if (!this.managed.folio_managed_allows(this.site, folio, GRANT_KSM)) return -1;
@@ -186,6 +187,8 @@ export class KsmMerge {
     if (!this.isMergeable(pfn)) return false;
     const slot = this.ptes.find(item.mm.id, item.vpn);
     if (slot < 0 || this.ptes.value[slot] !== pfn) return false;
+    // A split puts the zero page where it finds a page of zeroes.
+    if (!pteMapsNormalPage(this.ptes.bits[slot]!)) return false;
     if ((this.ptes.bits[slot]! & PTE_DIRTY) !== 0) this.table.set(pfn, PG_dirty);
     this.notifiers.invalidateSlot(slot, MMU_NOTIFY_CLEAR);
     this.mapping.change(slot, 0, PTE_WRITE | PTE_DIRTY);

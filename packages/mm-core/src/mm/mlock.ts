@@ -1,6 +1,6 @@
 import { ENOMEM } from '../abi/errno.js';
 import { VM_DROPPABLE, VM_HUGETLB, VM_LOCKED, VM_LOCKED_MASK, VM_SPECIAL } from '../abi/mman.js';
-import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
+import { pteMapsNormalPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { GRANT_MLOCK } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
@@ -82,7 +82,7 @@ export class Mlock {
     if (vpn - before < start || vpn - before + pages > end) return false;
     for (let at = 0; at < pages; at++) {
       const other = slot - before + at;
-      if (!pteMapsPage(this.ptes.bits[other]!) || this.ptes.value[other] !== folio + at) {
+      if (!pteMapsNormalPage(this.ptes.bits[other]!) || this.ptes.value[other] !== folio + at) {
         return false;
       }
     }
@@ -91,7 +91,7 @@ export class Mlock {
 
   private folioAt(slot: number): number {
     const bits = this.ptes.bits[slot]!;
-    if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return -1;
+    if (!pteMapsNormalPage(bits)) return -1;
     return this.table.head(this.ptes.value[slot]!);
   }
 }

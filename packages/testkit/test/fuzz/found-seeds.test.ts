@@ -24,6 +24,10 @@ test('a read of a file whose page the model lost sight of may find anything', ()
   expect(fuzzMachine({ seed: 147001101, steps: 304 }).steps).toBe(304);
 });
 
+test('ksmd does not take the zero page that a split left for the page with frame 0', () => {
+  expect(fuzzMachine({ seed: 161002236, steps: 367 }).steps).toBe(367);
+});
+
 test('a fault does not read in what zswap wrote back while its page was allocated', () => {
   const zswap = { enabled: true, max_pool_percent: 90 };
   const nodes = [{ id: 0, pages: 215, cpus: 2 }];
