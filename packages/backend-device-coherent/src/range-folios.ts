@@ -1,10 +1,4 @@
-import {
-  type FolioTable,
-  type MmStruct,
-  PTE_SPECIAL,
-  type Ptes,
-  pteMapsPage,
-} from '@mm-lab/mm-core';
+import { type FolioTable, type MmStruct, type Ptes, pteMapsNormalPage } from '@mm-lab/mm-core';
 
 /**
  * The folios that a range of an address space maps, each once, in the order of addresses: what a
@@ -21,7 +15,7 @@ export function rangeFolios(
   const found = new Set<number>();
   ptes.walk(mm.id, start, end, (slot) => {
     const bits = ptes.bits[slot]!;
-    if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+    if (!pteMapsNormalPage(bits)) return;
     found.add(table.head(ptes.value[slot]!));
   });
   return [...found];

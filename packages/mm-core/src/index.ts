@@ -222,6 +222,7 @@ export {
   PTE_WRITE,
   PTE_WRITTEN,
   pteHoldsPage,
+  pteMapsNormalPage,
   pteMapsPage,
   pteType,
 } from './abi/pte.js';

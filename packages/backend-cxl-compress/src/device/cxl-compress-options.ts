@@ -68,8 +68,8 @@ export interface CxlCompressOptions extends FaultOptions {
   /**
    * May the device move what is stored to make room? Holes it closes when contents find no room
    * though there are bytes enough; size classes it packs anew while usage is not below the high
-   * mark. Whoever uses the device first before it is done waits for it, once. Default: it never
-   * does, and what finds no room is lost.
+   * mark. Whoever uses the device before it is done waits for the rest. Default: it never does, and
+   * what finds no room is lost.
    */
   readonly compaction?: CompactionOptions;
   /**

@@ -13,9 +13,8 @@ import {
   PG_pinned,
   PG_swapcache,
   PG_unevictable,
-  PTE_SPECIAL,
   type Ptes,
-  pteMapsPage,
+  pteMapsNormalPage,
   type RmapWalk,
   type Work,
 } from '@mm-lab/mm-core';
@@ -147,7 +146,7 @@ export class ColdPages {
   private pageAt(slot: number, nid: number): number {
     const { ptes, table, managed, nodes } = this.parts;
     const bits = ptes.bits[slot]!;
-    if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return -1;
+    if (!pteMapsNormalPage(bits)) return -1;
     const page = ptes.value[slot]!;
     const folio = table.head(page);
     if (table.has(folio, NOT_OURS) || managed.ownerOf(folio) !== null) return -1;

@@ -1,7 +1,13 @@
 import { EINVAL } from '../abi/errno.js';
 import { VM_MAYWRITE, VM_SHARED, VM_SOFTDIRTY } from '../abi/mman.js';
 import { PG_pinned } from '../abi/page-flags.js';
-import { PTE_SOFT_DIRTY, PTE_SPECIAL, PTE_WRITE, pteMapsPage } from '../abi/pte.js';
+import {
+  PTE_SOFT_DIRTY,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  pteMapsNormalPage,
+  pteMapsPage,
+} from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type FolioTable, FolioTableToken } from '../mem/folio-table.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
@@ -73,7 +79,7 @@ export class ClearRefs {
   private clearYoung(mm: MmStruct, vma: Vma): void {
     this.ptes.walk(mm.id, vma.start, vma.end, (slot) => {
       const bits = this.ptes.bits[slot]!;
-      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+      if (!pteMapsNormalPage(bits)) return;
       this.mapping.testAndClearYoung(slot);
       this.table.clearLruUses(this.table.head(this.ptes.value[slot]!));
     });

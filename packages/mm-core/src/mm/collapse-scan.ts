@@ -13,8 +13,8 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_MARKER_UFFD_WP,
-  PTE_SPECIAL,
   PTE_UFFD_WP,
+  pteMapsNormalPage,
   pteMapsPage,
 } from '../abi/pte.js';
 import { PTRS_PER_PTE } from '../abi/zone.js';
@@ -110,10 +110,9 @@ export class CollapseScan {
     if (pmd === PMD_HUGE) return done('pmd mapped');
     for (let at = 0; at < PTRS_PER_PTE; at++) {
       const bits = this.ptes.bits[slot + at]!;
-      const refused =
-        pteMapsPage(bits) && (bits & PTE_SPECIAL) === 0
-          ? this.page(this.ptes.value[slot + at]!, bits, by, seen, isFinal)
-          : this.noPage(slot + at, bits, vma, by, isFinal, seen);
+      const refused = pteMapsNormalPage(bits)
+        ? this.page(this.ptes.value[slot + at]!, bits, by, seen, isFinal)
+        : this.noPage(slot + at, bits, vma, by, isFinal, seen);
       if (refused !== null) return done(refused);
     }
     const few = seen.referenced < PTRS_PER_PTE / 2;

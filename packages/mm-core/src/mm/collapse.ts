@@ -1,5 +1,5 @@
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from '../abi/errno.js';
-import { PTE_SPECIAL, PTE_WRITTEN, pteMapsPage } from '../abi/pte.js';
+import { PTE_WRITTEN, pteMapsNormalPage, pteMapsPage } from '../abi/pte.js';
 import { VM_FAULT_ERROR } from '../abi/vm-fault.js';
 import { PMD_ORDER, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -124,7 +124,7 @@ export class Collapse {
     for (let at = 0; at < PTRS_PER_PTE; at++) {
       const slot = (leaf << LEAF_SHIFT) | at;
       const bits = this.ptes.bits[slot]!;
-      if (pteMapsPage(bits) && (bits & PTE_SPECIAL) === 0) {
+      if (pteMapsNormalPage(bits)) {
         const pfn = this.ptes.value[slot]!;
         if ((bits & PTE_WRITTEN) !== 0) this.contents.settle(pfn, first + at, slot);
         this.contents.copy(folio + at, pfn);

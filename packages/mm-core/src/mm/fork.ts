@@ -32,6 +32,7 @@ import {
   PTE_UNADDRESSABLE,
   PTE_WRITE,
   PTE_WRITTEN,
+  pteMapsNormalPage,
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
@@ -137,7 +138,7 @@ export class Fork {
     for (const { leaf } of this.ptes.hugeLeaves(parent.id, vma.start, vma.end)) {
       const slot = leaf << LEAF_SHIFT;
       const bits = this.ptes.bits[slot]!;
-      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) continue;
+      if (!pteMapsNormalPage(bits)) continue;
       const pfn = this.ptes.value[slot]!;
       const pinned = this.table.has(this.table.head(pfn), PG_pinned);
       if (pinned && this.table.has(pfn, PG_anon_exclusive)) this.pmds.split(leaf);

@@ -1,6 +1,6 @@
 import { VM_EXEC, VM_HUGETLB, VM_LOCKED, VM_READ, VM_WRITE } from '../abi/mman.js';
 import { PG_referenced, PG_workingset } from '../abi/page-flags.js';
-import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
+import { pteMapsNormalPage } from '../abi/pte.js';
 import type { Clock } from '../base/clock.js';
 import { ClockToken } from '../base/clock-token.js';
 import { createToken, inject, injectable } from '../base/di.js';
@@ -169,7 +169,7 @@ export class LruGenAging {
       if (skips(vma, swappiness)) continue;
       this.ptes.walk(mm.id, vma.start, vma.end, (slot) => {
         const bits = this.ptes.bits[slot]!;
-        if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+        if (!pteMapsNormalPage(bits)) return;
         const folio = this.table.head(this.ptes.value[slot]!);
         if (this.table.memcg[folio] !== lruvec.memcg) return;
         if (this.nodes.nidOf(folio) !== lruvec.nid) return;

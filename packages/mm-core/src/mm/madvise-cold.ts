@@ -6,7 +6,7 @@ import {
   PG_unevictable,
   PG_workingset,
 } from '../abi/page-flags.js';
-import { PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
+import { pteMapsNormalPage } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { GRANT_MADVISE } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
@@ -56,7 +56,7 @@ export class MadviseCold {
     const out = new Map<number, number[]>();
     this.ptes.walk(mm.id, range.start, range.end, (slot, vpn) => {
       const bits = this.ptes.bits[slot]!;
-      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+      if (!pteMapsNormalPage(bits)) return;
       const pfn = this.ptes.value[slot]!;
       if (!this.large.fits(slot, vpn, range)) return;
       const folio = this.table.head(pfn);

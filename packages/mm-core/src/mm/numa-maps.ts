@@ -1,7 +1,7 @@
 import { VM_HUGETLB } from '../abi/mman.js';
 import { N_MEMORY, N_MEMORY_PRIVATE } from '../abi/node-states.js';
 import { PG_active, PG_anon, PG_dirty, PG_swapcache, PG_unevictable } from '../abi/page-flags.js';
-import { PTE_DIRTY, PTE_SPECIAL, pteMapsPage } from '../abi/pte.js';
+import { PTE_DIRTY, pteMapsNormalPage } from '../abi/pte.js';
 import { PAGE_SIZE, PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
@@ -65,7 +65,7 @@ export class NumaMaps {
     const counts = { pages: 0, anon: 0, dirty: 0, swapcache: 0, active: 0, mapcountMax: 0, nodes };
     this.ptes.walk(task.mm.id, vma.start, vma.end, (slot) => {
       const bits = this.ptes.bits[slot]!;
-      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+      if (!pteMapsNormalPage(bits)) return;
       const pfn = this.ptes.value[slot]!;
       if (isHuge && this.table.head(pfn) !== pfn) return;
       const onNode = nodes.get(this.nodes.nidOf(pfn));

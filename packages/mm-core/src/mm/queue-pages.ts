@@ -1,6 +1,6 @@
 import { EFAULT, EIO } from '../abi/errno.js';
 import { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, MPOL_MF_STRICT } from '../abi/mempolicy.js';
-import { isMigrationType, PTE_SPECIAL, pteMapsPage, pteType } from '../abi/pte.js';
+import { isMigrationType, pteMapsNormalPage, pteType } from '../abi/pte.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
 import { Sites } from '../hooks/sites.js';
@@ -85,7 +85,7 @@ export class QueuePages {
     const { flags } = request;
     const bits = this.ptes.bits[slot]!;
     if (isMigrationType(pteType(bits))) walked.failed++;
-    if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+    if (!pteMapsNormalPage(bits)) return;
     const folio = this.table.head(this.ptes.value[slot]!);
     if (folio === walked.large || !this.isWanted(request, folio, slot)) return;
     if (this.table.order[folio]! > 0) walked.large = folio;

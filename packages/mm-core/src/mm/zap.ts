@@ -10,6 +10,7 @@ import {
   PTE_TYPE_SWAP,
   PTE_UFFD_WP,
   pteHoldsPage,
+  pteMapsNormalPage,
   pteMapsPage,
   pteType,
 } from '../abi/pte.js';
@@ -79,7 +80,7 @@ export class Zap {
     this.notifiers.invalidate(mm.id, start, end, MMU_NOTIFY_CLEAR);
     this.mapping.range(mm.id, start, end, (slot) => {
       const bits = this.ptes.bits[slot]!;
-      if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return;
+      if (!pteMapsNormalPage(bits)) return;
       const folio = this.table.head(this.ptes.value[slot]!);
       if (!this.table.has(folio, PG_anon)) this.entry(slot);
     });

@@ -1,4 +1,4 @@
-import { PAGE_SIZE, PTE_SPECIAL, pteMapsPage } from '@mm-lab/mm-core';
+import { PAGE_SIZE, pteMapsNormalPage } from '@mm-lab/mm-core';
 import type { Guest, GuestTask, Range } from '../guest.js';
 
 /** Pages that a range touches, first to last. */
@@ -14,7 +14,7 @@ export function vpnOf(addr: number): number {
 export function frameAt({ machine }: Guest, { task }: GuestTask, vpn: number): number {
   const slot = machine.ptes.find(task.mm.id, vpn);
   const bits = slot < 0 ? 0 : machine.ptes.bits[slot]!;
-  if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return -1;
+  if (!pteMapsNormalPage(bits)) return -1;
   return machine.ptes.value[slot]!;
 }
 

@@ -1,4 +1,4 @@
-import { PAGE_SIZE, PTE_SPECIAL, pteMapsPage, UFFD_FEATURE_SIGBUS } from '@mm-lab/mm-core';
+import { PAGE_SIZE, pteMapsNormalPage, UFFD_FEATURE_SIGBUS } from '@mm-lab/mm-core';
 import { StepError } from '../step.js';
 import { selectionOf } from './buffer.js';
 import {
@@ -21,7 +21,7 @@ function pageAt({ process, run }: OpContext, vpn: number): PageWords {
   const { ptes, table } = run.on.machine;
   const slot = ptes.find(process.task.mm.id, vpn);
   const bits = slot < 0 ? 0 : ptes.bits[slot]!;
-  if (!pteMapsPage(bits) || (bits & PTE_SPECIAL) !== 0) return ZEROES;
+  if (!pteMapsNormalPage(bits)) return ZEROES;
   return run.on.patterns.pageOf(table.key[ptes.value[slot]!]!);
 }
 
