@@ -22,6 +22,8 @@ export const WRITE_HIT = PTE_PRESENT | PTE_WRITE | PTE_DIRTY | PTE_WRITTEN;
 
 /** Turns one into the other: which kind an access is cannot be predicted, so no branch asks. */
 const READ_OR_WRITE = READ_HIT ^ WRITE_HIT;
+/** What of an entry says whether a load needs help, or is away from home. */
+const READ_OR_AWAY = READ_HIT | PTE_NODE_MASK;
 
 /**
  * Runs rows [from, to) of a trace over page-table entries, setting accessed bits. Stops at the
@@ -46,7 +48,7 @@ export function runHits(
   from: number,
   to: number,
 ): number {
-  const homeBits = home << PTE_NODE_SHIFT;
+  const wanted = (home << PTE_NODE_SHIFT) | READ_HIT | WRITE_HIT;
   let row = from;
   while (row < to) {
     // Four rows at a time, as long as all hit at home: their loads overlap. The size of this loop
@@ -65,10 +67,10 @@ export function runHits(
       const entry2 = bits[slot2]!;
       const entry3 = bits[slot3]!;
       const missing =
-        missingOf(access0, entry0 ^ homeBits) |
-        missingOf(access1, entry1 ^ homeBits) |
-        missingOf(access2, entry2 ^ homeBits) |
-        missingOf(access3, entry3 ^ homeBits);
+        missingOf(access0, entry0 ^ wanted) |
+        missingOf(access1, entry1 ^ wanted) |
+        missingOf(access2, entry2 ^ wanted) |
+        missingOf(access3, entry3 ^ wanted);
       if (missing !== 0) break;
       bits[slot0] = entry0 | PTE_ACCESSED;
       bits[slot1] = entry1 | PTE_ACCESSED;
@@ -79,7 +81,7 @@ export function runHits(
       const access = ref[row]!;
       const slot = slotBase + (access >> 1);
       const entry = bits[slot]!;
-      const away = missingOf(access, entry ^ homeBits);
+      const away = missingOf(access, entry ^ wanted);
       if ((away & ~PTE_NODE_MASK) !== 0) return row;
       if (away !== 0) awayByNode[entry >>> PTE_NODE_SHIFT]! += n[row]!;
       bits[slot] = entry | PTE_ACCESSED;
@@ -88,8 +90,10 @@ export function runHits(
   return row;
 }
 
-/** Bits that an access needs and the entry has not, and those in which its node is not home. */
-function missingOf(access: number, entry: number): number {
-  const need = READ_HIT ^ (-(access & 1) & READ_OR_WRITE);
-  return (need & ~entry) | (entry & PTE_NODE_MASK);
+/**
+ * Bits that an access needs and the entry has not, and those in which its node is not home, of the
+ * bits in which the entry is not the wanted one.
+ */
+function missingOf(access: number, differing: number): number {
+  return differing & (READ_OR_AWAY ^ (-(access & 1) & READ_OR_WRITE));
 }
