@@ -155,8 +155,8 @@ export default defineProbe({
       holds: (results) => results.figure('swap.kills') === 0 && results.figure('swap.lost') === 0,
     },
     {
-      text: 'A driver that reports the whole capacity is late: data is lost before the kill.',
-      holds: (results) => results.figure('late.lost') > 0,
+      text: 'A driver that reports all the capacity is not late: nothing is lost before a kill.',
+      holds: (results) => results.figure('late.lost') === 0,
     },
     {
       text: 'Without swap one program is killed, nothing of the other’s is lost, and it lives.',

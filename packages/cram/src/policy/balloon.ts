@@ -198,18 +198,31 @@ export class Balloon {
     }
     this.counts.attempts++;
     node.attempt = block;
-    this.contig.begin(block, round.effort);
+    this.contig.begin(block);
+    this.empty(node, block.base, round, blocks);
+  }
+
+  /** Sends a batch of the page block away; its time passes before the next, or before the end. */
+  private empty(node: BalloonNode, from: number, round: BalloonRound, blocks: PfnRange[]): void {
+    const block = node.attempt;
+    assert(block !== null, 'a page block is being emptied');
+    const next = this.contig.evacuate(block, from, round.effort);
     this.clock.after(this.work.take(), () => {
       if (this.isGone(node)) return;
       assert(node.attempt === block, 'the worker tries one page block at a time');
-      node.attempt = null;
-      const pages = this.contig.finish(block);
-      if (pages.length === 0) this.counts.failed++;
-      this.hold(node, pages);
-      round.got += pages.length;
-      this.clock.after(this.work.take(), () => {
-        if (!this.isGone(node)) this.next(node, round, blocks);
-      });
+      if (next < block.base + block.pages) this.empty(node, next, round, blocks);
+      else this.take(node, block, round, blocks);
+    });
+  }
+
+  private take(node: BalloonNode, block: PfnRange, round: BalloonRound, blocks: PfnRange[]): void {
+    node.attempt = null;
+    const pages = this.contig.finish(block);
+    if (pages.length === 0) this.counts.failed++;
+    this.hold(node, pages);
+    round.got += pages.length;
+    this.clock.after(this.work.take(), () => {
+      if (!this.isGone(node)) this.next(node, round, blocks);
     });
   }
 

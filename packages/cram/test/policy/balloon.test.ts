@@ -109,6 +109,24 @@ test('residents move within the node, then to DRAM; their contents stay', () => 
   expect(made.machine.engine.shadow.counts.leakedPages).toBe(0);
 });
 
+test('a page block is emptied 32 pages at a time: no more are held twice', () => {
+  const made = withPages(2048);
+  const { table, nodes } = made.machine;
+  const { base, spannedPages } = nodes.pgdat(DEVICE);
+  const inUse = (): number => {
+    const counts = table.refcount.subarray(base, base + spannedPages);
+    return counts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
+  };
+  made.balloon.cram_set_compression_ratio(DEVICE, 2900, 'open');
+  let most = 0;
+  while (made.balloon.pagesOf(DEVICE) === 0) {
+    made.machine.clock.advance(1000);
+    most = Math.max(most, inUse());
+  }
+  made.machine.verify();
+  expect(most).toBe(2048 + 32);
+});
+
 test('the latest target wins', () => {
   const made = withPages(2000);
   made.balloon.cram_set_compression_ratio(DEVICE, 1000, 'open');

@@ -1,11 +1,13 @@
 import { __GFP_DIRECT_RECLAIM, __GFP_NOWARN, GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_CONTIG_RANGE } from '../abi/migrate.js';
 import {
+  PG_anon,
   PG_buddy,
   PG_hwpoison,
   PG_isolated,
   PG_lru,
   PG_reserved,
+  PG_swapcache,
   PG_tail,
 } from '../abi/page-flags.js';
 import { PAGEBLOCK_PAGES } from '../abi/zone.js';
@@ -31,14 +33,16 @@ export type ContigEffort = 'migrate' | 'reclaim';
  * Takes whole page blocks out of the buddy allocator, wherever they are (mm/page_alloc.c:
  * alloc_contig_range with __alloc_contig_migrate_range).
  *
- * A range: free or in use --begin--> isolated, its residents on their way --finish--> taken, or as
- * it was. In an event the moves take time, so `finish` is for when that has passed. What is taken
- * counts as gone (adjust_managed_page_count) until it is given back.
+ * A range: free or in use --begin--> isolated --evacuate, batch after batch--> its residents gone
+ * --finish--> taken, or as it was. In an event the moves of a batch take time, so the next call is
+ * for when that has passed. What is taken counts as gone (adjust_managed_page_count) until it is
+ * given back.
  *
- * Simplified: one pass of migration, where the kernel has five, and one batch, where it isolates
- * 32 pages at a time and frees each source after its copy: until a batch has passed, all of the
- * range is held twice. The request falls back to other nodes without reclaim; one range at a time
- * in each zone.
+ * Simplified: one try of each batch, where the kernel has five. In an event the sources of a batch
+ * are free when its time has passed, where the kernel frees each after its own copy
+ * (migrate_folio_move): up to 32 pages are held twice instead of one. Clean file pages move, where
+ * the kernel drops them (reclaim_clean_pages_from_list); 'reclaim' takes all in one batch. The
+ * request falls back to other nodes without reclaim; one range at a time in each zone.
  */
 @injectable()
 export class ContigRange {
@@ -54,26 +58,41 @@ export class ContigRange {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /** Isolates the range and sends its residents away. */
-  begin(range: PfnRange, effort: ContigEffort): void {
+  /** Isolates the range: nothing new comes in. */
+  begin(range: PfnRange): void {
     const zone = this.nodes.zoneOf(range.base);
     assert(zone.contigRange === null, 'one range of a zone is taken at a time');
     this.folios.lruAddDrainAll();
     zone.drainPages();
     isolateRange(this.table, zone, range);
     zone.contigRange = range;
-    const list = this.isolateResidents(range);
-    if (list.length === 0) return;
+  }
+
+  /**
+   * Sends the next batch of residents away.
+   * @param from where the last batch ended; first the base of the range
+   * @returns where this one ended; the end of the range too if something of it stays
+   *   (-EBUSY, -ENOMEM): the rest need not move then
+   */
+  evacuate(range: PfnRange, from: number, effort: ContigEffort): number {
+    const end = range.base + range.pages;
+    const rest = { base: from, pages: end - from };
     if (effort === 'reclaim') {
-      this.shrink.run(list, swapOnly(list.length), 'ignore');
-      return;
+      const { list } = this.isolateResidents(rest, range.pages);
+      if (list.length > 0) this.shrink.run(list, swapOnly(list.length), 'ignore');
+      return end;
     }
+    const { list, next } = this.isolateResidents(rest, COMPACT_CLUSTER_MAX);
+    if (list.length === 0) return next;
+    const nid = this.nodes.nidOf(range.base);
     this.migrate.migratePages(list, {
       mode: MIGRATE_SYNC,
       reason: MR_CONTIG_RANGE,
-      newFolio: (src) => this.newFolio(src, zone.nid),
+      newFolio: (src) => this.newFolio(src, nid),
     });
+    if (list.length === 0) return next;
     for (const folio of list) this.folios.putbackLru(folio);
+    return end;
   }
 
   /**
@@ -115,15 +134,27 @@ export class ContigRange {
     freeOnePage(this.table, zone, pfn, 0);
   }
 
-  private isolateResidents({ base, pages }: PfnRange): number[] {
+  /** Up to so many pages, large folios whole (isolate_migratepages_block, as CMA asks for it). */
+  private isolateResidents({ base, pages }: PfnRange, pagesMax: number): Isolated {
     const list: number[] = [];
-    this.work.charge((pages * this.cost.ns.scanPage) / PAGEBLOCK_PAGES);
-    for (let pfn = base; pfn < base + pages; pfn++) {
-      if (!this.table.has(pfn, PG_lru) || this.table.has(pfn, NOT_MOVABLE)) continue;
+    let isolated = 0;
+    let pfn = base;
+    for (; pfn < base + pages && isolated < pagesMax; pfn++) {
+      this.work.charge(this.cost.ns.scanPage / PAGEBLOCK_PAGES);
+      if (!this.mayMove(pfn)) continue;
       this.work.charge(this.cost.ns.scanPage);
-      if (this.folios.isolateLru(pfn)) list.push(pfn);
+      if (!this.folios.isolateLru(pfn)) continue;
+      list.push(pfn);
+      isolated += this.table.nrPages(pfn);
     }
-    return list;
+    return { list, next: pfn };
+  }
+
+  /** An anonymous page that somebody else holds would not move and is left alone. */
+  private mayMove(pfn: number): boolean {
+    if (!this.table.has(pfn, PG_lru) || this.table.has(pfn, NOT_MOVABLE)) return false;
+    const isPlain = this.table.has(pfn, PG_anon) && !this.table.has(pfn, PG_swapcache);
+    return !isPlain || this.table.refcount[pfn]! <= this.table.folioMapcount(pfn);
   }
 
   /** alloc_migration_target: the same node where it has room, else those of its list. */
@@ -144,6 +175,15 @@ export class ContigRange {
   }
 }
 export const ContigRangeToken = createToken<ContigRange>('ContigRange');
+
+/** Pages that are isolated at a time. */
+const COMPACT_CLUSTER_MAX = 32;
+
+interface Isolated {
+  readonly list: number[];
+  /** The scan goes on here. */
+  readonly next: number;
+}
 
 const NOT_MOVABLE = PG_buddy | PG_tail | PG_isolated | PG_hwpoison;
 
