@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { BACKENDS, type Backend, type ConformCase } from '../conform/conform-case.js';
@@ -10,9 +9,15 @@ import {
   totals,
 } from '../conform/conform-report.js';
 import { findCases } from '../conform/find-cases.js';
-import { compareWithGaps, readKnownGaps, updateKnownGaps } from '../conform/known-gaps.js';
+import {
+  compareWithGaps,
+  type KnownGaps,
+  readKnownGaps,
+  updateKnownGaps,
+} from '../conform/known-gaps.js';
 import type { Outcome } from '../conform/outcome.js';
 import { runCases } from '../conform/pool.js';
+import { writeAsked } from '../conform/write-asked.js';
 import { LabError } from '../error/lab-error.js';
 import { EXIT } from './exit.js';
 
@@ -42,7 +47,7 @@ cases/ and records/<kernel>/, a file of system-call cases, or a folder that hold
 Examples:
   mm-lab conform conformance
   mm-lab conform conformance --family mbind,move_pages
-  mm-lab conform conformance --case mbind-hole --diff
+  mm-lab conform conformance --case mbind-hole-efault --diff
   mm-lab conform conformance --known-gaps conformance/known-gaps.json`;
 
 export function addConformCommand(program: Command, setExitCode: (code: number) => void): void {
@@ -74,13 +79,23 @@ export function addConformCommand(program: Command, setExitCode: (code: number) 
 
 async function conform(paths: readonly string[], options: ConformCommandOptions): Promise<number> {
   const { kernel, backend, cases: casesFolder } = options;
+  const gaps = gapsOf(options);
   const found = chosen(findCases(paths, { kernel, casesFolder, backend }), options);
-  if (found.length === 0) throw new LabError('CASES_UNREADABLE', 'no case has that family and id');
   const threads = Math.min(THREADS_MAX, availableParallelism(), Math.ceil(found.length / 4));
   const outcomes = await runCases(found, { threads, caseMsMax: CASE_MS_MAX });
-  if (options.emit !== undefined) writeFileSync(options.emit, emitted(outcomes));
   print(outcomes, options);
-  return endWith(outcomes, options);
+  if (options.emit !== undefined) writeAsked('--emit', options.emit, emitted(outcomes));
+  return endWith(outcomes, gaps, options);
+}
+
+/** Read before the cases run: they take minutes. @throws LabError CASES_UNREADABLE, OPTION_BAD */
+function gapsOf(options: ConformCommandOptions): KnownGaps | undefined {
+  const { knownGaps, updateKnownGaps: update } = options;
+  if (knownGaps !== undefined) return readKnownGaps(knownGaps);
+  if (update !== true) return undefined;
+  throw new LabError('OPTION_BAD', '--update-known-gaps has no list to write', {
+    hint: 'give --known-gaps too',
+  });
 }
 
 function print(outcomes: readonly Outcome[], { json, diff }: ConformCommandOptions): void {
@@ -95,14 +110,17 @@ function print(outcomes: readonly Outcome[], { json, diff }: ConformCommandOptio
 }
 
 /** Prints the last lines. @returns the exit code */
-function endWith(outcomes: readonly Outcome[], options: ConformCommandOptions): number {
+function endWith(
+  outcomes: readonly Outcome[],
+  before: KnownGaps | undefined,
+  options: ConformCommandOptions,
+): number {
   const { json, knownGaps, updateKnownGaps: update } = options;
   const say = (line: string): void => {
     if (json !== true) console.log(line);
   };
   let isGood = outcomes.every(({ verdict }) => verdict !== 'failed');
-  if (knownGaps !== undefined) {
-    const before = readKnownGaps(knownGaps);
+  if (knownGaps !== undefined && before !== undefined) {
     const gaps = update === true ? updateKnownGaps(knownGaps, outcomes, before) : before;
     const { unlisted, closed } = compareWithGaps(outcomes, gaps);
     for (const id of unlisted) say(`not a known gap: ${id}`);
@@ -115,15 +133,33 @@ function endWith(outcomes: readonly Outcome[], options: ConformCommandOptions): 
   return isGood ? EXIT.ok : EXIT.failure;
 }
 
+/** @throws LabError CASES_UNREADABLE for a family or an id that no case has */
 function chosen(
   cases: readonly ConformCase[],
   { family, case: ids }: ConformCommandOptions,
 ): readonly ConformCase[] {
-  return cases.filter(
+  for (const name of family ?? []) {
+    if (!cases.some((found) => isOfFamily(name, found.family))) throw unmatched('family', name);
+  }
+  for (const id of ids ?? []) {
+    if (!cases.some((found) => matches(id, found.id))) throw unmatched('id', id);
+  }
+  const picked = cases.filter(
     (found) =>
       (family === undefined || family.some((name) => isOfFamily(name, found.family))) &&
       (ids === undefined || ids.some((id) => matches(id, found.id))),
   );
+  if (picked.length > 0) return picked;
+  throw new LabError('CASES_UNREADABLE', 'no case has both that family and that id', {
+    hint: 'give --family or --case, not both',
+  });
+}
+
+function unmatched(what: 'family' | 'id', name: string): LabError {
+  const hint =
+    'a star at the end of --case stands for the rest; a run without either lists the families';
+  const text = `no case has the ${what} ${JSON.stringify(name)}`;
+  return new LabError('CASES_UNREADABLE', text, { hint });
 }
 
 function matches(wanted: string, id: string): boolean {

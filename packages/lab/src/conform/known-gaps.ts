@@ -1,7 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { LabError, messageOf } from '../error/lab-error.js';
 import { isObject, type Json, parseJson } from './json.js';
 import type { Outcome } from './outcome.js';
+import { writeAsked } from './write-asked.js';
 
 /**
  * Why each case fails that is known to, by its id, or by family and id where two sets have a case
@@ -9,17 +10,25 @@ import type { Outcome } from './outcome.js';
  */
 export type KnownGaps = ReadonlyMap<string, string>;
 
+const HINT = 'give --known-gaps a JSON object of case ids and reasons';
+
 /** A JSON object: case id to reason. @throws LabError CASES_UNREADABLE */
 export function readKnownGaps(path: string): KnownGaps {
   let content: Json;
   try {
     content = parseJson(readFileSync(path, 'utf8'));
   } catch (cause) {
-    throw new LabError('CASES_UNREADABLE', `${path}: ${messageOf(cause)}`, { cause });
+    throw new LabError('CASES_UNREADABLE', `${path}: ${messageOf(cause)}`, { cause, hint: HINT });
+  }
+  if (!isObject(content)) {
+    throw new LabError('CASES_UNREADABLE', `${path} is no list of known gaps`, { hint: HINT });
   }
   const gaps = new Map<string, string>();
-  for (const [id, reason] of Object.entries(isObject(content) ? content : {})) {
-    if (typeof reason === 'string') gaps.set(id, reason);
+  for (const [id, reason] of Object.entries(content)) {
+    if (typeof reason !== 'string') {
+      throw new LabError('CASES_UNREADABLE', `${path}: ${id} has no reason`, { hint: HINT });
+    }
+    gaps.set(id, reason);
   }
   return gaps;
 }
@@ -62,7 +71,8 @@ export function updateKnownGaps(
   }
   for (const id of twice) entries.delete(id);
   const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
-  writeFileSync(path, `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
+  const text = `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`;
+  writeAsked('--known-gaps', path, text);
   return new Map(sorted);
 }
 

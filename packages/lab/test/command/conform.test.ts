@@ -52,11 +52,50 @@ describe.runIf(existsSync(CLI) || process.env.CI !== undefined)('mm-lab conform'
     ]);
   });
 
-  test('says a mistake in one line', () => {
-    const mistakes = [['nothing'], [RECORDS, '--case', 'nothing'], [RECORDS, '--known-gaps', 'x']];
-    for (const args of mistakes) {
-      const { code, err } = run(CLI, 'conform', ...args);
-      expect([code, err]).toEqual([2, expect.stringMatching(/^mm-lab: .*\n$/)]);
-    }
+  test('says a mistake in one line, before the cases run unless it is where to write', () => {
+    const list = join(folder, 'list.json');
+    writeFileSync(list, '["mbind-hole"]');
+    const unexplained = join(folder, 'unexplained.json');
+    writeFileSync(unexplained, '{ "mbind-hole": 1 }');
+    const mistakes = [
+      ['nothing'],
+      [RECORDS, '--case', 'nothing'],
+      [RECORDS, '--case', 'mempolicy-errno-*,nothing'],
+      [RECORDS, '--family', 'mempolicy-errno,nothing'],
+      [RECORDS, '--known-gaps', 'x'],
+      [RECORDS, '--known-gaps', list],
+      [RECORDS, '--known-gaps', unexplained],
+      [RECORDS, '--update-known-gaps'],
+      [RECORDS, '--emit', join(folder, 'nowhere', 'emitted.jsonl')],
+    ];
+    const said = mistakes.map((args) => {
+      const { code, out, err } = run(CLI, 'conform', ...args);
+      return `${code} ${out}${err}`.replaceAll(folder, '.').replaceAll(SET, 'SET');
+    });
+    expect(said.join('')).toMatchInlineSnapshot(`
+      "2 mm-lab: there is no ./nothing (give records, cases or a folder of them; see \`mm-lab help conform\`)
+      2 mm-lab: no case has the id "nothing" (a star at the end of --case stands for the rest; a run without either lists the families)
+      2 mm-lab: no case has the id "nothing" (a star at the end of --case stands for the rest; a run without either lists the families)
+      2 mm-lab: no case has the family "nothing" (a star at the end of --case stands for the rest; a run without either lists the families)
+      2 mm-lab: x: ENOENT: no such file or directory, open 'x' (give --known-gaps a JSON object of case ids and reasons)
+      2 mm-lab: ./list.json is no list of known gaps (give --known-gaps a JSON object of case ids and reasons)
+      2 mm-lab: ./unexplained.json: mbind-hole has no reason (give --known-gaps a JSON object of case ids and reasons)
+      2 mm-lab: --update-known-gaps has no list to write (give --known-gaps too)
+      2 family           passed  failed  skipped
+      mempolicy-errno      28       0        0
+      mm-lab: ./nowhere/emitted.jsonl: ENOENT: no such file or directory, open './nowhere/emitted.jsonl' (give --emit a file that this user may write, on a disk with room)
+      "
+    `);
+  });
+
+  test('the case that the help asks for is there', () => {
+    const help = run(CLI, 'conform', '--help').out;
+    const [, id = ''] = / --case (\S+) --diff/.exec(help) ?? [];
+    const { code, out } = run(CLI, 'conform', join(SET, '..'), '--case', id);
+    expect([id, code, out.trim().split('\n').at(-1)]).toEqual([
+      'mbind-hole-efault',
+      0,
+      '1 passed, 0 failed, 0 skipped',
+    ]);
   });
 });
