@@ -101,7 +101,8 @@ export default defineExperiment({
         GUARDED.every(
           (name) =>
             results.stat(name, 'device.overflow_events') === 0 &&
-            results.stat(name, 'integrity.lost_pages') === 0,
+            results.stat(name, 'integrity.lost_pages') === 0 &&
+            results.stat(name, 'integrity.lost_unread_pages') === 0,
         ),
     },
     {

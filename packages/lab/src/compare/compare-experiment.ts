@@ -46,7 +46,8 @@ function claimsOf(backends: readonly BackendName[]): readonly ClaimDefinition[] 
         safe.every(
           (name) =>
             results.stat(name, 'device.overflow_events') === 0 &&
-            results.stat(name, 'integrity.lost_pages') === 0,
+            results.stat(name, 'integrity.lost_pages') === 0 &&
+            results.stat(name, 'integrity.lost_unread_pages') === 0,
         ),
     },
     {
