@@ -3,7 +3,7 @@ export function count(value: number): string {
   const units = ['', ' k', ' M', ' G', ' T'];
   let scaled = value;
   let unit = 0;
-  while (scaled >= 1000 && unit < units.length - 1) {
+  while (Number(scaled.toPrecision(3)) >= 1000 && unit < units.length - 1) {
     scaled /= 1000;
     unit += 1;
   }

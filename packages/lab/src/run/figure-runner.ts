@@ -36,7 +36,7 @@ export function figureRunner(from: {
  */
 export function paramsWith(declared: Params, changed: Params): Params {
   for (const [name, value] of Object.entries(changed)) {
-    if (!(name in declared)) {
+    if (!Object.hasOwn(declared, name)) {
       const known = Object.keys(declared).join(', ') || 'none';
       throw new LabError('OPTION_BAD', `the experiment has no parameter ${name}`, {
         hint: `it declares: ${known}`,
