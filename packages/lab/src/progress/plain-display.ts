@@ -1,7 +1,7 @@
 import { Limiter } from '../run/limiter.js';
 import type { TaskDisplay, TaskGroup } from './task.js';
 
-/** A line when a task starts and one when it ends: for pipes, files and CI. */
+/** A line when a task ends: for pipes, files and CI. */
 export function plainDisplay(write: (line: string) => void): TaskDisplay {
   return async (groups) => {
     for (const group of groups) await runGroup(group, write);

@@ -6,7 +6,7 @@ export interface SeriesRecord {
   readonly time: readonly number[];
   /** Share of the workload played by then, 0..1. */
   readonly progress: readonly number[];
-  /** Counters are cumulative, gauges are momentary; see `SERIES_KINDS`. */
+  /** Counters are cumulative, gauges are momentary; see `SERIES_COUNTERS`. */
   readonly columns: Readonly<Record<string, readonly number[]>>;
 }
 

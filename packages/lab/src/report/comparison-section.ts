@@ -17,7 +17,9 @@ export function comparisonSection({ experiment, results }: StoredRun): Html {
 <section id="comparison" aria-labelledby="comparison-title">
   <h2 id="comparison-title">Comparison</h2>
   <p class="note">
-    Every variant played the same accesses.
+    Every variant was given the same accesses${
+      rows.some(({ ending }) => ending !== undefined) ? '; not all played them to the end' : ''
+    }.
     ${reference === undefined ? '' : html`<b>×</b> is relative to <b>${reference}</b>.`}
     <span class="mark best">best</span> and <span class="mark worst">worst</span> are among the
     variants that are not bounds; <span class="mark failure">a failure</span> is never acceptable.
