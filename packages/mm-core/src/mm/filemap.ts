@@ -94,11 +94,15 @@ export class Filemap {
 
   /**
    * write(2) of (at least) the first word of a page: the page has new contents afterwards
-   * (generic_perform_write). @returns their identity, or -errno
+   * (generic_perform_write). It is a use of what shared memory had there already
+   * (shmem_get_folio_gfp of SGP_WRITE); write_begin of files on disk marks nothing.
+   * @returns their identity, or -errno
    */
   write(file: AddressSpace, index: number, nid: number): number {
+    const isUse = file.kind === 'shmem' && hasData(file, index);
     const page = this.pageToWrite(file, index, nid);
     if (page < 0) return page;
+    if (isUse) this.workingset.markAccessed(this.table.head(page));
     const version = this.contents.store(page, index);
     file.expected.set(index, version);
     this.table.set(this.table.head(page), PG_dirty);
@@ -112,10 +116,11 @@ export class Filemap {
    */
   read(file: AddressSpace, index: number, nid: number, how: ReadOptions = {}): number {
     if (file.kind !== 'shmem') return this.readPages({ file, index, nid }, how);
-    if (!file.pages.has(index) && !file.swapped.has(index)) return VERSION_ZERO;
+    if (!hasData(file, index)) return VERSION_ZERO;
     const page = this.pageForIo(file, index, nid, 'read');
     if (page < 0) return page;
-    this.workingset.markAccessed(page);
+    // shmem_file_read_iter: a large folio by its first page.
+    if (page === this.table.head(page)) this.workingset.markAccessed(page);
     return this.table.version[page]!;
   }
 
@@ -237,3 +242,8 @@ export class Filemap {
   }
 }
 export const FilemapToken = createToken<Filemap>('Filemap');
+
+/** Has shared memory a page there, in memory or in swap? */
+function hasData(file: AddressSpace, index: number): boolean {
+  return file.pages.has(index) || file.swapped.has(index);
+}

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type AddressSpace, FileRaState, type Machine, PG_active } from '../../src/index.js';
+import {
+  type AddressSpace,
+  FileRaState,
+  type Machine,
+  PG_active,
+  PG_referenced,
+} from '../../src/index.js';
 import { machineOf } from '../machine-of.js';
 
 interface OnDisk {
@@ -54,4 +60,52 @@ test('a read behind the end breaks no sequence: the next page begins a window', 
   machine.filemap.read(file, 100, 0, { ra });
   machine.filemap.read(file, 51, 0, { ra });
   expect([ra.start, ra.size]).toEqual([51, 4]);
+});
+
+/** Pages of shared memory and their flags after writes of one page each. */
+function markedBy(kind: 'shmem' | 'regular', indices: readonly number[]): object {
+  const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
+  machine.pseudoFiles.write('/sys/kernel/mm/lru_gen/enabled', 'n');
+  const file = machine.files.create(kind, 'f', 8 * 4096);
+  for (const index of indices) machine.filemap.write(file, index, 0);
+  machine.folios.lruAddDrainAll();
+  machine.verify();
+  const withFlag = (flag: number): number[] =>
+    [...file.pages].filter(([, pfn]) => machine.table.has(pfn, flag)).map(([index]) => index);
+  return { referenced: withFlag(PG_referenced), active: withFlag(PG_active) };
+}
+
+test('write(2) marks a page of shared memory that was there; one of a file never', () => {
+  const indices = [0, 1, 1, 2, 2, 2];
+  expect({ shmem: markedBy('shmem', indices), regular: markedBy('regular', indices) }).toEqual({
+    shmem: { referenced: [1], active: [2] },
+    regular: { referenced: [], active: [] },
+  });
+});
+
+test('read(2) of shared memory marks a large folio by its first page only', () => {
+  const machine = machineOf({ nodes: [{ id: 0, pages: 4096, cpus: 1 }] });
+  machine.pseudoFiles.write('/sys/kernel/mm/lru_gen/enabled', 'n');
+  machine.pseudoFiles.write('/sys/kernel/mm/transparent_hugepage/shmem_enabled', 'force');
+  const file = machine.files.create('shmem', 'f', 1024 * 4096);
+  machine.filemap.write(file, 0, 0);
+  machine.folios.lruAddDrainAll();
+  const folio = machine.pageCache.find(file, 0);
+  const states = [3, 3, 0, 3, 0].map((index) => {
+    machine.filemap.read(file, index, 0);
+    machine.folios.lruAddDrainAll();
+    machine.verify();
+    const { table } = machine;
+    return [folio, folio + 3].map((pfn) =>
+      table.has(pfn, PG_active) ? 'active' : table.has(pfn, PG_referenced) ? 'referenced' : '-',
+    );
+  });
+  expect(machine.table.nrPages(folio)).toBe(512);
+  expect(states).toEqual([
+    ['-', '-'],
+    ['-', '-'],
+    ['referenced', '-'],
+    ['referenced', '-'],
+    ['active', '-'],
+  ]);
 });
