@@ -7,6 +7,7 @@ import {
   PG_workingset,
 } from '../abi/page-flags.js';
 import { pteMapsNormalPage } from '../abi/pte.js';
+import { PTRS_PER_PTE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { GRANT_MADVISE } from '../hooks/grants.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
@@ -18,7 +19,7 @@ import { type Nodes, NodesToken } from '../mem/nodes.js';
 import { type Ptes, PtesToken } from '../mem/ptes.js';
 import type { MmStruct, Vma } from '../mem/vma.js';
 import { type Folios, FoliosToken } from './folio.js';
-import { type MadviseSplit, MadviseSplitToken } from './madvise-split.js';
+import { type Advisable, type MadviseSplit, MadviseSplitToken } from './madvise-split.js';
 import { type Mapping, MappingToken } from './mapping.js';
 import { DEF_PRIORITY, type ScanControl } from './scan-control.js';
 import { type ScanCounters, ScanCountersToken } from './scan-counters.js';
@@ -53,8 +54,23 @@ export class MadviseCold {
   coldOrPageout(mm: MmStruct, part: Vma, advice: number): void {
     this.folios.lruAddDrain();
     const range = this.large.clip(mm, part);
-    const out = new Map<number, number[]>();
-    this.ptes.walk(mm.id, range.start, range.end, (slot, vpn) => {
+    for (const [region] of this.ptes.regions(mm.id)) {
+      const first = region * PTRS_PER_PTE;
+      const start = Math.max(range.start, first);
+      const end = Math.min(range.end, first + PTRS_PER_PTE);
+      if (start < end) this.pageTable(mm, { start, end }, range, advice);
+    }
+  }
+
+  /** The pages of one page table; MADV_PAGEOUT has them go before the next one is looked at. */
+  private pageTable(
+    mm: MmStruct,
+    { start, end }: Advisable,
+    range: Advisable,
+    advice: number,
+  ): void {
+    const out: number[] = [];
+    this.ptes.walk(mm.id, start, end, (slot, vpn) => {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsNormalPage(bits)) return;
       const pfn = this.ptes.value[slot]!;
@@ -67,18 +83,10 @@ export class MadviseCold {
       this.table.clear(folio, PG_referenced);
       if (this.table.has(folio, PG_active)) this.table.set(folio, PG_workingset);
       if (this.table.has(folio, PG_unevictable)) return;
-      if (advice === MADV_COLD) {
-        this.deactivate(folio);
-        return;
-      }
-      this.folios.isolateLru(folio);
-      this.table.clear(folio, PG_active);
-      const nid = this.nodes.nidOf(folio);
-      const list = out.get(nid);
-      if (list === undefined) out.set(nid, [folio]);
-      else list.push(folio);
+      if (advice === MADV_COLD) this.deactivate(folio);
+      else if (this.folios.isolateLru(folio)) out.push(folio);
     });
-    for (const list of out.values()) this.pageOut(list);
+    this.reclaimPages(out);
   }
 
   /**
@@ -106,7 +114,22 @@ export class MadviseCold {
     return this.managed.folio_managed_allows(this.site, folio, GRANT_MADVISE);
   }
 
-  /** reclaim_pages: ignores references, never demotes. */
+  /** reclaim_pages: those in a row that are of one node together. */
+  private reclaimPages(list: readonly number[]): void {
+    let run: number[] = [];
+    for (const folio of list) {
+      const [first = folio] = run;
+      if (this.nodes.nidOf(folio) !== this.nodes.nidOf(first)) {
+        this.pageOut(run);
+        run = [];
+      }
+      this.table.clear(folio, PG_active);
+      run.push(folio);
+    }
+    if (run.length > 0) this.pageOut(run);
+  }
+
+  /** reclaim_folio_list: ignores references, never demotes. */
   private pageOut(list: readonly number[]): void {
     const sc: ScanControl = {
       reclaimer: 'proactive',

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
-import { MADV_COLD, MADV_PAGEOUT, type Machine, PTE_ACCESSED, type Task } from '../../src/index.js';
-import { counted, machineOf, twoTiers } from '../machine-of.js';
+import {
+  diskSwap,
+  MADV_COLD,
+  MADV_PAGEOUT,
+  type Machine,
+  PTE_ACCESSED,
+  type Task,
+} from '../../src/index.js';
+import { counted, entryOf, machineOf, twoTiers } from '../machine-of.js';
 
 const PAGES = 64;
 const OLD = Array.from({ length: PAGES }, (_, at) => at);
@@ -57,4 +64,37 @@ test('MADV_PAGEOUT without swap leaves accessed bits alone', () => {
   const { machine, task } = written('y');
   task.madvise(0, PAGES, MADV_PAGEOUT);
   expect(young(machine, task)).toBe(2 * PAGES);
+});
+
+/** Which of some pages, by node, MADV_PAGEOUT brought to a swap device of two slots. */
+function goesOut(pages: readonly (readonly [vpn: number, nid: number])[]): number[] {
+  const machine = machineOf({ nodes: twoTiers(4096, 1024), plugins: [diskSwap({ pages: 2 })] });
+  const task = machine.createTask('t');
+  task.mmap(0, 2048);
+  for (const [vpn] of pages) task.write(vpn);
+  for (const [vpn, nid] of pages) task.movePages([vpn], nid);
+  machine.folios.lruAddDrainAll();
+  task.madvise(0, 2048, MADV_PAGEOUT);
+  machine.verify();
+  return pages.map(([vpn]) => vpn).filter((vpn) => entryOf(machine, task, vpn).startsWith('swap'));
+}
+
+test('MADV_PAGEOUT takes a page table at a time, and its pages in runs of one node', () => {
+  expect([
+    goesOut([
+      [0, 0],
+      [1, 1],
+      [2, 0],
+      [3, 1],
+    ]),
+    goesOut([
+      [0, 0],
+      [512, 1],
+      [1024, 0],
+      [1025, 0],
+    ]),
+  ]).toEqual([
+    [0, 1],
+    [0, 512],
+  ]);
 });
