@@ -4,6 +4,8 @@ import { BACKENDS, type Backend, type ConformCase } from '../conform/conform-cas
 import {
   differenceLines,
   familyTable,
+  freshLine,
+  freshPasses,
   noteLines,
   skipLines,
   totals,
@@ -100,7 +102,8 @@ function gapsOf(options: ConformCommandOptions): KnownGaps | undefined {
 
 function print(outcomes: readonly Outcome[], { json, diff }: ConformCommandOptions): void {
   if (json === true) {
-    console.log(JSON.stringify({ totals: totals(outcomes), cases: outcomes }, null, 1));
+    const sums = { totals: totals(outcomes), passedOnFreshBoot: freshPasses(outcomes) };
+    console.log(JSON.stringify({ ...sums, cases: outcomes }, null, 1));
     return;
   }
   for (const line of differenceLines(outcomes, diff === true)) console.log(line);
@@ -129,6 +132,7 @@ function endWith(
     const listed = outcomes.filter(({ verdict }) => verdict === 'failed').length - unlisted.length;
     if (listed > 0) say(`known gaps: ${listed} of the failed are in ${knownGaps}, with reasons`);
   }
+  say(freshLine(outcomes));
   say(totals(outcomes));
   return isGood ? EXIT.ok : EXIT.failure;
 }

@@ -46,6 +46,18 @@ export function noteLines(outcomes: readonly Outcome[]): readonly string[] {
   );
 }
 
+/** How many passed with nothing but the case and a fresh boot: what the notes leave of the passed. */
+export function freshPasses(outcomes: readonly Outcome[]): number {
+  return outcomes.filter(({ verdict, notes = [] }) => verdict === 'passed' && notes.length === 0)
+    .length;
+}
+
+/** The line before the last: what of the passed rests on nothing else. */
+export function freshLine(outcomes: readonly Outcome[]): string {
+  const count = freshPasses(outcomes);
+  return `of the passed, ${count} on a fresh boot alone, with nothing read from their record`;
+}
+
 /** The last line of the command. */
 export function totals(outcomes: readonly Outcome[]): string {
   const count = (verdict: Outcome['verdict']): number =>

@@ -32,6 +32,16 @@ describe.runIf(existsSync(CLI) || process.env.CI !== undefined)('mm-lab conform'
     ]);
   });
 
+  test('says how many of the passed needed a fresh boot alone', () => {
+    const { out } = run(CLI, 'conform', RECORDS);
+    expect(out.trim().split('\n').slice(-2)).toEqual([
+      'of the passed, 28 on a fresh boot alone, with nothing read from their record',
+      '28 passed, 0 failed, 0 skipped',
+    ]);
+    const { totals, passedOnFreshBoot } = JSON.parse(run(CLI, 'conform', RECORDS, '--json').out);
+    expect([totals, passedOnFreshBoot]).toEqual(['28 passed, 0 failed, 0 skipped', 28]);
+  });
+
   test('tells what differs, and fails', () => {
     const records = join(folder, 'mempolicy-errno.json');
     const [first] = JSON.parse(readFileSync(RECORDS, 'utf8'));

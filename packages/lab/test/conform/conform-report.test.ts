@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { noteLines } from '../../src/conform/conform-report.js';
+import { freshLine, freshPasses, noteLines } from '../../src/conform/conform-report.js';
 import type { Outcome } from '../../src/conform/outcome.js';
 
 function passed(...notes: string[]): Outcome {
@@ -12,4 +12,20 @@ it('counts the cases that took something from their own record', () => {
     'noted: a pool: 1',
   ]);
   expect(noteLines([passed()])).toEqual([]);
+});
+
+it('counts apart the passed that needed nothing but a fresh boot', () => {
+  const failed: Outcome = { ...passed(), verdict: 'failed' };
+  const skipped: Outcome = { ...passed(), verdict: 'skipped' };
+  const outcomes = [
+    passed(),
+    passed('the reserve'),
+    passed('the reserve', 'a pool'),
+    failed,
+    skipped,
+  ];
+  expect(freshPasses(outcomes)).toBe(1);
+  expect(freshLine(outcomes)).toBe(
+    'of the passed, 1 on a fresh boot alone, with nothing read from their record',
+  );
 });
