@@ -46,7 +46,7 @@ export function noteLines(outcomes: readonly Outcome[]): readonly string[] {
   );
 }
 
-/** How many passed with nothing but the case and a fresh boot: what the notes leave of the passed. */
+/** How many passed on a fresh boot, with nothing taken from their record: those without a note. */
 export function freshPasses(outcomes: readonly Outcome[]): number {
   return outcomes.filter(({ verdict, notes = [] }) => verdict === 'passed' && notes.length === 0)
     .length;
