@@ -49,7 +49,7 @@ cases/ and records/<kernel>/, a file of system-call cases, or a folder that hold
 Examples:
   mm-lab conform conformance
   mm-lab conform conformance --family mbind,move_pages
-  mm-lab conform conformance --case mbind-hole-efault --diff
+  mm-lab conform conformance --case 'mbind-hole*' --diff
   mm-lab conform conformance --known-gaps conformance/known-gaps.json`;
 
 export function addConformCommand(program: Command, setExitCode: (code: number) => void): void {

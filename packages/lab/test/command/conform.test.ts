@@ -98,14 +98,12 @@ describe.runIf(existsSync(CLI) || process.env.CI !== undefined)('mm-lab conform'
     `);
   });
 
-  test('the case that the help asks for is there', () => {
+  test('there are cases such as the help asks for', () => {
     const help = run(CLI, 'conform', '--help').out;
-    const [, id = ''] = / --case (\S+) --diff/.exec(help) ?? [];
-    const { code, out } = run(CLI, 'conform', join(SET, '..'), '--case', id);
-    expect([id, code, out.trim().split('\n').at(-1)]).toEqual([
-      'mbind-hole-efault',
-      0,
-      '1 passed, 0 failed, 0 skipped',
-    ]);
+    const [, ids = ''] = / --case '(\S+)' --diff/.exec(help) ?? [];
+    const { code, out } = run(CLI, 'conform', join(SET, '..'), '--case', ids);
+    expect(ids).not.toBe('');
+    expect(code).toBe(0);
+    expect(out.trim().split('\n').at(-1)).toMatch(/^[1-9]\d* passed, 0 failed, 0 skipped$/);
   });
 });
