@@ -1,7 +1,7 @@
 import { ENOMEM } from '../abi/errno.js';
 import { GFP_HIGHUSER_MOVABLE } from '../abi/gfp.js';
 import { MIGRATE_SYNC, MR_NUMA_MISPLACED } from '../abi/migrate.js';
-import { PG_dirty, PG_lru, PG_readahead } from '../abi/page-flags.js';
+import { PG_dirty, PG_lru, PG_readahead, PG_referenced } from '../abi/page-flags.js';
 import { PAGE_SIZE } from '../abi/zone.js';
 import { createToken, inject, injectable } from '../base/di.js';
 import { type Managed, ManagedToken } from '../hooks/managed.js';
@@ -94,20 +94,26 @@ export class Filemap {
 
   /**
    * write(2) of (at least) the first word of a page: the page has new contents afterwards
-   * (generic_perform_write). It is a use of what shared memory had there already
-   * (shmem_get_folio_gfp of SGP_WRITE); write_begin of files on disk marks nothing.
+   * (generic_perform_write). It is a use of what shared memory had there already, and what it makes
+   * is born referenced (shmem_get_folio_gfp of SGP_WRITE); write_begin of files on disk marks
+   * nothing.
    * @returns their identity, or -errno
    */
   write(file: AddressSpace, index: number, nid: number): number {
-    const isUse = file.kind === 'shmem' && hasData(file, index);
+    const hadData = hasData(file, index);
     const page = this.pageToWrite(file, index, nid);
     if (page < 0) return page;
-    if (isUse) this.workingset.markAccessed(this.table.head(page));
+    if (file.kind === 'shmem') this.noteWrite(this.table.head(page), hadData);
     const version = this.contents.store(page, index);
     file.expected.set(index, version);
     this.table.set(this.table.head(page), PG_dirty);
     this.contents.onChangedBehind(page);
     return version;
+  }
+
+  private noteWrite(folio: number, hadData: boolean): void {
+    if (hadData) this.workingset.markAccessed(folio);
+    else this.table.set(folio, PG_referenced);
   }
 
   /**

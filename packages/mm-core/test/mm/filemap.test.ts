@@ -75,10 +75,10 @@ function markedBy(kind: 'shmem' | 'regular', indices: readonly number[]): object
   return { referenced: withFlag(PG_referenced), active: withFlag(PG_active) };
 }
 
-test('write(2) marks a page of shared memory that was there; one of a file never', () => {
+test('write(2) marks a page of shared memory, made or there already; one of a file never', () => {
   const indices = [0, 1, 1, 2, 2, 2];
   expect({ shmem: markedBy('shmem', indices), regular: markedBy('regular', indices) }).toEqual({
-    shmem: { referenced: [1], active: [2] },
+    shmem: { referenced: [0, 2], active: [1, 2] },
     regular: { referenced: [], active: [] },
   });
 });
@@ -102,10 +102,10 @@ test('read(2) of shared memory marks a large folio by its first page only', () =
   });
   expect(machine.table.nrPages(folio)).toBe(512);
   expect(states).toEqual([
-    ['-', '-'],
-    ['-', '-'],
     ['referenced', '-'],
     ['referenced', '-'],
+    ['active', '-'],
+    ['active', '-'],
     ['active', '-'],
   ]);
 });
