@@ -26,7 +26,11 @@ import { type ScanCounters, ScanCountersToken } from './scan-counters.js';
 import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
 import { type Work, WorkToken } from './work.js';
 
-/** MADV_COLD and MADV_PAGEOUT (mm/madvise.c:madvise_cold_or_pageout_pte_range). */
+/**
+ * MADV_COLD and MADV_PAGEOUT (mm/madvise.c:madvise_cold_or_pageout_pte_range).
+ *
+ * Simplified: everybody may page a file out (can_do_file_pageout, pageout_anon_only_filter).
+ */
 @injectable()
 export class MadviseCold {
   private readonly hugeSite = Sites.index('madvise.madvise_cold_or_pageout_pmd');
@@ -54,23 +58,19 @@ export class MadviseCold {
   coldOrPageout(mm: MmStruct, part: Vma, advice: number): void {
     this.folios.lruAddDrain();
     const range = this.large.clip(mm, part);
-    for (const [region] of this.ptes.regions(mm.id)) {
+    for (const [region, leaf] of this.ptes.regions(mm.id)) {
       const first = region * PTRS_PER_PTE;
-      const start = Math.max(range.start, first);
-      const end = Math.min(range.end, first + PTRS_PER_PTE);
-      if (start < end) this.pageTable(mm, { start, end }, range, advice);
+      if (first >= range.end) break;
+      if (first + PTRS_PER_PTE > range.start) this.adviseTable(leaf, first, range, advice);
     }
   }
 
   /** The pages of one page table; MADV_PAGEOUT has them go before the next one is looked at. */
-  private pageTable(
-    mm: MmStruct,
-    { start, end }: Advisable,
-    range: Advisable,
-    advice: number,
-  ): void {
+  private adviseTable(leaf: number, first: number, range: Advisable, advice: number): void {
     const out: number[] = [];
-    this.ptes.walk(mm.id, start, end, (slot, vpn) => {
+    const start = Math.max(range.start, first);
+    const end = Math.min(range.end, first + PTRS_PER_PTE);
+    this.ptes.walkLeaf(leaf, start, end, (slot, vpn) => {
       const bits = this.ptes.bits[slot]!;
       if (!pteMapsNormalPage(bits)) return;
       const pfn = this.ptes.value[slot]!;
