@@ -40,9 +40,10 @@ export type ContigEffort = 'migrate' | 'reclaim';
  *
  * Simplified: one try of each batch, where the kernel has five. In an event the sources of a batch
  * are free when its time has passed, where the kernel frees each after its own copy
- * (migrate_folio_move): up to 32 pages are held twice instead of one. Clean file pages move, where
- * the kernel drops them (reclaim_clean_pages_from_list); 'reclaim' takes all in one batch. The
- * request falls back to other nodes without reclaim; one range at a time in each zone.
+ * (migrate_folio_move): up to 32 pages, and those of the large folio that is the last of them, have
+ * their contents twice instead of one folio. Clean file pages move, where the kernel drops them
+ * (reclaim_clean_pages_from_list); 'reclaim' takes all in one batch. The request falls back to
+ * other nodes without reclaim; one range at a time in each zone.
  */
 @injectable()
 export class ContigRange {
@@ -58,11 +59,14 @@ export class ContigRange {
     @inject(WorkToken) private readonly work: Work,
   ) {}
 
-  /** Isolates the range: nothing new comes in. */
+  /**
+   * Isolates the range: nothing new comes in. Until it is finished or aborted no CPU keeps folios
+   * on their way to the LRU, as those of the range could not be isolated (lru_cache_disable).
+   */
   begin(range: PfnRange): void {
     const zone = this.nodes.zoneOf(range.base);
     assert(zone.contigRange === null, 'one range of a zone is taken at a time');
-    this.folios.lruAddDrainAll();
+    this.folios.lruCacheDisable();
     zone.drainPages();
     isolateRange(this.table, zone, range);
     zone.contigRange = range;
@@ -107,6 +111,7 @@ export class ContigRange {
       this.abort(range);
       return [];
     }
+    this.folios.lruCacheEnable();
     zone.contigRange = null;
     endIsolation(this.table, zone, range);
     const taken: number[] = [];
@@ -121,6 +126,7 @@ export class ContigRange {
   /** Gives up on a range that was begun. */
   abort(range: PfnRange): void {
     const zone = this.nodes.zoneOf(range.base);
+    this.folios.lruCacheEnable();
     zone.contigRange = null;
     undoIsolation(this.table, zone, range);
   }

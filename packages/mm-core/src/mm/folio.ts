@@ -150,16 +150,27 @@ export class Folios {
 
   /**
    * Runs something with every batch drained and none in use, so that what is put back may be taken
-   * again at once (lru_cache_disable).
+   * again at once (lru_cache_disable, lru_cache_enable).
    */
   withoutBatches<T>(run: () => T): T {
-    this.lruAddDrainAll();
-    this.batchesOff++;
+    this.lruCacheDisable();
     try {
       return run();
     } finally {
-      this.batchesOff--;
+      this.lruCacheEnable();
     }
+  }
+
+  /** Drains every batch; until `lruCacheEnable` none is in use (lru_cache_disable). */
+  lruCacheDisable(): void {
+    this.lruAddDrainAll();
+    this.batchesOff++;
+  }
+
+  /** Once for each `lruCacheDisable` (lru_cache_enable). */
+  lruCacheEnable(): void {
+    assert(this.batchesOff > 0, 'batches are in use already');
+    this.batchesOff--;
   }
 
   /**
