@@ -155,7 +155,7 @@ function chosen(
   );
   if (picked.length > 0) return picked;
   throw new LabError('CASES_UNREADABLE', 'no case has both that family and that id', {
-    hint: 'give --family or --case, not both',
+    hint: 'leave one of --family and --case out',
   });
 }
 
