@@ -21,7 +21,7 @@ import { endIsolation, isolateRange, type PfnRange, undoIsolation } from '../mem
 import { CostModel } from './cost-model.js';
 import { type Folios, FoliosToken } from './folio.js';
 import { type Migrate, MigrateToken } from './migrate.js';
-import { DEF_PRIORITY, type ScanControl } from './scan-control.js';
+import { DEF_PRIORITY, type ScanControl, SWAP_CLUSTER_MAX } from './scan-control.js';
 import { type ShrinkFolioList, ShrinkFolioListToken } from './shrink-folio-list.js';
 import { type Work, WorkToken } from './work.js';
 import { type ZoneAlloc, ZoneAllocToken } from './zone-alloc.js';
@@ -183,7 +183,7 @@ export class ContigRange {
 export const ContigRangeToken = createToken<ContigRange>('ContigRange');
 
 /** Pages that are isolated at a time. */
-const COMPACT_CLUSTER_MAX = 32;
+const COMPACT_CLUSTER_MAX = SWAP_CLUSTER_MAX;
 
 interface Isolated {
   readonly list: number[];

@@ -54,7 +54,7 @@ export class Folios {
   /** The lru_lazyfree batch; simplified: one for all CPUs. */
   private readonly lazyfree: number[] = [];
   private readonly holders: FrameHolder[] = [() => this.lazyfree];
-  /** Depth of `withoutBatches` (lru_disable_count). */
+  /** How often `lruCacheDisable` was called without its counterpart yet (lru_disable_count). */
   private batchesOff = 0;
   /** CPUs of the machine: each gets an IPI when all batches are drained. */
   cpus = 1;
@@ -124,7 +124,8 @@ export class Folios {
     const batch = this.lazyfree;
     batch.push(folio);
     const large = this.table.order[folio]! > 0;
-    if (large || batch.length >= PAGEVEC_SIZE) this.drainLazyfree();
+    const full = batch.length >= PAGEVEC_SIZE;
+    if (large || full || this.batchesOff > 0) this.drainLazyfree();
   }
 
   /** A page that a fault brings in was used once; before 7.1 it, later a known one is active. */
