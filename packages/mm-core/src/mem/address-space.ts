@@ -57,6 +57,11 @@ export class AddressSpace {
     this.ra = new FileRaState(bdi);
   }
 
+  /** Is there a page of it in memory or in swap? */
+  hasData(index: number): boolean {
+    return this.pages.has(index) || this.swapped.has(index);
+  }
+
   /** Pages that the file has, the last one perhaps in part. */
   get sizePages(): number {
     return Math.ceil(this.sizeBytes / PAGE_SIZE);

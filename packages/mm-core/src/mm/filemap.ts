@@ -100,20 +100,19 @@ export class Filemap {
    * @returns their identity, or -errno
    */
   write(file: AddressSpace, index: number, nid: number): number {
-    const hadData = hasData(file, index);
+    const hadData = file.hasData(index);
     const page = this.pageToWrite(file, index, nid);
     if (page < 0) return page;
-    if (file.kind === 'shmem') this.noteWrite(this.table.head(page), hadData);
+    if (file.kind === 'shmem') {
+      const folio = this.table.head(page);
+      if (hadData) this.workingset.markAccessed(folio);
+      else this.table.set(folio, PG_referenced);
+    }
     const version = this.contents.store(page, index);
     file.expected.set(index, version);
     this.table.set(this.table.head(page), PG_dirty);
     this.contents.onChangedBehind(page);
     return version;
-  }
-
-  private noteWrite(folio: number, hadData: boolean): void {
-    if (hadData) this.workingset.markAccessed(folio);
-    else this.table.set(folio, PG_referenced);
   }
 
   /**
@@ -122,7 +121,7 @@ export class Filemap {
    */
   read(file: AddressSpace, index: number, nid: number, how: ReadOptions = {}): number {
     if (file.kind !== 'shmem') return this.readPages({ file, index, nid }, how);
-    if (!hasData(file, index)) return VERSION_ZERO;
+    if (!file.hasData(index)) return VERSION_ZERO;
     const page = this.pageForIo(file, index, nid, 'read');
     if (page < 0) return page;
     // shmem_file_read_iter: a large folio by its first page.
@@ -248,8 +247,3 @@ export class Filemap {
   }
 }
 export const FilemapToken = createToken<Filemap>('Filemap');
-
-/** Has shared memory a page there, in memory or in swap? */
-function hasData(file: AddressSpace, index: number): boolean {
-  return file.pages.has(index) || file.swapped.has(index);
-}

@@ -247,7 +247,7 @@ interface SwappedPage {
 /** Is nothing cached or swapped there? */
 function isHole(file: AddressSpace, first: number, pages: number): boolean {
   for (let at = first; at < first + pages; at++) {
-    if (file.pages.has(at) || file.swapped.has(at)) return false;
+    if (file.hasData(at)) return false;
   }
   return true;
 }

@@ -204,7 +204,7 @@ export class Userfaultfd {
     const { file } = vma;
     const index = pageIndex(vma, vpn);
     if (file === null || isBehindFile(vma, vpn)) return -EFAULT;
-    if (!file.pages.has(index) && !file.swapped.has(index)) return -EFAULT;
+    if (!file.hasData(index)) return -EFAULT;
     const { pfn } = this.filemap.getFolio(file, index, nid);
     if (pfn < 0) return -EFAULT;
     if (this.table.has(pfn, PG_hwpoison)) return -EIO;
@@ -224,7 +224,7 @@ export class Userfaultfd {
     if (file === null) return -EINVAL;
     const index = pageIndex(vma, vpn);
     if (isBehindFile(vma, vpn)) return -EFAULT;
-    if (file.pages.has(index) || file.swapped.has(index) || !this.isHole(slot)) return -EEXIST;
+    if (file.hasData(index) || !this.isHole(slot)) return -EEXIST;
     const { pfn } = this.filemap.getFolio(file, index, nid);
     if (pfn < 0) return -ENOMEM;
     this.folios.get(pfn);
