@@ -36,6 +36,12 @@ interface ConformCommandOptions {
   readonly updateKnownGaps?: boolean;
 }
 
+/** A list of known gaps and where it lies. */
+interface List {
+  readonly path: string;
+  readonly before: KnownGaps;
+}
+
 /** The kernel that the model follows. */
 const TARGET_KERNEL = '7.3.4';
 const THREADS_MAX = 8;
@@ -81,20 +87,19 @@ export function addConformCommand(program: Command, setExitCode: (code: number) 
 
 async function conform(paths: readonly string[], options: ConformCommandOptions): Promise<number> {
   const { kernel, backend, cases: casesFolder } = options;
-  const gaps = gapsOf(options);
+  const list = gapsOf(options);
   const found = chosen(findCases(paths, { kernel, casesFolder, backend }), options);
   const threads = Math.min(THREADS_MAX, availableParallelism(), Math.ceil(found.length / 4));
   const outcomes = await runCases(found, { threads, caseMsMax: CASE_MS_MAX });
   print(outcomes, options);
   if (options.emit !== undefined) writeAsked('--emit', options.emit, emitted(outcomes));
-  return endWith(outcomes, gaps, options);
+  return endWith(outcomes, list, options);
 }
 
 /** Read before the cases run: they take minutes. @throws LabError CASES_UNREADABLE, OPTION_BAD */
-function gapsOf(options: ConformCommandOptions): KnownGaps | undefined {
-  const { knownGaps, updateKnownGaps: update } = options;
-  if (knownGaps !== undefined) return readKnownGaps(knownGaps);
-  if (update !== true) return undefined;
+function gapsOf({ knownGaps: path, updateKnownGaps }: ConformCommandOptions): List | undefined {
+  if (path !== undefined) return { path, before: readKnownGaps(path) };
+  if (updateKnownGaps !== true) return undefined;
   throw new LabError('OPTION_BAD', '--update-known-gaps has no list to write', {
     hint: 'give --known-gaps too',
   });
@@ -115,22 +120,22 @@ function print(outcomes: readonly Outcome[], { json, diff }: ConformCommandOptio
 /** Prints the last lines. @returns the exit code */
 function endWith(
   outcomes: readonly Outcome[],
-  before: KnownGaps | undefined,
-  options: ConformCommandOptions,
+  list: List | undefined,
+  { json, updateKnownGaps: update }: ConformCommandOptions,
 ): number {
-  const { json, knownGaps, updateKnownGaps: update } = options;
   const say = (line: string): void => {
     if (json !== true) console.log(line);
   };
   let isGood = outcomes.every(({ verdict }) => verdict !== 'failed');
-  if (knownGaps !== undefined && before !== undefined) {
-    const gaps = update === true ? updateKnownGaps(knownGaps, outcomes, before) : before;
+  if (list !== undefined) {
+    const { path, before } = list;
+    const gaps = update === true ? updateKnownGaps(path, outcomes, before) : before;
     const { unlisted, closed } = compareWithGaps(outcomes, gaps);
     for (const id of unlisted) say(`not a known gap: ${id}`);
     for (const id of closed) say(`a known gap that passes now: ${id}`);
     isGood = unlisted.length + closed.length === 0;
     const listed = outcomes.filter(({ verdict }) => verdict === 'failed').length - unlisted.length;
-    if (listed > 0) say(`known gaps: ${listed} of the failed are in ${knownGaps}, with reasons`);
+    if (listed > 0) say(`known gaps: ${listed} of the failed are in ${path}, with reasons`);
   }
   say(freshLine(outcomes));
   say(totals(outcomes));
